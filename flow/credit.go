@@ -1,0 +1,94 @@
+package flow
+
+// Credit is what the peer may send. An octet is outstanding once announced, held once received, and due once released
+// or when the target grew: at all times outstanding + held + due = target.
+//
+// Due octets are announced in batches: Update says when, and by how much.
+type Credit struct {
+	target      int64
+	outstanding int64 // negative after Shift took back more than was left (RFC 9113, 6.9.2)
+	held        int64
+}
+
+// NewCredit makes a credit of which target octets, 0 to MaxWindow, are announced already: by our
+// SETTINGS_INITIAL_WINDOW_SIZE, or by the protocol's default.
+//
+// Our setting counts from the peer's ACK on (RFC 9113, 6.5.3). A credit made before is made at the larger of the old and
+// the new value; if that was the old one, Shift(new - old) when the ACK comes.
+func NewCredit(target int) Credit {
+	if target < 0 || target > MaxWindow {
+		panic("flow: BUG: window out of range")
+	}
+	return Credit{target: int64(target), outstanding: int64(target)}
+}
+
+// Receive takes a DATA frame of n octets, padding too, which are held from then on. A frame of none always passes.
+func (c *Credit) Receive(n int) error {
+	if n < 0 {
+		panic("flow: BUG: negative length")
+	}
+	if n > 0 && int64(n) > c.outstanding {
+		return ErrExceeded
+	}
+	c.outstanding -= int64(n)
+	c.held += int64(n)
+	return nil
+}
+
+// Release says that n held octets are consumed. Not more than Held.
+func (c *Credit) Release(n int) {
+	if n < 0 || int64(n) > c.held {
+		panic("flow: BUG: released more than was received")
+	}
+	c.held -= int64(n)
+}
+
+// Update is the increment of the WINDOW_UPDATE to send now, 0 if none: nothing until half the target is due, then all
+// that is due. What it returns counts as announced.
+func (c *Credit) Update() (inc uint32) {
+	due := c.due()
+	if due <= 0 || 2*due < c.target {
+		return 0
+	}
+	return c.announce(due)
+}
+
+// Resize changes the target, 0 to MaxWindow (more is taken as MaxWindow). Growing announces what is due at once: inc is
+// the increment of the WINDOW_UPDATE to send, 0 if none. Shrinking takes nothing back: what is released is not announced
+// until outstanding and held octets have come down to the target.
+func (c *Credit) Resize(target int) (inc uint32) {
+	t := min(max(int64(target), 0), MaxWindow)
+	grown := t > c.target
+	c.target = t
+	if due := c.due(); grown && due > 0 {
+		return c.announce(due)
+	}
+	return 0
+}
+
+// Shift takes a change of our own SETTINGS_INITIAL_WINDOW_SIZE, new less old, that the peer has acknowledged: target and
+// outstanding octets change without a WINDOW_UPDATE, and outstanding may turn negative (RFC 9113, 6.9.2).
+func (c *Credit) Shift(delta int) error {
+	if c.outstanding+int64(delta) > MaxWindow || c.target+int64(delta) > MaxWindow {
+		return ErrSettings
+	}
+	c.outstanding += int64(delta)
+	c.target = max(c.target+int64(delta), 0)
+	return nil
+}
+
+// Held is how many octets were received and not released.
+func (c *Credit) Held() int { return int(c.held) }
+
+// Outstanding is how many octets the peer may still send, as far as we have announced. It may be negative.
+func (c *Credit) Outstanding() int { return int(c.outstanding) }
+
+// Target is how many octets the peer may send ahead of Release.
+func (c *Credit) Target() int { return int(c.target) }
+
+func (c *Credit) due() int64 { return c.target - c.outstanding - c.held }
+
+func (c *Credit) announce(n int64) uint32 {
+	c.outstanding += n
+	return uint32(n)
+}

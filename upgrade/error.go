@@ -1,0 +1,38 @@
+package upgrade
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+)
+
+// HandshakeError is a handshake refused, and the answer it gets. Nothing but that answer comes of it.
+type HandshakeError struct {
+	Status int
+	Header http.Header // fields of the answer beside the usual ones; nil: none
+	Rule   string      // the section that was broken, "RFC 6455, 4.2.1"; empty for a decision of the server's
+	Msg    string
+}
+
+func (e *HandshakeError) Error() string {
+	if e.Rule == "" {
+		return fmt.Sprintf("upgrade: %s: %d", e.Msg, e.Status)
+	}
+	return fmt.Sprintf("upgrade: %s (%s): %d", e.Msg, e.Rule, e.Status)
+}
+
+// Refuse answers with err if it is a *HandshakeError, with 500 and no detail otherwise. Logging is the caller's.
+func Refuse(w http.ResponseWriter, err error) {
+	e, ok := errors.AsType[*HandshakeError](err)
+	if !ok || e.Status == http.StatusInternalServerError {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	maps.Copy(w.Header(), e.Header)
+	text := e.Msg
+	if e.Rule != "" {
+		text += " (" + e.Rule + ")"
+	}
+	http.Error(w, text, e.Status)
+}

@@ -1,0 +1,164 @@
+package upgrade
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// WebSocketConfig is what a server decides about opening handshakes. The zero value and nil are the defaults.
+type WebSocketConfig struct {
+	// Origins that a browser may come from. nil: those of the request's own host. Patterns: "https://example.com" is one
+	// origin; "example.com" any scheme; "*.example.com" its subdomains and not itself; a port as in "example.com:8443",
+	// ":*" for any, the scheme's default if none is named; "null" what browsers say instead of an origin; "*" everything.
+	// Hosts compare in any case, and beyond ASCII by their A-labels.
+	Origins []string
+	// Subprotocols that the server speaks, the most wanted first.
+	Subprotocols []string
+}
+
+// Handshake is an opening handshake that can be accepted.
+type Handshake struct {
+	Version     int         // Sec-WebSocket-Version: 13, 8 or 7
+	Subprotocol string      // chosen; empty: none
+	Extensions  []Extension // offered, in order, unknown ones too
+	HTTPMajor   int         // 1, 2 or 3
+
+	accept string // Sec-WebSocket-Accept, on HTTP/1.1
+}
+
+const versions = "13, 8, 7"
+
+// WebSocket checks an opening handshake: RFC 6455, 4.2.1 on HTTP/1.1, RFC 8441, 5 on HTTP/2 and RFC 9220, 3 on HTTP/3.
+// An error is a *HandshakeError for Refuse. c may be nil.
+func WebSocket(r *http.Request, c *WebSocketConfig) (*Handshake, error) {
+	if c == nil {
+		c = new(WebSocketConfig)
+	}
+	h := &Handshake{HTTPMajor: r.ProtoMajor}
+	check := h.checkUpgrade
+	if r.ProtoMajor >= 2 {
+		check = h.checkConnect
+	}
+	if err := check(r); err != nil {
+		return nil, err
+	}
+	var ok bool
+	if h.Extensions, ok = ParseExtensions(r.Header["Sec-Websocket-Extensions"]); !ok {
+		return nil, &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 6455, 9.1", Msg: "malformed Sec-WebSocket-Extensions"}
+	}
+	if err := checkOrigin(r, h.Version, c.Origins); err != nil {
+		return nil, err
+	}
+	h.Subprotocol = choose(c.Subprotocols, r.Header["Sec-Websocket-Protocol"])
+	return h, nil
+}
+
+// checkUpgrade judges what is HTTP/1.1's own (RFC 6455, 4.2.1).
+func (h *Handshake) checkUpgrade(r *http.Request) error {
+	const rule = "RFC 6455, 4.2.1"
+	if r.ProtoMajor < 1 || r.ProtoMinor < 1 {
+		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "HTTP/1.1 or later needed"}
+	}
+	if r.Method != http.MethodGet || !contains(r.Header["Connection"], "upgrade") || !contains(r.Header["Upgrade"], "websocket") {
+		return upgradeRequired(rule, "this resource is a WebSocket")
+	}
+	keys := r.Header["Sec-Websocket-Key"]
+	if len(keys) != 1 {
+		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "one Sec-WebSocket-Key needed"}
+	}
+	if !validKey(keys[0]) {
+		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "Sec-WebSocket-Key is not 16 octets in base64"}
+	}
+	h.accept = AcceptKey(keys[0])
+	var ok bool
+	if h.Version, ok = version(r); !ok {
+		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "one Sec-WebSocket-Version needed"}
+	}
+	if !known(h.Version) {
+		e := upgradeRequired("RFC 6455, 4.4", "unknown Sec-WebSocket-Version")
+		e.Header["Sec-Websocket-Version"] = []string{versions}
+		return e
+	}
+	return nil
+}
+
+// checkConnect judges what is extended CONNECT's own (RFC 8441, 4 and 5).
+func (h *Handshake) checkConnect(r *http.Request) error {
+	if r.Method != http.MethodConnect {
+		return &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 8441, 5", Msg: "this resource is a WebSocket"}
+	}
+	if !strings.EqualFold(r.Header.Get(":protocol"), "websocket") {
+		return &HandshakeError{Status: http.StatusNotImplemented, Rule: "RFC 9220, 3", Msg: "this resource is a WebSocket"}
+	}
+	var ok bool
+	if h.Version, ok = version(r); !ok || !known(h.Version) {
+		return &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 6455, 4.4", Msg: "unknown Sec-WebSocket-Version",
+			Header: http.Header{"Sec-Websocket-Version": {versions}}}
+	}
+	return nil
+}
+
+func upgradeRequired(rule, msg string) *HandshakeError {
+	return &HandshakeError{Status: http.StatusUpgradeRequired, Rule: rule, Msg: msg,
+		Header: http.Header{"Connection": {"upgrade"}, "Upgrade": {"websocket"}}}
+}
+
+// version reads Sec-WebSocket-Version, which stands once (RFC 6455, 11.3.5) and is a number without leading zeros
+// (RFC 6455, 4.3).
+func version(r *http.Request) (int, bool) {
+	lines := r.Header["Sec-Websocket-Version"]
+	if len(lines) != 1 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(lines[0], 10, 31)
+	return int(n), err == nil && strconv.FormatUint(n, 10) == lines[0]
+}
+
+func known(version int) bool { return version == 13 || version == 8 || version == 7 }
+
+func validKey(key string) bool {
+	b, err := base64.StdEncoding.DecodeString(key)
+	return err == nil && len(b) == 16 && len(key) == 24 // the decoder skips line ends
+}
+
+// AcceptKey is the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC 6455, 4.2.2).
+func AcceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// choose gives the first of ours that the client offers (RFC 6455, 4.2.2; subprotocols compare with case).
+func choose(ours, lines []string) string {
+	if len(ours) == 0 || len(lines) == 0 {
+		return ""
+	}
+	offered := slices.Collect(elements(lines))
+	for _, p := range ours {
+		if slices.Contains(offered, p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// Header puts the fields of the answer into dst, which holds what the application wants to send with it: its
+// Sec-WebSocket-Protocol wins, its Sec-WebSocket-Extensions is dropped, and so is what frames a body
+// (RFC 9110, 8.6 and 9.3.6).
+func (h *Handshake) Header(dst http.Header) {
+	for _, name := range []string{"Sec-Websocket-Extensions", "Sec-Websocket-Accept", "Connection", "Upgrade",
+		"Content-Length", "Transfer-Encoding", "Trailer"} {
+		delete(dst, name)
+	}
+	if h.HTTPMajor == 1 {
+		dst["Upgrade"] = []string{"websocket"}
+		dst["Connection"] = []string{"Upgrade"}
+		dst["Sec-Websocket-Accept"] = []string{h.accept}
+	}
+	if _, ok := dst["Sec-Websocket-Protocol"]; !ok && h.Subprotocol != "" {
+		dst["Sec-Websocket-Protocol"] = []string{h.Subprotocol}
+	}
+}
