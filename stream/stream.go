@@ -64,6 +64,8 @@ type Sink interface {
 	// Data lends b until it returns: copy what you keep. The sink may overwrite b meanwhile (unmasking in place).
 	// Its octets stay charged until Release. fin: the peer has ended its side; nothing but Closed follows.
 	// An empty DATA frame is Data(nil, false); an end by itself is Data(nil, true).
+	// Where Info.Own allows handlers inside Data, one of them may end the goroutine (runtime.Goexit): the transport goes
+	// on with another.
 	Data(b []byte, fin bool)
 
 	// Drained says that the send queue fell to Limits.Low or below.

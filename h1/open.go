@@ -1,0 +1,75 @@
+package h1
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"weir/stream"
+)
+
+// MaxBody is how long a request body Open reads and drops. Its caller refuses longer ones, and those of unknown length.
+const MaxBody = 64 << 10
+
+// Open takes over the connection of r and makes a stream of it. The answer is 101 with header and nothing else; it
+// leaves with the first Send, in one write. Octets that came behind the request head are told first.
+//
+// w may be wrapped in what has Unwrap, as for http.ResponseController; if nothing behind it can be hijacked the error
+// is http.ErrNotSupported. A header that would break the answer's framing is an error before anything is taken over.
+func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.Stream, error) {
+	head, err := answer(header)
+	if err != nil {
+		return nil, err
+	}
+	if r.ContentLength < 0 || r.ContentLength > MaxBody {
+		return nil, fmt.Errorf("h1: a body of %d octets before the upgrade (RFC 9110, 7.8)", r.ContentLength)
+	}
+	if r.ContentLength > 0 {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return nil, fmt.Errorf("h1: body before the upgrade: %w", err)
+		}
+	}
+	c, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, err
+	}
+	first := make([]byte, rw.Reader.Buffered())
+	if _, err := io.ReadFull(rw.Reader, first); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if err := c.SetDeadline(time.Time{}); err != nil {
+		c.Close()
+		return nil, err
+	}
+	info := stream.Info{Transport: stream.H1, Local: c.LocalAddr(), Remote: c.RemoteAddr(), TLS: r.TLS, Own: true}
+	if r.TLS != nil {
+		info.Transport = stream.H1TLS
+	}
+	return newTunnel(c, info, head, first), nil
+}
+
+// answer is the 101 with header.
+func answer(header http.Header) ([]byte, error) {
+	for name, values := range header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return nil, fmt.Errorf("h1: field name %q (RFC 9110, 5.1)", name)
+		}
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return nil, fmt.Errorf("h1: value of field %s (RFC 9110, 5.5)", name)
+			}
+		}
+	}
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	if err := header.Write(&b); err != nil {
+		return nil, err
+	}
+	b.WriteString("\r\n")
+	return b.Bytes(), nil
+}

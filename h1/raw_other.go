@@ -1,0 +1,12 @@
+//go:build !unix
+
+package h1
+
+// attempt is not needed where descriptors cannot be tried.
+type attempt struct{}
+
+func (t *tunnel) arm() {}
+
+func (t *tunnel) tryWrite([]byte) (int, error) { panic("h1: BUG: no raw connection") }
+
+func (t *tunnel) readRaw(int) error { panic("h1: BUG: no raw connection") }

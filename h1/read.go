@@ -1,0 +1,154 @@
+package h1
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+const (
+	small = 4 << 10  // octets of the buffer that a blocked Read holds
+	large = 32 << 10 // octets of one read where more is expected
+)
+
+var (
+	smalls = sync.Pool{New: func() any { return new([small]byte) }}
+	larges = sync.Pool{New: func() any { return new([large]byte) }}
+)
+
+// read is the reader. A sink that runs handlers inside Data may bring its goroutine down (runtime.Goexit); what is to
+// be read then goes on on another.
+func (t *tunnel) read() {
+	told := false
+	defer func() {
+		if !told {
+			go t.read() // ends as the one before it would have
+		}
+	}()
+	t.tellFirst()
+	next := t.readConn
+	if t.raw != nil {
+		next = t.readRaw
+	}
+	for n := t.credit(); n > 0; n = t.credit() {
+		err := next(n)
+		if errors.Is(err, io.EOF) {
+			t.peerEnds()
+		} else if err != nil {
+			t.fail(err)
+		}
+	}
+	t.mu.Lock()
+	for t.telling > 0 {
+		t.wake.Wait()
+	}
+	err := t.err
+	t.mu.Unlock()
+	told = true
+	t.sink.Closed(err)
+}
+
+// credit waits until the peer may send, and says how much; 0: the stream is over. Once the peer has ended there is
+// nothing to wait for but our own end.
+func (t *tunnel) credit() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for !t.over {
+		if n := t.room(); n > 0 {
+			return n
+		}
+		t.wake.Wait()
+	}
+	return 0
+}
+
+// room is how much the peer may send now, with mu held.
+func (t *tunnel) room() int {
+	switch {
+	case t.over || t.peerEnded:
+		return 0
+	case t.quiet:
+		return large // to be dropped
+	}
+	return t.limits.Window - t.unreleased
+}
+
+// tellFirst tells the octets that came with the request.
+func (t *tunnel) tellFirst() {
+	for len(t.first) > 0 {
+		n := min(t.credit(), len(t.first))
+		if n == 0 {
+			break
+		}
+		b := t.first[:n:n]
+		t.first = t.first[n:]
+		t.tell(b)
+	}
+	t.first = nil
+}
+
+// tell lends b to the sink. After Reset nobody wants it.
+func (t *tunnel) tell(b []byte) {
+	t.mu.Lock()
+	drop := t.over || t.quiet
+	if !drop {
+		t.unreleased += len(b)
+	}
+	t.mu.Unlock()
+	if !drop {
+		t.sink.Data(b, false)
+	}
+}
+
+// peerEnds tells that the peer has ended its side, and closes the connection if we have, too.
+func (t *tunnel) peerEnds() {
+	t.mu.Lock()
+	drop := t.over || t.quiet
+	t.peerEnded = true
+	both := t.ended && !t.over
+	if both {
+		t.end(nil)
+	}
+	t.mu.Unlock()
+	if both {
+		defer t.c.Close()
+	}
+	if !drop {
+		t.sink.Data(nil, true)
+	}
+}
+
+// readConn reads with a buffer in hand: a small one while nothing is known to be there.
+func (t *tunnel) readConn(max int) error {
+	buf := smalls.Get().(*[small]byte)
+	n, err := t.c.Read(buf[:min(max, small)])
+	if n > 0 {
+		t.tell(buf[:n])
+	}
+	smalls.Put(buf)
+	if n < small || err != nil {
+		return err
+	}
+	return t.readMore()
+}
+
+// readMore goes on with large buffers until one is not filled.
+func (t *tunnel) readMore() error {
+	buf := larges.Get().(*[large]byte)
+	defer larges.Put(buf)
+	for {
+		t.mu.Lock()
+		want := min(t.room(), large)
+		t.mu.Unlock()
+		if want == 0 {
+			return nil
+		}
+		n, err := t.c.Read(buf[:want])
+		if n > 0 {
+			t.tell(buf[:n])
+		}
+		if n < want || err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,266 @@
+package h1
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"weir/stream"
+)
+
+const (
+	inline = 64 << 10 // octets that one Send writes by itself where writing may block
+	piece  = 16 << 10 // octets of one Write there: a TLS record (RFC 8446, 5.1)
+	gulp   = 64 << 10 // octets of one Write to plain TCP
+	keep   = 64 << 10 // capacity of a queue worth keeping while it is in use
+)
+
+// joined are buffers in which the slices of one Send are put together.
+var joined = sync.Pool{New: func() any { return new([inline]byte) }}
+
+func (t *tunnel) Send(v [][]byte, fin bool) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone != nil {
+		return 0, t.gone
+	}
+	if fin {
+		t.fin, t.gone = true, stream.ErrClosed
+	}
+	switch {
+	case t.writing:
+		t.enqueue(v, 0)
+	case t.head != nil: // it and what comes with it are one write
+		b := append(t.head, slices.Concat(v...)...)
+		t.head = nil
+		t.start([][]byte{b})
+	default:
+		t.start(v)
+	}
+	if t.over && t.err != nil {
+		return 0, t.gone
+	}
+	if t.sink != nil && t.queued > t.limits.Low {
+		t.above = true
+	}
+	return t.queued, nil
+}
+
+// start becomes the writer for v, with mu held, which it gives up while it may block. What cannot leave is queued, and
+// a goroutine becomes the writer.
+func (t *tunnel) start(v [][]byte) {
+	t.writing = true
+	size := 0
+	for _, b := range v {
+		size += len(b)
+	}
+	var done int
+	var err error
+	switch {
+	case size == 0:
+	case t.raw != nil:
+		done, err = t.try(v)
+	default:
+		by := t.deadline(time.Now())
+		t.mu.Unlock()
+		done, err = t.writeFirst(v, by)
+		t.mu.Lock()
+	}
+	switch {
+	case t.over:
+		t.writing = false
+	case err != nil:
+		t.mu.Unlock()
+		t.fail(err)
+		t.mu.Lock()
+		t.writing = false
+	case done < size || len(t.queue) > 0:
+		late := t.queue // by others meanwhile, behind v
+		t.queue, t.queued = nil, 0
+		t.enqueue(v, done)
+		t.enqueue([][]byte{late}, 0)
+		go t.write() // ends when the queue is empty, or at a failed write
+	default:
+		t.finish()
+	}
+}
+
+// try writes what the socket takes of v at once, and says how much that was. It does not block.
+func (t *tunnel) try(v [][]byte) (done int, err error) {
+	if len(v) > 1 {
+		buf := joined.Get().(*[inline]byte)
+		b := gather(buf, v)
+		done, err = t.tryWrite(b)
+		joined.Put(buf)
+		if err != nil || done < len(b) {
+			return done, err
+		}
+	}
+	skip := done
+	for _, b := range v {
+		if skip >= len(b) {
+			skip -= len(b)
+			continue
+		}
+		b, skip = b[skip:], 0
+		n, err := t.tryWrite(b)
+		done += n
+		if err != nil || n < len(b) {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// writeFirst writes the front of v, as long as it may be in the goroutine of a Send.
+func (t *tunnel) writeFirst(v [][]byte, by time.Time) (done int, err error) {
+	if err := t.c.SetWriteDeadline(by); err != nil {
+		return 0, err
+	}
+	var b []byte
+	if len(v) == 1 {
+		b = v[0][:min(len(v[0]), inline)]
+	} else {
+		buf := joined.Get().(*[inline]byte)
+		defer joined.Put(buf)
+		b = gather(buf, v)
+	}
+	for done < len(b) && err == nil {
+		var n int
+		n, err = t.c.Write(b[done:min(len(b), done+piece)])
+		done += n
+	}
+	return done, err
+}
+
+// gather copies the front of v into buf.
+func gather(buf *[inline]byte, v [][]byte) []byte {
+	n := 0
+	for _, b := range v {
+		n += copy(buf[n:], b)
+	}
+	return buf[:n]
+}
+
+// enqueue copies v behind the queue, without its first skip octets.
+func (t *tunnel) enqueue(v [][]byte, skip int) {
+	for _, b := range v {
+		n := min(skip, len(b))
+		skip -= n
+		t.queue = append(t.queue, b[n:]...)
+		t.queued += len(b) - n
+	}
+}
+
+// write is the writer that works off the queue.
+func (t *tunnel) write() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for !t.over && len(t.queue) > 0 {
+		work := t.queue
+		t.queue, t.spare = t.spare[:0], nil
+		if err := t.drain(work); err != nil {
+			t.mu.Unlock()
+			t.fail(err)
+			t.mu.Lock()
+		}
+		if cap(work) <= keep {
+			t.spare = work
+		}
+	}
+	if t.over {
+		t.writing = false
+		return
+	}
+	t.queue, t.spare = nil, nil
+	if t.raw != nil {
+		_ = t.c.SetWriteDeadline(time.Time{}) // the next attempt says what is wrong with the connection
+	}
+	t.finish()
+}
+
+// drain writes work, and tells Drained when the queue has fallen far enough. mu is held between writes.
+func (t *tunnel) drain(work []byte) error {
+	size := piece
+	if t.raw != nil {
+		size = gulp
+	}
+	for len(work) > 0 && !t.over {
+		b := work[:min(len(work), size)]
+		by := t.deadline(time.Now())
+		t.mu.Unlock()
+		n, err := t.writeSome(b, by)
+		t.mu.Lock()
+		if err != nil {
+			return err
+		}
+		work = work[n:]
+		if t.over {
+			return nil
+		}
+		t.queued -= n
+		if t.above && t.queued <= t.limits.Low {
+			t.above = false
+			t.telling++
+			t.mu.Unlock()
+			t.sink.Drained()
+			t.mu.Lock()
+			t.telling--
+			t.wake.Signal()
+		}
+	}
+	return nil
+}
+
+// writeSome writes b, or as much of a plain TCP connection's as moved within the deadline.
+func (t *tunnel) writeSome(b []byte, by time.Time) (int, error) {
+	if err := t.c.SetWriteDeadline(by); err != nil {
+		return 0, err
+	}
+	n, err := t.c.Write(b)
+	if n > 0 && t.raw != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, nil
+	}
+	return n, err
+}
+
+// deadline is when a write that starts now has taken too long, with mu held.
+func (t *tunnel) deadline(now time.Time) time.Time {
+	if t.limits.WriteTimeout < 0 {
+		return time.Time{}
+	}
+	return now.Add(t.limits.WriteTimeout)
+}
+
+// finish is the end of the writer, with mu held and the queue empty: it ends our side if that is due, and the stream
+// if nothing is left of it.
+func (t *tunnel) finish() {
+	if t.fin && !t.ended {
+		half, ok := t.c.(interface{ CloseWrite() error })
+		t.mu.Unlock()
+		var err error
+		if ok {
+			err = half.CloseWrite()
+		}
+		if err != nil {
+			t.fail(err)
+		}
+		t.mu.Lock()
+		t.ended = true
+		t.peerEnded = t.peerEnded || !ok // what cannot end one side ends both
+	}
+	t.writing = false
+	if t.over || !t.quiet && !(t.ended && t.peerEnded) {
+		return
+	}
+	var err error
+	if t.quiet {
+		err = t.quietly()
+	}
+	t.end(err)
+	t.mu.Unlock()
+	t.c.Close()
+	t.mu.Lock()
+}

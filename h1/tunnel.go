@@ -1,0 +1,166 @@
+package h1
+
+import (
+	"net"
+	"sync"
+	"syscall"
+
+	"weir/stream"
+)
+
+// tunnel is the stream over one connection.
+//
+// Two roles share it. The reader, one goroutine from Attach on, reads while there is credit and tells the sink
+// everything but Drained; it ends by telling Closed. The writer is whoever set writing: a Send, for its own octets,
+// or a goroutine that works off the queue. While nobody is the writer, the queue is empty.
+type tunnel struct {
+	c    net.Conn
+	raw  syscall.RawConn // nil: not a plain TCP connection, which Send may write to without blocking
+	info stream.Info
+
+	mu     sync.Mutex
+	wake   sync.Cond // what the reader waits for changed
+	sink   stream.Sink
+	limits stream.Limits
+
+	head    []byte // the answer, until the first Send
+	queue   []byte // what waits for the writer
+	spare   []byte // the queue before, for its capacity
+	queued  int    // octets in queue, and those a goroutine took from it and has not written
+	above   bool   // queued was over Low and Drained has not been told since
+	telling int    // calls of Drained that have not returned
+	writing bool
+	fin     bool // our side ends behind the queue
+	ended   bool // our side has ended
+
+	first      []byte // octets that came with the request; the reader's
+	unreleased int    // octets told and not released
+	peerEnded  bool
+
+	quiet bool  // Reset(NoError): over once the queue has left
+	over  bool  // the connection is closed, or is about to be by whoever set it
+	err   error // for Closed
+	gone  error // for Send
+
+	in  attempt // the reader's
+	out attempt // guarded by mu
+}
+
+func newTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
+	t := &tunnel{c: c, info: info, head: head, first: first, limits: stream.Limits{}.WithDefaults()}
+	t.wake.L = &t.mu
+	t.arm()
+	return t
+}
+
+func (t *tunnel) Info() stream.Info { return t.info }
+
+func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sink != nil {
+		panic("h1: BUG: attached twice")
+	}
+	t.sink, t.limits = s, l.WithDefaults()
+	t.above = t.queued > t.limits.Low
+	go t.read() // ends when the stream is over, with Closed
+}
+
+func (t *tunnel) Release(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over || t.quiet {
+		return
+	}
+	if n > t.unreleased {
+		panic("h1: BUG: released more than was received")
+	}
+	t.unreleased -= n
+	t.wake.Signal()
+}
+
+func (t *tunnel) Reset(c stream.Code) {
+	t.mu.Lock()
+	if t.over {
+		t.mu.Unlock()
+		return
+	}
+	if c != stream.NoError {
+		t.end(&stream.ResetError{Code: c})
+		t.mu.Unlock()
+		t.cut()
+		return
+	}
+	t.quiet = true
+	t.gone = &stream.ResetError{Code: c}
+	t.wake.Signal()
+	switch {
+	case t.writing: // who is the writer sees to it
+		t.mu.Unlock()
+	case t.head != nil:
+		t.enqueue([][]byte{t.head}, 0)
+		t.head = nil
+		t.writing = true
+		t.mu.Unlock()
+		go t.write() // ends when the queue is empty, or at a failed write
+	default:
+		t.end(t.quietly())
+		t.mu.Unlock()
+		t.c.Close()
+	}
+}
+
+// quietly is what Closed says after Reset(NoError).
+func (t *tunnel) quietly() error {
+	if t.peerEnded {
+		return nil
+	}
+	return &stream.ResetError{Code: stream.NoError}
+}
+
+// end says that the stream is over, with mu held. Whoever calls it closes the connection, without mu.
+func (t *tunnel) end(err error) {
+	t.over, t.err = true, err
+	t.head, t.queue, t.spare, t.queued = nil, nil, nil, 0
+	if reset, ok := err.(*stream.ResetError); ok {
+		t.gone = reset
+	} else {
+		t.gone = stream.ErrClosed
+	}
+	t.wake.Signal()
+}
+
+// fail ends the stream with the connection's error, unless it is over.
+func (t *tunnel) fail(err error) {
+	t.mu.Lock()
+	if t.over {
+		t.mu.Unlock()
+		return
+	}
+	if t.quiet {
+		err = t.quietly()
+	}
+	t.end(err)
+	t.mu.Unlock()
+	t.cut()
+}
+
+// cut closes the connection by a TCP reset, where it can. The innermost connection goes first: a TLS connection would
+// write to the peer before it closes.
+func (t *tunnel) cut() {
+	inner := t.c
+	for {
+		n, ok := inner.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		inner = n.NetConn()
+	}
+	if l, ok := inner.(interface{ SetLinger(sec int) error }); ok {
+		_ = l.SetLinger(0) // of a dead connection: closing it is all that is left
+	}
+	inner.Close()
+	if inner != t.c {
+		t.c.Close()
+	}
+}

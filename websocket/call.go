@@ -1,0 +1,112 @@
+package websocket
+
+import (
+	"runtime/debug"
+	"time"
+
+	"weir/upgrade"
+)
+
+// call is one callback to be made.
+type call struct {
+	kind       callKind
+	frame      Frame
+	msg        any
+	init       Initer
+	informer   Informer
+	drainer    Drainer
+	terminator Terminator
+}
+
+type callKind uint8
+
+const (
+	callHandle callKind = iota
+	callInit
+	callInfo
+	callDrain
+	callTerminate
+)
+
+// slowCallback is how long a callback may hold up what earlier ones of the turn produced (BEHAVIOUR 2).
+const slowCallback = 2 * time.Millisecond
+
+// call makes a callback and applies its commands. With turn held; it is not held while the callback runs, so that the
+// alarm can send what earlier callbacks produced.
+func (s *Session) call(c call) {
+	s.calls++
+	if s.pending() && c.kind != callTerminate {
+		s.watch()
+	}
+	s.calling = true
+	s.turn.Unlock()
+	cmds := s.invoke(&c)
+	s.turn.Lock()
+	s.calling = false
+	s.m.apply(cmds, time.Now())
+	s.sc.keep(cmds)
+}
+
+// invoke calls out. If the callback panics, that is noted and nothing is returned. If it calls Goexit, this goroutine
+// ends, and another one takes the turn over.
+func (s *Session) invoke(c *call) (cmds Commands) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v == nil {
+			go s.afterGoexit(c.kind) // ends like any runner
+			return
+		}
+		s.turn.Lock()
+		s.crashed(c.kind, v)
+		s.turn.Unlock()
+		cmds = nil
+	}()
+	out := s.sc.cmds[:0]
+	switch c.kind {
+	case callHandle:
+		cmds = s.h.Handle(c.frame, out)
+	case callInit:
+		cmds = c.init.Init(s, out)
+	case callInfo:
+		cmds = c.informer.Info(c.msg, out)
+	case callDrain:
+		cmds = c.drainer.Drain(out)
+	case callTerminate:
+		c.terminator.Terminate(s.m.reason, s.req)
+	}
+	returned = true
+	return cmds
+}
+
+// crashed notes a panic, with turn held.
+func (s *Session) crashed(k callKind, v any) {
+	class := upgrade.ClassThrow
+	if _, ok := v.(error); ok {
+		class = upgrade.ClassError
+	}
+	s.logger().Error("websocket: callback panicked", "callback", k.String(), "value", v, "stack", string(debug.Stack()))
+	s.m.crash(class, v)
+}
+
+// afterGoexit goes on with the turn whose goroutine a callback ended.
+func (s *Session) afterGoexit(k callKind) {
+	s.turn.Lock()
+	s.calling = false
+	s.logger().Error("websocket: callback called runtime.Goexit", "callback", k.String())
+	s.m.crash(upgrade.ClassExit, nil)
+	if s.gone {
+		s.m.lost(upgrade.Closed, s.goneErr, fateGone)
+	}
+	s.finish()
+	s.attach()
+	s.turn.Unlock()
+	s.takeTurns()
+}
+
+func (k callKind) String() string {
+	return [...]string{"Handle", "Init", "Info", "Drain", "Terminate"}[k]
+}

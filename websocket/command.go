@@ -1,0 +1,92 @@
+package websocket
+
+import (
+	"time"
+
+	"weir/wsframe"
+)
+
+// Command is one thing a callback wants done (Cowboy manual, cowboy_websocket, commands()). Its payload is borrowed
+// until the commands of that callback have been applied.
+type Command struct {
+	kind commandKind
+	op   wsframe.Opcode
+	flag bool
+	code CloseCode
+	data []byte
+	text string
+	val  any
+}
+
+// Commands is what a callback returns: they apply in order, and their frames leave as one write. Append to the slice
+// the callback was given and return it, or return a literal. nil does nothing.
+type Commands []Command
+
+type commandKind uint8
+
+const (
+	cmdNone commandKind = iota
+	cmdFrame
+	cmdClose
+	cmdActive
+	cmdDeflate
+	cmdSetOptions
+	cmdShutdownReason
+	cmdHibernate
+	cmdStop
+)
+
+func frameCommand[T ~string | ~[]byte](op wsframe.Opcode, payload T) Command {
+	switch p := any(payload).(type) {
+	case []byte:
+		return Command{kind: cmdFrame, op: op, data: p}
+	case string:
+		return Command{kind: cmdFrame, op: op, text: p}
+	}
+	return Command{kind: cmdFrame, op: op, data: []byte(payload)}
+}
+
+// Text sends a text message in one frame. It is not checked for UTF-8.
+func Text[T ~string | ~[]byte](payload T) Command { return frameCommand(wsframe.Text, payload) }
+
+// Binary sends a binary message in one frame.
+func Binary[T ~string | ~[]byte](payload T) Command { return frameCommand(wsframe.Binary, payload) }
+
+// Ping sends a ping of at most 125 octets.
+func Ping[T ~string | ~[]byte](payload T) Command { return frameCommand(wsframe.Ping, payload) }
+
+// Pong sends a pong of at most 125 octets. Pings are answered by the stack: there is no need to.
+func Pong[T ~string | ~[]byte](payload T) Command { return frameCommand(wsframe.Pong, payload) }
+
+// Close sends a close frame and ends the session with reason Stop. Code 0 with no text is the empty close frame.
+// The codes are 1000–1003, 1007–1014 and 3000–4999, the text is UTF-8 of at most 123 octets; anything else is a
+// crash of the handler. What follows in the list is dropped.
+func Close(code CloseCode, text string) Command {
+	return Command{kind: cmdClose, code: code, text: text}
+}
+
+// Active(false) stops the delivery of frames from the end of this callback on, and gives the peer no more credit:
+// it may send Options.Window octets ahead and then waits. Posted messages still arrive. Active(true) goes on, with
+// what was held first.
+func Active(on bool) Command { return Command{kind: cmdActive, flag: on} }
+
+// Deflate says whether the data frames that follow are compressed. It has no effect where compression was not negotiated.
+func Deflate(on bool) Command { return Command{kind: cmdDeflate, flag: on} }
+
+// Changes are the options that may change while a session runs. Zero leaves one as it is, negative means none.
+type Changes struct {
+	IdleTimeout  time.Duration // the timer starts anew
+	MaxFrameSize int64         // octets; from the next frame on
+}
+
+// SetOptions changes options of the running session.
+func SetOptions(c Changes) Command { return Command{kind: cmdSetOptions, val: c} }
+
+// ShutdownReason is reported as Reason.Shutdown at any end but a crash.
+func ShutdownReason(v any) Command { return Command{kind: cmdShutdownReason, val: v} }
+
+// Hibernate gives back every buffer the session can do without until its next event.
+func Hibernate() Command { return Command{kind: cmdHibernate} }
+
+// Stop ends the session: close 1000 without text, reason Stop. What follows in the list is dropped.
+func Stop() Command { return Command{kind: cmdStop} }

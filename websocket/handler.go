@@ -1,0 +1,52 @@
+package websocket
+
+import "weir/upgrade"
+
+// Handler gets every message, ping and pong of one session (Cowboy's websocket_handle/2). f is lent until Handle
+// returns; out is empty and may be appended to and returned.
+//
+// A handler may also have the optional callbacks Initer, Informer, Drainer and Terminator.
+// A callback that panics or calls runtime.Goexit ends its session with close code 1011 and reason Crash; nothing else notices.
+type Handler interface {
+	Handle(f Frame, out Commands) Commands
+}
+
+// HandlerFunc is a Handler that is a function.
+type HandlerFunc func(f Frame, out Commands) Commands
+
+// Handle calls h.
+func (h HandlerFunc) Handle(f Frame, out Commands) Commands { return h(f, out) }
+
+// Initer is called once the WebSocket is open, before anything is read (websocket_init/1).
+type Initer interface {
+	Init(s *Session, out Commands) Commands
+}
+
+// Informer gets what Session.Post sent (websocket_info/2).
+type Informer interface {
+	Info(msg any, out Commands) Commands
+}
+
+// Drainer is asked to come to an end when the server shuts down. Without it the session is closed with 1001.
+type Drainer interface {
+	Drain(out Commands) Commands
+}
+
+// Terminator is told why the session ended: once, last (terminate/3).
+type Terminator = upgrade.Terminator
+
+// Reason is why a session ended.
+type Reason = upgrade.Reason
+
+// PartialRequest is what is kept of the request.
+type PartialRequest = upgrade.PartialRequest
+
+// The kinds of Reason.
+const (
+	ReasonNormal  = upgrade.Normal
+	ReasonStop    = upgrade.Stop
+	ReasonTimeout = upgrade.Timeout
+	ReasonRemote  = upgrade.Remote
+	ReasonError   = upgrade.Error
+	ReasonCrash   = upgrade.Crash
+)

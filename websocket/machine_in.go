@@ -1,0 +1,187 @@
+package websocket
+
+import (
+	"time"
+
+	"weir/upgrade"
+	"weir/wsframe"
+)
+
+// input is what arrived and is not a frame for the handler yet.
+type input struct {
+	rd       wsframe.Reader
+	rest     []byte // not looked at yet: lent by feed until settle, or a part of held
+	held     []byte // rest's backing store where it is our own
+	fin      bool   // the peer ended its side behind rest
+	consumed int    // octets looked at since the last takeConsumed
+
+	ctl   []byte // payload of an unfinished control frame
+	msg   []byte // payload of an unfinished message
+	given bool   // msg was handed to the handler by the last next
+	utf8  wsframe.UTF8
+}
+
+// feed lends b until settle. fin: the peer has ended its side behind it. It may be called with nothing: that is an
+// empty DATA frame, which counts against the idle timeout.
+func (m *machine) feed(b []byte, fin bool, now time.Time) {
+	m.clock.heard = now
+	in := &m.input
+	in.fin = in.fin || fin
+	switch {
+	case m.ended:
+		in.consumed += len(b)
+	case len(in.rest) == 0:
+		in.rest = b
+	default:
+		in.hold()
+		in.held = append(in.held, b...)
+		in.rest = in.held
+	}
+}
+
+// hold makes rest our own.
+func (in *input) hold() {
+	in.held = append(in.held[:0], in.rest...)
+	in.rest = in.held
+}
+
+// settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.
+func (m *machine) settle() {
+	in := &m.input
+	if in.given {
+		in.msg, in.given = nil, false
+	}
+	if len(in.ctl) == 0 {
+		in.ctl = nil
+	}
+	if len(in.rest) == 0 {
+		in.rest, in.held = nil, nil
+		return
+	}
+	in.hold()
+}
+
+func (in *input) drop() {
+	in.consumed += len(in.rest)
+	in.rest, in.held, in.ctl, in.msg = nil, nil, nil, nil
+}
+
+// takeConsumed gives the octets that may be released: none while inactive, so that the peer gets no credit.
+func (m *machine) takeConsumed() int {
+	if !m.active && !m.ended {
+		return 0
+	}
+	n := m.input.consumed
+	m.input.consumed = 0
+	return n
+}
+
+// waiting says that frames, or an end, wait to be looked at.
+func (m *machine) waiting() bool {
+	return !m.ended && m.active && (len(m.input.rest) > 0 || m.input.fin)
+}
+
+// next gives the next frame for the handler; its payload is good until next or settle is called again. False: nothing
+// is to be handled, be it that octets are missing, that the session is inactive, or that it has ended.
+func (m *machine) next() (Frame, bool) {
+	in := &m.input
+	if in.given {
+		in.msg, in.given = in.msg[:0], false
+	}
+	for m.active && !m.ended && len(in.rest) > 0 {
+		ev, n, err := in.rd.Next(in.rest)
+		in.rest = in.rest[n:]
+		in.consumed += n
+		if err != nil {
+			m.fail(asFrameError(err))
+			break
+		}
+		var f Frame
+		var ok bool
+		if ev.Header.Op.IsControl() {
+			f, ok = m.control(&ev)
+		} else {
+			f, ok = m.data(&ev)
+		}
+		if ok {
+			return f, true
+		}
+	}
+	if m.active && !m.ended && in.fin && len(in.rest) == 0 {
+		m.end(Reason{Kind: upgrade.Error, Name: upgrade.Closed}, fateFin)
+	}
+	return Frame{}, false
+}
+
+// control takes a piece of a control frame.
+func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
+	in := &m.input
+	p := ev.Payload
+	if !ev.Start || !ev.End {
+		in.ctl = append(in.ctl, p...)
+		p = in.ctl
+	}
+	if !ev.End {
+		if ev.Op == wsframe.Close {
+			if err := wsframe.CheckClosePrefix(p, m.set.utf8); err != nil {
+				m.fail(asFrameError(err))
+			}
+		}
+		return Frame{}, false
+	}
+	in.ctl = in.ctl[:0]
+	switch ev.Header.Op {
+	case wsframe.Ping:
+		m.out.frame(wsframe.Pong, p, "")
+	case wsframe.Close:
+		m.remoteClose(p)
+		return Frame{}, false
+	}
+	return Frame{Type: ev.Header.Op, Payload: p}, true
+}
+
+// remoteClose answers the peer's close frame (RFC 6455, 5.5.1): the same code, no text.
+func (m *machine) remoteClose(p []byte) {
+	code, text, err := wsframe.ParseClose(p, m.set.utf8)
+	if err != nil {
+		m.fail(asFrameError(err))
+		return
+	}
+	m.out.close(code, "")
+	m.end(Reason{Kind: upgrade.Remote, Code: code, Text: string(text)}, fateFin)
+}
+
+// data takes a piece of a message.
+func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
+	in := &m.input
+	p := ev.Payload
+	text := ev.Op == wsframe.Text && m.set.utf8
+	first := ev.Start && ev.Header.Op != wsframe.Continuation
+	last := ev.End && ev.Header.Fin
+	if first {
+		in.utf8.Reset()
+	}
+	if text && (!in.utf8.Write(p) || last && !in.utf8.Complete()) {
+		m.fail(&wsframe.Error{Code: wsframe.InvalidPayload, Rule: "RFC 6455, 8.1", Msg: "text is not UTF-8"})
+		return Frame{}, false
+	}
+	if !first || !last {
+		in.msg = append(in.msg, p...)
+		p = in.msg
+	}
+	if !last {
+		return Frame{}, false
+	}
+	in.given = !first
+	m.stats.In.add(len(p))
+	return Frame{Type: ev.Op, Payload: p}, true
+}
+
+// asFrameError is the *wsframe.Error in err; package wsframe gives no other.
+func asFrameError(err error) *wsframe.Error {
+	e, ok := err.(*wsframe.Error)
+	if !ok {
+		panic("websocket: BUG: " + err.Error())
+	}
+	return e
+}

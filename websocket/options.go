@@ -1,0 +1,47 @@
+package websocket
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Options are the options of one WebSocket (Cowboy manual, cowboy_websocket, opts()). The zero value is the default;
+// negative means none or off.
+type Options struct {
+	IdleTimeout    time.Duration // ends a session that received nothing for so long; 0: 60 s
+	PingInterval   time.Duration // the stack pings after so long without receiving; 0: never
+	SendTimeout    time.Duration // ends a session that could write nothing for so long; 0: 30 s
+	MaxFrameSize   int64         // octets of a frame and of a reassembled message; 0: 1 000 000
+	NoValidateUTF8 bool          // text and close text are taken as they are (Cowboy: validate_utf8 => false)
+	Window         int           // octets a peer may send ahead; 0: 65 535. In place of Cowboy's active_n
+	SendHigh       int           // queued octets above which no new frame or post is taken until half is gone; 0: 64 KiB
+	Backlog        int           // posted messages that may wait; 0: 1024
+	Subprotocols   []string      // the first of these that the client offers is chosen; none: no field
+	Origins        []string      // patterns of allowed origins; nil: the request's own host; "*": any
+	Context        context.Context
+	Group          *Group                                   // whose Shutdown drains this session; nil: the server's, if ConfigureServer set one up
+	ReqFilter      func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
+	Logger         *slog.Logger                             // nil: discard
+}
+
+// Defaults of Options.
+const (
+	DefaultIdleTimeout  = 60 * time.Second
+	DefaultSendTimeout  = 30 * time.Second
+	DefaultMaxFrameSize = 1_000_000
+	DefaultSendHigh     = 64 << 10
+	DefaultBacklog      = 1024
+)
+
+// or is v, or d where v is zero; none where v is negative.
+func or[T int | int64 | time.Duration](v, d, none T) T {
+	switch {
+	case v == 0:
+		return d
+	case v < 0:
+		return none
+	}
+	return v
+}

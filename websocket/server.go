@@ -1,0 +1,104 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"weir/h2"
+)
+
+// DefaultDrain is Config.Drain when none is given.
+const DefaultDrain = 10 * time.Second
+
+// Config is what ConfigureServer may be told.
+type Config struct {
+	HTTP2 h2.Config
+	Drain time.Duration // how long sessions have when the http.Server is shut down by itself; 0: 10 s; negative: they are cut
+}
+
+// Server is an http.Server whose HTTP/2 is weir's and whose WebSockets drain.
+type Server struct {
+	hs       *http.Server
+	h2       *h2.Server
+	group    *Group
+	drain    time.Duration
+	refusing atomic.Bool
+}
+
+// groupKey is where the server's Group is in the context of its requests.
+type groupKey struct{}
+
+// ConfigureServer makes HTTP/2 of srv weir's, as h2.ConfigureServer says, and gives it a Group in which the
+// WebSockets opened by Handle drain. It must be called before srv serves, and after srv.Handler, BaseContext,
+// TLSConfig and Protocols are set.
+//
+// Server.Shutdown is the call that drains. A plain srv.Shutdown drains, too, for Config.Drain, but it neither refuses
+// new requests first nor waits for WebSockets over HTTP/1.1.
+func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
+	if cfg == nil {
+		cfg = new(Config)
+	}
+	s := &Server{hs: srv, group: new(Group), drain: or(cfg.Drain, DefaultDrain, 0)}
+	var err error
+	if s.h2, err = h2.ConfigureServer(srv, &cfg.HTTP2); err != nil {
+		return nil, err
+	}
+	base := srv.BaseContext
+	srv.BaseContext = func(l net.Listener) context.Context {
+		ctx := context.Background()
+		if base != nil {
+			ctx = base(l)
+		}
+		return context.WithValue(ctx, groupKey{}, s.group)
+	}
+	next := srv.Handler
+	if next == nil {
+		next = http.DefaultServeMux
+	}
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.refusing.Load() {
+			if r.ProtoMajor == 1 {
+				w.Header().Set("Connection", "close")
+			}
+			http.Error(w, "the server is shutting down", http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	srv.RegisterOnShutdown(s.drainOnShutdown)
+	return s, nil
+}
+
+// Group is what Shutdown drains.
+func (s *Server) Group() *Group { return s.group }
+
+// Shutdown drains (BEHAVIOUR 8). First new requests are refused while the listeners are still open: 503, and GOAWAY on
+// HTTP/2. Then the sessions end: each gets Drain if its handler has it, else close 1001, spread over the first half of
+// the time that ctx leaves. Then http.Server.Shutdown. What is open when ctx ends is cut: Shutdown never outlives ctx,
+// and returns its error if something was cut. It may be called again.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.refusing.Store(true)
+	s.h2.GoAway()
+	err := s.group.Shutdown(ctx)
+	if e := s.hs.Shutdown(ctx); e != nil {
+		s.h2.Close()
+		s.hs.Close()
+		if err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// drainOnShutdown runs when the http.Server is shut down by itself.
+func (s *Server) drainOnShutdown() {
+	if s.refusing.Load() {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.Background(), s.drain)
+	defer stop()
+	_ = s.group.Shutdown(ctx) // nobody waits for it; what is cut is told its reason
+}

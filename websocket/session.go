@@ -1,0 +1,217 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/stream"
+)
+
+// Session is one open WebSocket. A handler gets its session in Init. The methods may be called from any goroutine.
+//
+// A session is an actor: what arrives, what is posted and what timers say waits in its mailbox, and a goroutine works
+// it off in turns only while there is something. On HTTP/1.1 that is the goroutine that reads the connection.
+type Session struct {
+	st   stream.Stream
+	own  bool // Data comes on a goroutine of our own: turns run there
+	mail stream.Mailbox[inbox]
+	run  func() // s.work, made once, so that starting it allocates nothing
+
+	// turn is held by the runner, but not while a callback runs. What follows belongs to its holder.
+	turn       sync.Mutex
+	m          machine
+	h          Handler
+	posts      []any // taken from the mailbox, not handled yet
+	attached   bool
+	headless   bool // the answer to the handshake waits for the first Send
+	stalled    bool // more than SendHigh is queued: no new frame or post
+	gone       bool // Closed was told
+	goneErr    error
+	terminated bool
+	done       bool // resources are given back, the group has let go
+	calls      uint64
+	calling    bool // a callback runs; turn is not held
+	vec        [1][]byte
+	alarm      alarm
+	sc         *scratch
+
+	over    atomic.Bool  // ended: what arrives is dropped where it arrives
+	backlog atomic.Int32 // posts that wait
+
+	opt   *Options
+	req   *PartialRequest
+	sub   string
+	ext   string
+	ctx   sessionContext
+	group *Group
+	links links // the group's
+}
+
+// inbox is what waits for a session.
+type inbox struct {
+	data    *buffer // octets that arrived
+	touched bool    // something arrived, be it an empty DATA frame
+	fin     bool    // the peer ended its side
+	posts   []any
+	closed  bool // the stream has come to its end, err says how
+	err     error
+	drained bool // the send queue is short again
+	alarm   bool // the timer fired
+	drain   bool // the server shuts down
+	cut     bool // the session is to be given up
+}
+
+// The errors of Post.
+var (
+	ErrEnded   = errors.New("websocket: the session has ended")
+	ErrBacklog = errors.New("websocket: too many posted messages wait")
+)
+
+// newSession makes the session of an open stream; begin starts it. o is not nil. answer are the fields of the 101 or 200.
+func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, answer http.Header) *Session {
+	s := &Session{st: st, own: st.Info().Own, h: h, opt: o, req: req, headless: true}
+	s.sub, s.ext = answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions")
+	s.m = newMachine(o, time.Now())
+	s.run = s.work
+	s.group = o.Group
+	s.mail.Claim()
+	return s
+}
+
+// begin opens the session: Init, the handshake's answer, then the tap. It returns at once.
+func (s *Session) begin() {
+	s.group.join(s)
+	go s.open() // ends when nothing is left to do; what arrives starts the next
+}
+
+func (s *Session) open() {
+	s.takeScratch()
+	s.turn.Lock()
+	if i, ok := s.h.(Initer); ok {
+		s.call(call{kind: callInit, init: i})
+	}
+	s.finish()
+	s.attach()
+	s.turn.Unlock()
+	s.takeTurns()
+}
+
+// attach opens the tap, once. With turn held.
+func (s *Session) attach() {
+	if s.attached {
+		return
+	}
+	s.attached = true
+	high := s.sendHigh()
+	s.st.Attach(s, stream.Limits{Window: s.opt.Window, Low: high / 2, WriteTimeout: or(s.opt.SendTimeout, DefaultSendTimeout, -1)})
+}
+
+func (s *Session) sendHigh() int { return or(s.opt.SendHigh, DefaultSendHigh, 0) }
+
+// Post sends msg to the handler's Info callback. It never waits: ErrBacklog says that Options.Backlog messages wait
+// already, ErrEnded that nobody will see it. Both leave msg unposted.
+func (s *Session) Post(msg any) error {
+	if s.over.Load() {
+		return ErrEnded
+	}
+	if s.backlog.Add(1) > int32(or(s.opt.Backlog, DefaultBacklog, 1<<30)) {
+		s.backlog.Add(-1)
+		return ErrBacklog
+	}
+	box := s.mail.Lock()
+	box.posts = append(box.posts, msg)
+	s.start(s.mail.Unlock())
+	return nil
+}
+
+// Info says what the WebSocket runs on.
+func (s *Session) Info() stream.Info { return s.st.Info() }
+
+// Request is what is kept of the request.
+func (s *Session) Request() *PartialRequest { return s.req }
+
+// Subprotocol is the subprotocol that was chosen, "" if none.
+func (s *Session) Subprotocol() string { return s.sub }
+
+// Extensions are the extensions that were agreed on, as Sec-WebSocket-Extensions spells them, "" if none.
+func (s *Session) Extensions() string { return s.ext }
+
+// Stats are what the session has received and sent so far. To be called from its callbacks.
+func (s *Session) Stats() Stats { return s.m.stats }
+
+// Context is cancelled when the stream ends or is cut. It carries the values of Options.Context.
+func (s *Session) Context() context.Context { return s.ctx.get(s.opt.Context) }
+
+// Data implements stream.Sink.
+func (s *Session) Data(b []byte, fin bool) {
+	if s.over.Load() {
+		s.st.Release(len(b))
+		return
+	}
+	if s.own && s.mail.Claim() {
+		s.takeScratch()
+		s.take(&inbox{touched: true, fin: fin}, b)
+		s.takeTurns()
+		return
+	}
+	box := s.mail.Lock()
+	box.touched = true
+	box.fin = box.fin || fin
+	if len(b) > 0 {
+		if box.data == nil {
+			box.data = takeBuffer()
+		}
+		box.data.b = append(box.data.b, b...)
+	}
+	start := s.mail.Unlock()
+	if start && s.own {
+		s.work()
+		return
+	}
+	s.start(start)
+}
+
+// Drained implements stream.Sink.
+func (s *Session) Drained() {
+	s.mail.Lock().drained = true
+	s.start(s.mail.Unlock())
+}
+
+// Closed implements stream.Sink.
+func (s *Session) Closed(err error) {
+	s.ctx.cancel()
+	box := s.mail.Lock()
+	box.closed, box.err = true, err
+	s.start(s.mail.Unlock())
+}
+
+func (s *Session) start(start bool) {
+	if start {
+		go s.run() // ends when the mailbox is empty; whoever fills it starts the next
+	}
+}
+
+// drain asks the session to come to an end, cut gives it up.
+func (s *Session) drain() {
+	s.mail.Lock().drain = true
+	s.start(s.mail.Unlock())
+}
+
+func (s *Session) cut() {
+	s.ctx.cancel()
+	s.st.Reset(stream.Cancel)
+	s.mail.Lock().cut = true
+	s.start(s.mail.Unlock())
+}
+
+func (s *Session) logger() *slog.Logger {
+	if s.opt.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", s.req.Stream, "path", s.req.Path)
+}

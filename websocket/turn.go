@@ -1,0 +1,181 @@
+package websocket
+
+import (
+	"time"
+
+	"weir/stream"
+	"weir/upgrade"
+)
+
+// work is the runner of a session: turns until the mailbox is empty.
+func (s *Session) work() {
+	s.takeScratch()
+	s.takeTurns()
+}
+
+func (s *Session) takeTurns() {
+	for {
+		var box inbox
+		sc := s.dropScratch() // before the mailbox is let go of: the next runner has its own
+		if !s.mail.Take(&box) {
+			sc.free()
+			return
+		}
+		s.useScratch(sc)
+		s.take(&box, nil)
+	}
+}
+
+// take is one turn: what arrived is handled frame by frame, then what was posted, then what is due; what all of it
+// produced leaves in one write (more if a callback is slow, or produces much). lent are octets that arrived, lent by
+// the transport; others are in the box.
+func (s *Session) take(box *inbox, lent []byte) {
+	s.turn.Lock()
+	if box.data != nil {
+		lent = box.data.b
+	}
+	if box.cut {
+		s.m.lost(upgrade.Closed, &stream.ResetError{Code: stream.Cancel}, fateGone)
+	}
+	if box.closed {
+		s.gone, s.goneErr = true, box.err
+	}
+	if box.touched {
+		s.m.feed(lent, box.fin, time.Now())
+	}
+	if len(box.posts) > 0 {
+		s.posts = append(s.posts, box.posts...)
+	}
+	if s.stalled {
+		s.flush()
+	}
+	s.frames()
+	if s.gone {
+		s.m.lost(errorName(s.goneErr), s.goneErr, fateGone)
+	}
+	s.infos()
+	if box.alarm {
+		if s.m.clock.unsent > 0 {
+			s.flush() // the machine learns how much is still queued
+		}
+		s.m.tick(time.Now())
+	}
+	if box.drain && !s.m.ended {
+		s.askDrain()
+	}
+	s.finish()
+	box.data.free()
+	s.turn.Unlock()
+}
+
+// frames handles every frame that is there, and that the send queue has room for.
+func (s *Session) frames() {
+	for !s.stalled {
+		f, ok := s.m.next()
+		if !ok {
+			return
+		}
+		s.call(call{kind: callHandle, frame: f})
+		if len(s.m.out.b) >= s.sendHigh() {
+			s.flush()
+		}
+	}
+}
+
+// infos handles what was posted; frames that were held come first as soon as they may.
+func (s *Session) infos() {
+	n := 0
+	for ; n < len(s.posts) && !s.stalled && !s.m.ended; n++ {
+		s.backlog.Add(-1)
+		if i, ok := s.h.(Informer); ok {
+			s.call(call{kind: callInfo, informer: i, msg: s.posts[n]})
+		}
+		s.posts[n] = nil
+		if len(s.m.out.b) >= s.sendHigh() {
+			s.flush()
+		}
+		if s.m.waiting() {
+			s.frames()
+		}
+	}
+	if n == len(s.posts) {
+		s.posts = nil
+	} else {
+		s.posts = s.posts[n:]
+	}
+}
+
+func (s *Session) askDrain() {
+	if d, ok := s.h.(Drainer); ok {
+		s.call(call{kind: callDrain, drainer: d})
+		return
+	}
+	s.m.goingAway()
+}
+
+// flush hands the output to the transport, in one write.
+func (s *Session) flush() {
+	b, fin := s.m.output()
+	if s.m.fate > fateFin {
+		s.m.out.drop()
+		return
+	}
+	s.vec[0] = b
+	queued, _ := s.st.Send(s.vec[:], fin) // an end of the stream is told by Closed
+	s.vec[0] = nil
+	s.headless = false
+	s.m.sent(queued, time.Now())
+	s.stalled = queued > s.sendHigh()
+}
+
+// pending says that something waits for a flush.
+func (s *Session) pending() bool {
+	_, fin := s.m.output()
+	return len(s.m.out.b) > 0 || fin || s.headless
+}
+
+// finish ends a turn: one write, the end if it has come, credit, the timer.
+func (s *Session) finish() {
+	if s.pending() {
+		s.flush()
+	}
+	if s.m.ended {
+		s.over.Store(true)
+		s.posts = nil
+		s.terminate()
+		s.settleFate()
+	}
+	s.m.settle()
+	if n := s.m.takeConsumed(); n > 0 {
+		s.st.Release(n)
+	}
+	s.setAlarm()
+}
+
+// settleFate does to the stream what the machine decided.
+func (s *Session) settleFate() {
+	switch s.m.fate {
+	case fateCut:
+		s.st.Reset(stream.Cancel)
+		s.ctx.cancel()
+	case fateQuiet:
+		s.st.Reset(stream.NoError)
+	}
+	if s.gone && !s.done {
+		s.done = true
+		s.alarm.stop()
+		s.group.leave(s)
+	}
+}
+
+// terminate tells the handler why, once, behind the close frame.
+func (s *Session) terminate() {
+	if s.terminated {
+		return
+	}
+	s.terminated = true
+	if t, ok := s.h.(Terminator); ok {
+		s.call(call{kind: callTerminate, terminator: t})
+	}
+	s.h = nil
+}
