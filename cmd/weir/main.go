@@ -1,0 +1,61 @@
+// Command weir is the command line of the weir WebSocket stack: `weir serve` is its test server, what httpbin is to
+// HTTP, for WebSockets over HTTP/1.1 and HTTP/2.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitFail  = 1 // something went wrong while running: a taken port, a bad certificate, a session cut by the drain deadline
+	exitUsage = 2 // the command line cannot be obeyed
+)
+
+// runError is an error of a command that had been understood. All other errors that reach main are of usage.
+type runError struct{ err error }
+
+func (e *runError) Error() string { return e.err.Error() }
+func (e *runError) Unwrap() error { return e.err }
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run obeys one command line and gives the exit code. Whatever goes wrong is one line on stderr.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "weir: %v\n", err)
+	if _, ok := errors.AsType[*runError](err); ok {
+		return exitFail
+	}
+	return exitUsage
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "weir",
+		Short:         "WebSockets over HTTP/1.1 and HTTP/2",
+		Long:          "weir is a WebSocket stack for Go. This is its command line.",
+		Version:       readVersion().line(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(serveCommand(), versionCommand())
+	return root
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const serveLong = `A test server for WebSockets, over HTTP/1.1 (RFC 6455) and HTTP/2 (RFC 8441).
+
+It serves HTTP/1.1 and HTTP/2 on one cleartext port, and both over TLS on another. Every path below is a WebSocket on
+either version of HTTP; what is printed on standard output is one JSON event a line, logs go to standard error.
+
+  /echo       messages come back as they are
+  /commands   obeys the scripts it is sent: [{"text":"hi"},{"close":{"code":4000,"reason":"bye"}}]
+  /push       ?interval=MS&size=N&count=N&type=text|binary: sends messages at a pace
+  /source     ?size=N&count=N&type=text|binary: sends as fast as flow control lets it
+  /discard    reads and drops, and counts
+  /headers    one message, the request as JSON
+  /close      ?code=N&reason=S: closes at once
+  Each takes max_frame_size=N, idle_timeout=MS, validate_utf8=0|1 and window=N in its query.
+
+  /  /healthz  /bytes/N  /upload are ordinary HTTP.
+
+SIGTERM or SIGINT drains: every WebSocket is closed with 1001, exit code 0; 1 if some had to be cut. A second one stops
+at once.`
+
+const serveExample = `  weir serve                                           127.0.0.1:8080 and, with a certificate made in memory, 127.0.0.1:8443
+  weir serve --listen 127.0.0.1:0 --tls-listen ""      one free port; the first line on standard output names it
+  weir serve --listen unix:/tmp/weir.sock -v           a unix socket, and all of the log
+  weir serve --cert cert.pem --key key.pem             a certificate of your own
+
+  npx wscat -c ws://127.0.0.1:8080/echo
+  npx wscat --no-check -c wss://127.0.0.1:8443/echo
+  node --experimental-websocket -e 'const w = new WebSocket("ws://127.0.0.1:8080/echo"); w.onopen = () => w.send("hi"); w.onmessage = m => { console.log(m.data); w.close() }'
+  curl --http2-prior-knowledge http://127.0.0.1:8080/healthz
+  curl -k https://127.0.0.1:8443/bytes/1000000 -o /dev/null`
+
+// config is what the flags of `weir serve` say.
+type config struct {
+	listen            []string
+	tlsListen         string
+	cert, key         string
+	noExtendedConnect bool
+	maxFrameSize      int64
+	idleTimeout       time.Duration
+	window            int
+	maxStreams        int
+	subprotocols      []string
+	origins           []string
+	noValidateUTF8    bool
+	drain             time.Duration
+	logFormat         string
+	verbose           bool
+}
+
+func serveCommand() *cobra.Command {
+	var c config
+	cmd := &cobra.Command{
+		Use:     "serve",
+		Short:   "Run the test server",
+		Long:    serveLong,
+		Example: serveExample,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.check(); err != nil {
+				return err
+			}
+			if err := serve(&c, c.logger(cmd.ErrOrStderr()), cmd.OutOrStdout()); err != nil {
+				return &runError{err}
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&c.listen, "listen", []string{"127.0.0.1:8080"}, "cleartext `address`; repeatable; port 0 picks one; unix:PATH; \"\" turns it off")
+	f.StringVar(&c.tlsListen, "tls-listen", "127.0.0.1:8443", "TLS `address`; \"\" turns it off")
+	f.StringVar(&c.cert, "cert", "", "certificate, a PEM `file`; without it one for localhost is made in memory")
+	f.StringVar(&c.key, "key", "", "its key, a PEM `file`")
+	f.BoolVar(&c.noExtendedConnect, "no-extended-connect", false, "HTTP/2 without WebSockets (RFC 8441)")
+	f.Int64Var(&c.maxFrameSize, "max-frame-size", 1_000_000, "`octets` of a frame and of a message; 0: unlimited")
+	f.DurationVar(&c.idleTimeout, "idle-timeout", 60*time.Second, "ends a WebSocket that received nothing for so long; 0: never")
+	f.IntVar(&c.window, "window", 65535, "receive window of a WebSocket, `octets`")
+	f.IntVar(&c.maxStreams, "max-streams", 250, "HTTP/2 streams a connection may have open")
+	f.StringArrayVar(&c.subprotocols, "subprotocol", nil, "a sub protocol's `name`; repeatable; the first that the client offers is chosen")
+	f.StringArrayVar(&c.origins, "origin", nil, "allowed origin, a `pattern`; repeatable; others get 403 (default any)")
+	f.BoolVar(&c.noValidateUTF8, "no-validate-utf8", false, "take text as it comes")
+	f.DurationVar(&c.drain, "drain", 10*time.Second, "how long SIGTERM or SIGINT drains before it cuts")
+	f.StringVar(&c.logFormat, "log", "text", "log `format`, text or json")
+	f.BoolVarP(&c.verbose, "verbose", "v", false, "log everything")
+	return cmd
+}
+
+// check refuses what no server can be made of.
+func (c *config) check() error {
+	c.listen = nonEmpty(c.listen)
+	switch {
+	case len(c.listen) == 0 && c.tlsListen == "":
+		return errors.New("--listen and --tls-listen are both off: nothing to serve")
+	case (c.cert == "") != (c.key == ""):
+		return errors.New("--cert and --key go together")
+	case c.cert != "" && c.tlsListen == "":
+		return errors.New("--cert needs --tls-listen")
+	case c.maxFrameSize < 0:
+		return fmt.Errorf("--max-frame-size %d: octets, 0 or more", c.maxFrameSize)
+	case c.idleTimeout < 0:
+		return fmt.Errorf("--idle-timeout %v: 0 or more", c.idleTimeout)
+	case c.window < 1:
+		return fmt.Errorf("--window %d: octets, 1 or more", c.window)
+	case c.maxStreams < 1:
+		return fmt.Errorf("--max-streams %d: 1 or more", c.maxStreams)
+	case c.drain < 0:
+		return fmt.Errorf("--drain %v: 0 or more", c.drain)
+	case c.logFormat != "text" && c.logFormat != "json":
+		return fmt.Errorf("--log %q: text or json", c.logFormat)
+	}
+	for _, a := range c.listen {
+		if a == "unix:" {
+			return errors.New("--listen unix: needs a path")
+		}
+	}
+	return nil
+}
+
+func nonEmpty(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if strings.TrimSpace(s) != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (c *config) logger(w io.Writer) *slog.Logger {
+	level := slog.LevelInfo
+	if c.verbose {
+		level = slog.LevelDebug
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"weir/h2"
+	"weir/websocket"
+)
+
+// server is one run of `weir serve`.
+type server struct {
+	config   *config
+	log      *slog.Logger
+	events   *events
+	draining atomic.Bool
+}
+
+// errCut says that the drain deadline came before the last session's end.
+var errCut = errors.New("drain: some connections were cut")
+
+// serve runs until a signal has drained it (nil, or errCut), or a listener fails.
+func serve(c *config, log *slog.Logger, stdout io.Writer) error {
+	s := &server{config: c, log: log, events: newEvents(stdout)}
+	srv, ws, err := s.httpServer()
+	if err != nil {
+		return err
+	}
+	ls, err := c.listeners()
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+
+	failed := make(chan error, len(ls))
+	for _, l := range ls {
+		go func() { failed <- l.serve(srv) }() // ends when the listener is closed, by Shutdown or Close
+	}
+	s.events.listening(addresses(ls))
+	select {
+	case err := <-failed:
+		srv.Close()
+		return err
+	case sig := <-signals:
+		log.Info("draining", "signal", sig.String(), "for", c.drain)
+	}
+	return s.shutdown(ws, signals)
+}
+
+// httpServer is the net/http server of all listeners, with weir's HTTP/2.
+func (s *server) httpServer() (*http.Server, *websocket.Server, error) {
+	srv := &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	if s.config.tlsListen != "" {
+		cert, err := s.config.certificate()
+		if err != nil {
+			return nil, nil, err
+		}
+		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
+	ws, err := websocket.ConfigureServer(srv, &websocket.Config{
+		HTTP2: h2.Config{
+			MaxConcurrentStreams: s.config.maxStreams,
+			NoExtendedConnect:    s.config.noExtendedConnect,
+			Logger:               s.log,
+		},
+		Drain: zeroIsNone(s.config.drain),
+	})
+	return srv, ws, err
+}
+
+// shutdown drains for as long as the flags say. One more signal cuts at once.
+func (s *server) shutdown(ws *websocket.Server, signals <-chan os.Signal) error {
+	s.draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.drain)
+	defer cancel()
+	go func() { // ends with ctx
+		select {
+		case sig := <-signals:
+			s.log.Info("stopping at once", "signal", sig.String())
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := ws.Shutdown(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errCut, err)
+	}
+	return nil
+}
+
+// listener is one address that is served.
+type listener struct {
+	net.Listener
+	tls bool
+}
+
+func (l listener) serve(srv *http.Server) error {
+	var err error
+	if l.tls {
+		err = srv.ServeTLS(l, "", "")
+	} else {
+		err = srv.Serve(l)
+	}
+	return fmt.Errorf("serving %s: %w", l.address().URL, err)
+}
+
+// address is how the listening event tells of l.
+func (l listener) address() address {
+	switch {
+	case l.tls:
+		return address{"https://" + l.Addr().String(), []string{"h2", "http/1.1"}}
+	case l.Addr().Network() == "unix":
+		return address{"unix:" + l.Addr().String(), []string{"http/1.1", "h2"}}
+	}
+	return address{"http://" + l.Addr().String(), []string{"http/1.1", "h2"}}
+}
+
+func addresses(ls []listener) []address {
+	out := make([]address, len(ls))
+	for i, l := range ls {
+		out[i] = l.address()
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package h2
+
+import (
+	"time"
+
+	"weir/flow"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// core is one HTTP/2 connection as a pure machine, the server's side of it. It owns no socket, clock, lock or goroutine:
+//
+//	feed    octets that arrived, lent until next has said that there is nothing more
+//	next    what follows from them, one event at a time
+//	…       what the user wants: answer, send, release, reset, goAway (core_user.go)
+//	swap    the octets to write
+//	deadline, tick: the only notion of time besides the now of feed
+//
+// After every call the connection is in order: whoever serialises the calls may interleave them freely, so that sinks run
+// between two calls of next without a lock.
+type core struct {
+	cfg coreConfig
+	now time.Time
+
+	// In.
+	preface int    // octets of the client preface still to come
+	in      []byte // fed, not parsed; lent
+	rest    []byte // the beginning of a frame or of its header, kept from earlier feeds
+	framed  bool   // head is the header of a frame whose payload has not been taken
+	head    http2.FrameHeader
+	skip    int // octets of payload nobody wants
+	data    dataIn
+	block   blockIn
+	reader  octets
+	fr      *http2.Framer // parses payloads from reader, writes into out
+	hdec    *hpack.Decoder
+	credit  flow.Credit // of the connection: what the peer may send
+	events  queue
+
+	// Streams.
+	streams map[uint32]*coreStream
+	oldest  *coreStream // of streams, in the order they were opened
+	newest  *coreStream
+	maxID   uint32 // the highest stream the peer has opened
+	gone    goneRing
+
+	// Out.
+	out     []byte // frames to write, in wire order
+	control int    // octets of out that are answers the peer provoked
+	window  flow.Window
+	ready   ring // streams with something that can leave
+	blocked ring // streams that wait for the connection's window alone
+	hbuf    appender
+	henc    *hpack.Encoder
+	spare   []byte // one empty send queue, kept for the next stream that needs one
+
+	peer   peerSettings
+	mine   mySettings
+	leave  leaving
+	timers timers
+	err    error // why the connection is over; nothing is parsed any more
+}
+
+// coreConfig is what the core needs to know; all of it is set.
+type coreConfig struct {
+	connect         bool // ENABLE_CONNECT_PROTOCOL
+	plainConnect    bool // CONNECT without :protocol reaches the handler
+	maxStreams      int
+	maxHeaderList   int
+	maxHeaderFields int
+	maxFrame        int
+	initialWindow   int
+	connWindow      int
+	idle            time.Duration // 0: none
+	handshake       time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each header block; 0: none
+}
+
+// newCore begins a connection: the first octets out are our SETTINGS. greeted: the client preface has been read.
+func newCore(cfg coreConfig, greeted bool, now time.Time) *core {
+	c := &core{cfg: cfg, now: now, preface: len(http2.ClientPreface), streams: map[uint32]*coreStream{},
+		credit: flow.NewCredit(flow.DefaultWindow), window: flow.NewWindow(flow.DefaultWindow)}
+	if greeted {
+		c.preface = 0
+	}
+	c.fr = http2.NewFramer(&outWriter{c}, &c.reader)
+	c.fr.AllowIllegalReads = true // the order of frames is checked here, with its rule
+	c.hdec = hpack.NewDecoder(4096, c.field)
+	c.hdec.SetMaxStringLength(cfg.maxHeaderList)
+	c.henc = hpack.NewEncoder(&c.hbuf)
+	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384}
+	c.timers.start(c)
+	c.sendSettings()
+	return c
+}
+
+// outWriter is where the Framer writes.
+type outWriter struct{ c *core }
+
+func (w *outWriter) Write(b []byte) (int, error) {
+	w.c.out = append(w.c.out, b...)
+	return len(b), nil
+}
+
+// appender is where the HPACK encoder writes.
+type appender struct{ b []byte }
+
+func (a *appender) Write(b []byte) (int, error) {
+	a.b = append(a.b, b...)
+	return len(b), nil
+}
+
+// feed takes what arrived. b is lent until next returns false; payloads are given out as parts of it.
+func (c *core) feed(b []byte, now time.Time) {
+	c.now = now
+	c.in = b
+}
+
+// next gives the next event. ev.data points into what was fed and ev.req.fields into the core, until the next call.
+// False: nothing more until something is fed or done.
+func (c *core) next() (ev event, ok bool) {
+	c.block.forget()
+	for {
+		if ev, ok := c.events.pop(); ok {
+			return ev, true
+		}
+		if c.err != nil {
+			c.in = nil
+			return event{}, false
+		}
+		if !c.parse() {
+			return event{}, false
+		}
+	}
+}
+
+// pop gives an event that is waiting, without parsing: for whoever did something to the connection beside its reader.
+func (c *core) pop() (event, bool) { return c.events.pop() }
+
+// fail ends the connection for a fault: GOAWAY, and every stream is told.
+func (c *core) fail(code Code, rule, msg string) {
+	if c.err != nil {
+		return
+	}
+	err := &ConnError{Code: code, Rule: rule, Msg: msg}
+	c.writeGoAway(c.maxID, code, msg)
+	c.lost(err)
+}
+
+// lost ends the connection without a word to the peer.
+func (c *core) lost(err error) {
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	for s := c.oldest; s != nil; s = c.oldest {
+		c.close(s, goneByUs, err)
+	}
+}
+
+// over says that nothing is left to do but to write what is there and to close the socket.
+func (c *core) over() bool {
+	return c.err != nil || len(c.streams) == 0 && c.leave.final()
+}

@@ -1,0 +1,172 @@
+package h2
+
+import (
+	"errors"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// blockIn is the field block under way: HEADERS and its CONTINUATIONs (RFC 9113, 4.3). Whatever becomes of the block, all
+// of it goes through HPACK, so that its state stays the peer's.
+type blockIn struct {
+	open    bool
+	id      uint32
+	s       *coreStream // of trailers; nil: the block opens a stream
+	v       verdict
+	fin     bool
+	selfDep bool // HEADERS made the stream depend on itself
+	frames  int
+	size    int // encoded octets
+	fields  []hpack.HeaderField
+	list    int  // size of the list as RFC 9113, 6.5.2 counts
+	tooBig  bool // over a limit: fields is empty
+}
+
+// headers begins a field block.
+func (c *core) headers(f *http2.HeadersFrame) {
+	id := f.StreamID
+	s := c.streams[id]
+	v := c.judge(id, s, rowHeaders)
+	if v == faultConn || v == faultClosed {
+		c.stateFault(v)
+		return
+	}
+	if v == take && s == nil {
+		c.maxID = id
+	}
+	c.block = blockIn{open: true, id: id, s: s, v: v, fin: f.StreamEnded(), fields: c.block.fields[:0],
+		selfDep: f.HasPriority() && f.Priority.StreamDep == id}
+	c.hdec.SetEmitEnabled(v == take)
+	c.timers.block(c)
+	c.fragment(f.HeaderBlockFragment(), f.HeadersEnded())
+}
+
+func (c *core) continuation(f *http2.ContinuationFrame) {
+	c.fragment(f.HeaderBlockFragment(), f.HeadersEnded())
+}
+
+// fragment takes a part of the block. A block that is over its limits is decoded to its end all the same, up to twice the
+// size a list may have; nobody needs more frames than those octets fill, and a few (RFC 9113, 10.5.1).
+func (c *core) fragment(p []byte, end bool) {
+	b := &c.block
+	b.frames++
+	b.size += len(p)
+	if most := 2 * c.cfg.maxHeaderList; b.size > most || b.frames > 8+most/16384 {
+		c.fail(EnhanceYourCalm, "RFC 9113, 10.5.1", "field block without end")
+		return
+	}
+	_, err := c.hdec.Write(p)
+	if err == nil && end {
+		err = c.hdec.Close()
+	}
+	switch {
+	case errors.Is(err, hpack.ErrStringLength):
+		c.fail(EnhanceYourCalm, "RFC 9113, 10.5.1", "a field longer than the list may be")
+	case err != nil:
+		c.fail(CompressionError, "RFC 9113, 4.3", "the field block cannot be decoded")
+	case end:
+		b.open = false
+		c.timers.blockDone()
+		c.blockDone()
+	}
+}
+
+// forget drops the fields of the last block, which were lent with its event.
+func (b *blockIn) forget() {
+	if b.open || len(b.fields) == 0 {
+		return
+	}
+	clear(b.fields)
+	if b.fields = b.fields[:0]; cap(b.fields) > 64 {
+		b.fields = nil
+	}
+}
+
+// field takes one decoded field.
+func (c *core) field(f hpack.HeaderField) {
+	b := &c.block
+	b.list += int(f.Size())
+	if b.list > c.cfg.maxHeaderList || len(b.fields) >= c.cfg.maxHeaderFields {
+		b.tooBig = true
+		clear(b.fields)
+		b.fields = b.fields[:0]
+		c.hdec.SetEmitEnabled(false)
+		return
+	}
+	b.fields = append(b.fields, f)
+}
+
+// blockDone acts on a whole block.
+func (c *core) blockDone() {
+	b := &c.block
+	switch {
+	case b.v == drop:
+	case b.v == faultStream:
+		c.streamFault(b.id, b.s, StreamClosed, "RFC 9113, 5.1", "HEADERS on a stream that has ended")
+	case b.s != nil && b.s.state == stateClosed: // reset since
+	case b.selfDep:
+		c.refuse(b, ProtocolError, "RFC 7540, 5.3.1", "a stream that depends on itself")
+	case b.s != nil:
+		c.trailers(b)
+	default:
+		c.request(b)
+	}
+}
+
+// refuse answers a block with a stream error.
+func (c *core) refuse(b *blockIn, code Code, rule, msg string) {
+	c.streamFault(b.id, b.s, code, rule, msg)
+	if b.s == nil {
+		c.gone.put(b.id, goneByUs)
+	}
+}
+
+// trailers ends the peer's side with a field block (RFC 9113, 8.1).
+func (c *core) trailers(b *blockIn) {
+	s := b.s
+	fault := checkTrailers(b.fields)
+	switch {
+	case s.tunnel:
+		c.refuse(b, ProtocolError, "RFC 9113, 8.5", "HEADERS on a tunnel")
+	case !b.fin:
+		c.refuse(b, ProtocolError, "RFC 9113, 8.1", "trailers without END_STREAM")
+	case b.tooBig:
+		c.refuse(b, EnhanceYourCalm, "RFC 9113, 10.5.1", "trailers over the limits")
+	case fault != nil:
+		c.refuse(b, ProtocolError, fault.rule, fault.msg)
+	case s.length > 0:
+		c.refuse(b, ProtocolError, "RFC 9113, 8.1.1", "DATA does not add up to content-length")
+	default:
+		c.events.push(event{kind: evTrailers, s: s, tail: b.fields})
+		c.peerEnded(s)
+	}
+}
+
+// request opens a stream (RFC 9113, 8.3).
+func (c *core) request(b *blockIn) {
+	var req request
+	var fault *fault
+	if !b.tooBig {
+		req, fault = parseRequest(b.fields)
+	}
+	switch {
+	case fault != nil:
+		c.refuse(b, ProtocolError, fault.rule, fault.msg)
+		return
+	case req.protocol != "" && !c.cfg.connect:
+		c.refuse(b, ProtocolError, "RFC 8441, 4", "extended CONNECT that was not offered")
+		return
+	case b.fin && req.length > 0:
+		c.refuse(b, ProtocolError, "RFC 9113, 8.1.1", "content-length without DATA")
+		return
+	case len(c.streams) >= c.cfg.maxStreams:
+		c.refuse(b, RefusedStream, "RFC 9113, 5.1.2", "over SETTINGS_MAX_CONCURRENT_STREAMS")
+		return
+	}
+	s := c.open(b.id, b.fin)
+	s.tunnel = req.method == "CONNECT"
+	s.length = req.length
+	req.tooBig = b.tooBig
+	c.events.push(event{kind: evRequest, s: s, req: req, fin: b.fin})
+}

@@ -1,0 +1,128 @@
+package h2
+
+import (
+	"weir/flow"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// sendQueue is what a stream still has to send: field blocks, then octets, then trailers or END_STREAM.
+type sendQueue struct {
+	window flow.Window // what we may send
+	heads  []block     // field blocks ahead of the octets: an answer, informational ones before it
+	buf    []byte      // octets; those before off have left
+	off    int
+	tail   []hpack.HeaderField // trailers
+	fin    bool                // END_STREAM comes behind all of it
+	sent   bool                // END_STREAM was written
+	held   bool                // nothing leaves until the first send: an answer travels with the first octets
+	quiet  bool                // RST_STREAM(NO_ERROR) after END_STREAM, see finish
+	low    int                 // the mark for evDrained
+	above  bool                // the queue was over the mark
+	link
+}
+
+type block struct {
+	fields []hpack.HeaderField
+	fin    bool
+}
+
+func (q *sendQueue) queued() int { return len(q.buf) - q.off }
+
+// pending: something was said that has not been written.
+func (q *sendQueue) pending() bool {
+	return len(q.heads) > 0 || q.queued() > 0 || q.fin && !q.sent
+}
+
+// link is a stream's place in a ring.
+type link struct {
+	in         *ring
+	prev, succ *coreStream
+}
+
+// ring is a queue of streams in which each has at most one place.
+type ring struct{ first, last *coreStream }
+
+func (r *ring) push(s *coreStream) {
+	s.in, s.prev, s.succ = r, r.last, nil
+	if r.last != nil {
+		r.last.succ = s
+	} else {
+		r.first = s
+	}
+	r.last = s
+}
+
+func (r *ring) remove(s *coreStream) {
+	if s.prev != nil {
+		s.prev.succ = s.succ
+	} else {
+		r.first = s.succ
+	}
+	if s.succ != nil {
+		s.succ.prev = s.prev
+	} else {
+		r.last = s.prev
+	}
+	s.link = link{}
+}
+
+// schedule puts a stream where what it has to send belongs: among those that can send, among those that wait for the
+// connection's window, or nowhere.
+func (c *core) schedule(s *coreStream) {
+	var to *ring
+	switch {
+	case s.held || s.state == stateClosed:
+	case len(s.heads) > 0:
+		to = &c.ready
+	case s.queued() > 0:
+		if s.window.Available() > 0 {
+			if to = &c.ready; c.window.Available() == 0 {
+				to = &c.blocked
+			}
+		}
+	case s.fin && !s.sent:
+		to = &c.ready
+	}
+	if s.in == to {
+		return
+	}
+	if s.in != nil {
+		s.in.remove(s)
+	}
+	if to != nil {
+		to.push(s)
+	}
+}
+
+// dropQueue forgets what a stream had to send.
+func (c *core) dropQueue(s *coreStream) {
+	s.heads, s.tail = nil, nil
+	c.recycle(s)
+	if s.in != nil {
+		s.in.remove(s)
+	}
+}
+
+// recycle takes the emptied buffer of a queue, so that a stream with nothing to send owns none.
+func (c *core) recycle(s *coreStream) {
+	if c.spare == nil && cap(s.buf) <= 64<<10 {
+		c.spare = s.buf[:0]
+	}
+	s.buf, s.off = nil, 0
+}
+
+// enqueue copies octets behind the queue.
+func (c *core) enqueue(s *coreStream, p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	if s.buf == nil {
+		s.buf, c.spare = c.spare, nil
+	}
+	if s.off > len(s.buf)/2 {
+		n := copy(s.buf, s.buf[s.off:])
+		s.buf, s.off = s.buf[:n], 0
+	}
+	s.buf = append(s.buf, p...)
+}

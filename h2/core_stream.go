@@ -1,0 +1,146 @@
+package h2
+
+import "weir/flow"
+
+// coreStream is what the core knows of a stream that is not over.
+type coreStream struct {
+	id     uint32
+	state  state
+	tunnel bool  // CONNECT: content-length means nothing (RFC 9113, 8.5), trailers neither
+	length int64 // what content-length leaves to come; negative: not declared
+	owner  any   // the shell's
+
+	credit flow.Credit // what the peer may send
+	want   int         // the credit asked for by grow, 0: the initial window
+	sendQueue
+	err error // why it is closed, nil if both sides ended
+
+	older, younger *coreStream
+}
+
+// open makes a stream of a request.
+func (c *core) open(id uint32, fin bool) *coreStream {
+	s := &coreStream{id: id, state: stateOpen, length: -1}
+	s.window = flow.NewWindow(c.peer.initialWindow)
+	s.credit = flow.NewCredit(c.mine.window(c.cfg))
+	if fin {
+		s.state = stateRemoteEnded
+	}
+	c.streams[id] = s
+	if s.older = c.newest; s.older != nil {
+		s.older.younger = s
+	} else {
+		c.oldest = s
+	}
+	c.newest = s
+	c.timers.busy()
+	return s
+}
+
+// peerEnded notes the peer's END_STREAM.
+func (c *core) peerEnded(s *coreStream) {
+	switch s.state {
+	case stateOpen:
+		s.state = stateRemoteEnded
+	case stateLocalEnded:
+		c.close(s, goneEnded, nil)
+	}
+}
+
+// weEnded notes our END_STREAM, written.
+func (c *core) weEnded(s *coreStream) {
+	switch s.state {
+	case stateOpen:
+		if s.state = stateLocalEnded; s.quiet {
+			c.writeReset(s.id, NoError) // RFC 9113, 8.1: the rest of the request is not needed
+			c.close(s, goneByUs, nil)
+		}
+	case stateRemoteEnded:
+		c.close(s, goneEnded, nil)
+	}
+}
+
+// close ends a stream: what it still had to send is dropped, and its owner is told once.
+func (c *core) close(s *coreStream, how goneHow, err error) {
+	if s.state == stateClosed {
+		return
+	}
+	s.state = stateClosed
+	s.err = err
+	c.dropQueue(s)
+	c.forget(s)
+	c.gone.put(s.id, how)
+	c.events.push(event{kind: evClosed, s: s, err: err})
+	if len(c.streams) == 0 {
+		c.timers.rest(c)
+	}
+}
+
+func (c *core) forget(s *coreStream) {
+	delete(c.streams, s.id)
+	if s.older != nil {
+		s.older.younger = s.younger
+	} else {
+		c.oldest = s.younger
+	}
+	if s.younger != nil {
+		s.younger.older = s.older
+	} else {
+		c.newest = s.older
+	}
+	s.older, s.younger = nil, nil
+}
+
+// streamFault answers a fault with RST_STREAM; s is nil if the stream is not known (any more, or yet).
+func (c *core) streamFault(id uint32, s *coreStream, code Code, rule, msg string) {
+	c.writeReset(id, code)
+	if s != nil {
+		c.close(s, goneByUs, &StreamError{ID: id, Code: code, Rule: rule, Msg: msg})
+	}
+}
+
+// release gives back the credit of n octets that were received on s and are consumed.
+func (c *core) release(s *coreStream, n int) {
+	if n = min(n, s.credit.Held()); n <= 0 || s.state == stateClosed {
+		return
+	}
+	s.credit.Release(n)
+	if s.state != stateRemoteEnded {
+		c.sendCredit(s.id, s.credit.Update())
+	}
+}
+
+// grow lets the peer send window octets ahead on s, at least the initial window.
+func (c *core) grow(s *coreStream, window int) {
+	if s.state == stateClosed {
+		return
+	}
+	s.want = window
+	inc := s.credit.Resize(max(window, c.cfg.initialWindow))
+	if s.state != stateRemoteEnded {
+		c.sendCredit(s.id, inc)
+	}
+}
+
+// reset gives a stream up. NoError is the quiet form: what is queued was said for good, so that it must not be cut with
+// NO_ERROR.
+func (c *core) reset(s *coreStream, code Code) {
+	if s.state == stateClosed {
+		return
+	}
+	if code == NoError && s.pending() {
+		code = Cancel
+	}
+	c.writeReset(s.id, code)
+	c.close(s, goneByUs, &StreamError{ID: s.id, Code: code})
+}
+
+// finish says that nothing of the request is needed any more: once the answer has left, RST_STREAM(NO_ERROR) follows
+// unless the peer has ended its side (RFC 9113, 8.1).
+func (c *core) finish(s *coreStream) {
+	s.quiet = true
+	if s.state == stateLocalEnded {
+		c.writeReset(s.id, NoError)
+		c.close(s, goneByUs, nil)
+	}
+}

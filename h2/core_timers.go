@@ -1,0 +1,79 @@
+package h2
+
+import "time"
+
+// timers are the connection's deadlines; the zero time is none.
+type timers struct {
+	hello time.Time // for the preface and the first SETTINGS (RFC 9113, 3.4)
+	ack   time.Time // for the ACK of our SETTINGS (RFC 9113, 6.5.3)
+	field time.Time // for the end of a field block
+	idle  time.Time // without a stream until then: leave
+}
+
+func (t *timers) start(c *core) {
+	if d := c.cfg.handshake; d > 0 {
+		t.hello, t.ack = c.now.Add(d), c.now.Add(d)
+	}
+	t.rest(c)
+}
+
+func (t *timers) greeted()   { t.hello = time.Time{} }
+func (t *timers) acked()     { t.ack = time.Time{} }
+func (t *timers) busy()      { t.idle = time.Time{} }
+func (t *timers) blockDone() { t.field = time.Time{} }
+
+func (t *timers) block(c *core) {
+	if d := c.cfg.handshake; d > 0 {
+		t.field = c.now.Add(d)
+	}
+}
+
+// rest begins the idle time.
+func (t *timers) rest(c *core) {
+	if d := c.cfg.idle; d > 0 {
+		t.idle = c.now.Add(d)
+	}
+}
+
+// deadline is when tick has something to do next; the zero time: never.
+func (c *core) deadline() time.Time {
+	var first time.Time
+	if c.err != nil {
+		return first
+	}
+	t := &c.timers
+	by := time.Time{}
+	if c.leave.step == leaveAsked {
+		by = c.leave.by
+	}
+	for _, d := range [...]time.Time{t.hello, t.ack, t.field, t.idle, by} {
+		if !d.IsZero() && (first.IsZero() || d.Before(first)) {
+			first = d
+		}
+	}
+	return first
+}
+
+// tick does what is due. Early or late calls do no harm.
+func (c *core) tick(now time.Time) {
+	c.now = now
+	if c.err != nil {
+		return
+	}
+	t := &c.timers
+	due := func(d time.Time) bool { return !d.IsZero() && !now.Before(d) }
+	switch {
+	case due(t.hello):
+		c.fail(ProtocolError, "RFC 9113, 3.4", "no SETTINGS in time")
+	case due(t.ack):
+		c.fail(SettingsTimeout, "RFC 9113, 6.5.3", "no ACK of SETTINGS in time")
+	case due(t.field):
+		c.fail(EnhanceYourCalm, "RFC 9113, 10.5.1", "field block without end")
+	case due(t.idle):
+		t.idle = time.Time{}
+		c.leaveNow()
+	}
+	if c.leave.step == leaveAsked && due(c.leave.by) {
+		c.leaveNow()
+	}
+}

@@ -1,0 +1,302 @@
+package h2
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir/stream"
+
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/http2/hpack"
+)
+
+// writeBuffer is how many octets of an answer are collected before its header leaves: a shorter answer gets its
+// Content-Length, and leaves in one write.
+const writeBuffer = 4096
+
+// responseWriter is the http.ResponseWriter of a request, with everything http.ResponseController asks for. Of a CONNECT
+// it is a stream.Opener.
+type responseWriter struct {
+	x        *exchange
+	header   http.Header
+	status   int         // 0 until WriteHeader
+	snap     http.Header // header as it was at WriteHeader
+	sent     bool        // the header block has been queued
+	buf      []byte      // not yet sent
+	written  int64       // octets the handler wrote
+	declared int64       // Content-Length the handler declared, -1 if none
+	mute     bool        // the header block ends the answer, octets are counted and dropped: HEAD, or an answer in place of the handler's
+	trailers []string    // announced by the Trailer field
+	opened   bool        // the stream is a tunnel
+	done     bool        // the handler has returned
+	err      error
+}
+
+var (
+	_ http.Flusher  = (*responseWriter)(nil)
+	_ stream.Opener = (*responseWriter)(nil)
+)
+
+// Header is the header that WriteHeader sends, and later the trailers.
+func (w *responseWriter) Header() http.Header {
+	if w.header == nil {
+		w.header = http.Header{}
+	}
+	return w.header
+}
+
+// OpenStream answers a CONNECT with 200 and header and turns it into a stream. The 200 leaves with the first Send.
+func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
+	switch {
+	case w.opened || w.done:
+		return nil, http.ErrHijacked
+	case w.x.r.Method != http.MethodConnect:
+		return nil, errNotTunnel
+	case w.status != 0:
+		return nil, errors.New("h2: OpenStream after WriteHeader")
+	}
+	t, err := w.x.c.openTunnel(w.x, header)
+	if err != nil {
+		return nil, err
+	}
+	w.opened = true
+	return t, nil
+}
+
+// WriteHeader sends an informational answer at once, and begins the final one.
+func (w *responseWriter) WriteHeader(status int) {
+	if w.opened || w.done {
+		return
+	}
+	if w.status != 0 {
+		w.x.c.logf("h2: superfluous WriteHeader(%d)", status)
+		return
+	}
+	if status < 100 || status > 999 {
+		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
+	}
+	if status < 200 {
+		if status != http.StatusSwitchingProtocols { // RFC 9113, 8.6: there is no 101
+			fs := appendFields([]hpack.HeaderField{statusField(status)}, w.header, func(name string) bool {
+				return name == "content-length"
+			})
+			w.err = w.x.head(fs, false, false, true)
+		}
+		return
+	}
+	if w.x.r.Method == http.MethodConnect && status < 300 {
+		// Any 2xx would be a tunnel that nobody serves (RFC 9110, 9.3.6; RFC 8441, 5).
+		w.status, w.snap, w.mute = http.StatusNotImplemented, http.Header{"Content-Length": {"0"}}, true
+		return
+	}
+	w.status = status
+	w.snap = w.Header().Clone()
+	for _, v := range w.snap["Trailer"] {
+		for name := range strings.SplitSeq(v, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			if httpguts.ValidTrailerHeader(name) {
+				w.trailers = append(w.trailers, name)
+			}
+		}
+	}
+	if cl := w.snap.Get("Content-Length"); cl != "" {
+		if n, err := strconv.ParseUint(cl, 10, 63); err == nil {
+			w.declared = int64(n)
+		} else {
+			w.snap.Del("Content-Length")
+		}
+	}
+	if !bodyAllowed(status) {
+		w.snap.Del("Transfer-Encoding")
+		if status != http.StatusNotModified {
+			w.snap.Del("Content-Length")
+		}
+		w.declared = -1
+	}
+	w.mute = w.x.r.Method == http.MethodHead
+}
+
+// bodyAllowed says whether an answer may have content (RFC 9110, 6.4.1).
+func bodyAllowed(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// Write sends octets of the answer; it waits while the peer takes none.
+func (w *responseWriter) Write(p []byte) (int, error) { return write(w, p) }
+
+// WriteString is Write without a copy.
+func (w *responseWriter) WriteString(s string) (int, error) { return write(w, s) }
+
+func write[T string | []byte](w *responseWriter, p T) (int, error) {
+	switch {
+	case w.opened:
+		return 0, http.ErrHijacked
+	case w.done:
+		return 0, errors.New("h2: Write after the handler returned")
+	}
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !bodyAllowed(w.status) {
+		return 0, http.ErrBodyNotAllowed
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	w.written += int64(len(p))
+	if w.declared >= 0 && w.written > w.declared {
+		w.written -= int64(len(p))
+		return 0, http.ErrContentLength
+	}
+	if w.sent && w.mute {
+		return len(p), nil
+	}
+	n := 0
+	for n < len(p) {
+		if len(w.buf) == writeBuffer {
+			if w.flush(false); w.err != nil {
+				return n, w.err
+			}
+		}
+		if len(w.buf) == 0 && len(p)-n > writeBuffer && w.sent { // large: not by way of buf
+			if b, ok := any(p).([]byte); ok {
+				if w.err = w.x.write(b[n:], false, nil); w.err != nil {
+					return n, w.err
+				}
+				return len(p), nil
+			}
+		}
+		m := min(len(p)-n, writeBuffer-len(w.buf))
+		w.buf = append(w.buf, p[n:n+m]...)
+		n += m
+		if w.sent && w.mute {
+			w.buf = w.buf[:0]
+		}
+	}
+	return len(p), nil
+}
+
+// flush sends what has been written, and the header before it. last: the handler has returned.
+func (w *responseWriter) flush(last bool) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.err != nil {
+		return
+	}
+	var tail []hpack.HeaderField
+	if last {
+		tail = w.tail()
+	}
+	if !w.sent {
+		w.sent = true
+		fin := last && len(w.buf) == 0 && tail == nil
+		fs := w.fields(last && tail == nil)
+		if w.mute || !bodyAllowed(w.status) {
+			w.buf, fin = nil, true
+		}
+		if w.err = w.x.head(fs, fin, true, len(w.buf) == 0 && !last); w.err != nil || fin {
+			w.mute = true
+			return
+		}
+	}
+	if w.mute {
+		w.buf = nil
+		return
+	}
+	if len(w.buf) > 0 || last {
+		w.err = w.x.write(w.buf, last, tail)
+		w.buf = w.buf[:0]
+	}
+}
+
+// fields is the header block of the answer. whole: buf is all of its content.
+func (w *responseWriter) fields(whole bool) []hpack.HeaderField {
+	h := w.snap
+	fs := append(make([]hpack.HeaderField, 0, len(h)+4), statusField(w.status))
+	if _, ok := h["Content-Type"]; !ok && len(w.buf) > 0 && bodyAllowed(w.status) && h.Get("Content-Encoding") == "" {
+		fs = append(fs, hpack.HeaderField{Name: "content-type", Value: http.DetectContentType(w.buf)})
+	}
+	if _, ok := h["Content-Length"]; !ok && whole && bodyAllowed(w.status) && (len(w.buf) > 0 || w.x.r.Method != http.MethodHead) {
+		fs = append(fs, hpack.HeaderField{Name: "content-length", Value: strconv.Itoa(len(w.buf))})
+	}
+	if _, ok := h["Date"]; !ok {
+		fs = append(fs, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat)})
+	}
+	if strings.EqualFold(h.Get("Connection"), "close") { // what it means in HTTP/2
+		w.x.c.goAway()
+	}
+	return appendFields(fs, h, func(name string) bool {
+		return strings.HasPrefix(name, strings.ToLower(http.TrailerPrefix))
+	})
+}
+
+// tail is the trailer section: the announced fields, and those with http.TrailerPrefix. nil: none.
+func (w *responseWriter) tail() []hpack.HeaderField {
+	h := http.Header{}
+	for _, name := range w.trailers {
+		if v, ok := w.header[name]; ok {
+			h[name] = v
+		}
+	}
+	for k, v := range w.header {
+		if name, ok := strings.CutPrefix(k, http.TrailerPrefix); ok {
+			h[http.CanonicalHeaderKey(name)] = v
+		}
+	}
+	if len(h) == 0 {
+		return nil
+	}
+	fs := appendFields(nil, h, func(name string) bool { return !httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name)) })
+	if len(fs) == 0 {
+		return nil
+	}
+	return fs
+}
+
+// Flush sends what has been written.
+func (w *responseWriter) Flush() { _ = w.FlushError() } // Flush cannot say
+
+// FlushError is Flush for http.ResponseController.
+func (w *responseWriter) FlushError() error {
+	if w.opened || w.done {
+		return http.ErrHijacked
+	}
+	w.flush(false)
+	return w.err
+}
+
+// finish ends the answer. False: it cannot be made whole.
+func (w *responseWriter) finish() bool {
+	if w.opened {
+		return true
+	}
+	if w.declared > w.written && w.x.r.Method != http.MethodHead {
+		return false
+	}
+	w.flush(true)
+	return w.err == nil
+}
+
+// SetReadDeadline bounds reads of the request's body.
+func (w *responseWriter) SetReadDeadline(t time.Time) error { return w.setDeadline(&w.x.reading, t) }
+
+// SetWriteDeadline bounds Write.
+func (w *responseWriter) SetWriteDeadline(t time.Time) error { return w.setDeadline(&w.x.writing, t) }
+
+func (w *responseWriter) setDeadline(d *deadline, t time.Time) error {
+	if w.opened || w.done {
+		return http.ErrHijacked
+	}
+	w.x.c.mu.Lock()
+	defer w.x.c.mu.Unlock()
+	d.set(t)
+	return nil
+}
+
+// EnableFullDuplex has nothing to do: in HTTP/2 it is always so.
+func (w *responseWriter) EnableFullDuplex() error { return nil }

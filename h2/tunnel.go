@@ -1,0 +1,211 @@
+package h2
+
+import (
+	"errors"
+	"net/http"
+	"runtime/debug"
+
+	"weir/stream"
+)
+
+// tunnel is a stream.Stream: an extended CONNECT that was answered 200.
+type tunnel struct {
+	c *conn
+	s *coreStream
+
+	// All under conn.mu.
+	sink    stream.Sink
+	pend    []byte // received, and not told yet: before Attach, or while somebody else was telling
+	pendFin bool
+	busy    bool // somebody is telling the sink
+	noticed bool // in conn.notices
+	drained bool // Drained is to be told
+	closed  bool // the stream is over
+	told    bool // Closed was told
+	err     error
+}
+
+var _ stream.Stream = (*tunnel)(nil)
+
+// Attach names the sink. A window above the initial one is granted by WINDOW_UPDATE.
+func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
+	l = l.WithDefaults()
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.sink != nil {
+		panic("h2: BUG: Attach twice")
+	}
+	t.sink = s
+	t.s.low = l.Low
+	if l.Window > c.srv.cfg.InitialWindow {
+		c.core.grow(t.s, l.Window)
+	}
+	t.notice()
+	c.after(false)
+}
+
+// Send queues octets and writes, for everybody, what can leave at once.
+func (t *tunnel) Send(v [][]byte, fin bool) (queued int, err error) {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := c.core.send(t.s, v, fin); err != nil {
+		return 0, told(err)
+	}
+	c.after(true)
+	return t.s.queued(), nil
+}
+
+// Release gives credit back.
+func (t *tunnel) Release(n int) {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.release(t.s, n)
+	c.after(false)
+}
+
+// Reset sends RST_STREAM.
+func (t *tunnel) Reset(code stream.Code) {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.reset(t.s, Code(code))
+	c.after(false)
+}
+
+// Info says what the stream runs on.
+func (t *tunnel) Info() stream.Info {
+	return stream.Info{Transport: t.c.transport(), ID: uint64(t.s.id), Local: t.c.nc.LocalAddr(), Remote: t.c.nc.RemoteAddr(), TLS: t.c.tls}
+}
+
+// event takes what happened to the stream; mu is held. The reader delivers at once, and lends its buffer; anybody else
+// leaves it to the notifier.
+func (t *tunnel) event(ev event, reader bool) {
+	switch ev.kind {
+	case evData:
+		if !reader || t.sink == nil || t.busy || len(t.pend) > 0 || t.pendFin {
+			t.pend = append(t.pend, ev.data...)
+			t.pendFin = t.pendFin || ev.fin
+			t.notice()
+			return
+		}
+		t.busy, t.c.inSink = true, true
+		t.c.mu.Unlock()
+		t.data(ev.data, ev.fin)
+		t.c.mu.Lock()
+		t.busy, t.c.inSink = false, false
+		if t.closed || len(t.pend) > 0 || t.pendFin {
+			t.notice()
+		}
+	case evDrained:
+		t.drained = true
+		t.notice()
+	case evClosed:
+		t.closed, t.err = true, told(ev.err)
+		if reader && t.sink != nil && !t.busy {
+			t.c.inSink = true
+			t.tell()
+			t.c.inSink = false
+			return
+		}
+		t.notice()
+	}
+}
+
+// notice has the notifier tell the sink what is there to tell; mu is held.
+func (t *tunnel) notice() {
+	if t.sink == nil || t.noticed {
+		return
+	}
+	t.noticed = true
+	t.c.notices = append(t.c.notices, t)
+	t.c.startNotifier()
+}
+
+// tell tells the sink everything, in order; mu is held, and let go meanwhile. Data and Closed come from one goroutine at
+// a time.
+func (t *tunnel) tell() {
+	mu := &t.c.mu
+	if t.drained && !t.closed {
+		t.drained = false
+		mu.Unlock()
+		t.do(t.sink.Drained)
+		mu.Lock()
+	}
+	if t.busy {
+		return // whoever is in the sink comes back to it
+	}
+	t.busy = true
+	for !t.told {
+		cut := t.closed && t.err != nil // seen at once: what was held is dropped
+		switch {
+		case !cut && (len(t.pend) > 0 || t.pendFin):
+			b, fin := t.pend, t.pendFin
+			t.pend, t.pendFin = nil, false
+			mu.Unlock()
+			t.data(b, fin)
+			mu.Lock()
+			continue
+		case t.closed:
+			t.told = true
+			t.pend = nil
+			mu.Unlock()
+			t.do(func() { t.sink.Closed(t.err) })
+			mu.Lock()
+		}
+		break
+	}
+	t.busy = false
+}
+
+func (t *tunnel) data(b []byte, fin bool) {
+	defer t.crashed()
+	t.sink.Data(b, fin)
+}
+
+func (t *tunnel) do(f func()) {
+	defer t.crashed()
+	f()
+}
+
+// crashed resets the stream when its sink panicked: the connection and its other streams live.
+func (t *tunnel) crashed() {
+	if r := recover(); r != nil {
+		t.c.logf("h2: sink of stream %d of %s: %v\n%s", t.s.id, t.c.remote, r, debug.Stack())
+		t.Reset(stream.InternalError)
+	}
+}
+
+// told is an error as a stream's user gets it: a plain reset is a *stream.ResetError.
+func told(err error) error {
+	if se, ok := errors.AsType[*StreamError](err); ok && se.Rule == "" {
+		return se.Unwrap()
+	}
+	return err
+}
+
+// openTunnel answers an extended CONNECT with 200, which leaves with the first Send.
+func (c *conn) openTunnel(x *exchange, header http.Header) (*tunnel, error) {
+	fields, err := tunnelFields(header)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x.in.fin {
+		return nil, stream.ErrHalfClosed
+	}
+	if x.closed {
+		return nil, told(x.closedErr())
+	}
+	if err := c.core.answer(x.s, fields, false, true); err != nil {
+		return nil, told(err)
+	}
+	x.stopTimers()
+	t := &tunnel{c: c, s: x.s, pend: x.in.take()}
+	x.s.owner = t
+	x.opened = true
+	return t, nil
+}

@@ -1,0 +1,4 @@
+package house
+
+var floors = map[string][]string{}
+var goroutines, clocks, sockets []string
