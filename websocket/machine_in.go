@@ -48,7 +48,7 @@ func (in *input) hold() {
 // settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.
 func (m *machine) settle() {
 	in := &m.input
-	if in.given {
+	if in.given || len(in.msg) == 0 {
 		in.msg, in.given = nil, false
 	}
 	if len(in.ctl) == 0 {

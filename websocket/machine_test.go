@@ -275,3 +275,33 @@ func TestClock(t *testing.T) {
 		}
 	})
 }
+
+// TestBuffersGrowWithWhatArrives, never with what a header announces (BEHAVIOUR 5; RFC 6455, 10.4).
+func TestBuffersGrowWithWhatArrives(t *testing.T) {
+	m := newMachine(&Options{MaxFrameSize: 1 << 40}, epoch)
+	whole := masked(fin(wsframe.Binary), strings.Repeat("x", 1<<20))
+	m.feed(bytes.Clone(whole[:1000]), false, epoch)
+	m.next()
+	m.settle()
+	if n := cap(m.input.msg); n > 2000 {
+		t.Fatalf("%d octets of buffer for 1000 that arrived", n)
+	}
+}
+
+// TestIdleMachineHoldsNothing: between turns no buffer is held (DESIGN: nothing held by the idle).
+func TestIdleMachineHoldsNothing(t *testing.T) {
+	m := newMachine(&Options{}, epoch)
+	for _, in := range inputs() {
+		m := m
+		m.feed(bytes.Clone(in), false, epoch)
+		for {
+			if _, ok := m.next(); !ok {
+				break
+			}
+		}
+		m.settle()
+		if m.input.rd.Idle() && (m.input.rest != nil || m.input.held != nil || m.input.msg != nil || m.input.ctl != nil) {
+			t.Fatalf("%+v", m.input)
+		}
+	}
+}

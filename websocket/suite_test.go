@@ -61,18 +61,24 @@ type house struct {
 
 // each runs body once for each of the modes, in a bubble of its own.
 func each(t *testing.T, modes []string, body func(h *house)) {
+	t.Helper()
+	eachWith(t, modes, func(*http.Server) {}, body)
+}
+
+// eachWith is each for a server that prepare has changed before it was configured.
+func eachWith(t *testing.T, modes []string, prepare func(*http.Server), body func(h *house)) {
 	for _, m := range modes {
 		if *only != "" && *only != m {
 			continue
 		}
-		t.Run(m, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { run(t, m, nil, body) }) })
+		t.Run(m, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { run(t, m, prepare, body) }) })
 	}
 }
 
-func run(t *testing.T, mode string, cfg *websocket.Config, body func(h *house)) {
+func run(t *testing.T, mode string, prepare func(*http.Server), body func(h *house)) {
 	h := &house{T: t, mode: mode, mux: http.NewServeMux(), log: new(lockedBuilder)}
 	if mode != "pipe" {
-		h.serve(cfg)
+		h.serve(prepare)
 	}
 	body(h)
 	for _, f := range h.close {
@@ -87,7 +93,7 @@ func run(t *testing.T, mode string, cfg *websocket.Config, body func(h *house)) 
 	synctest.Wait()
 }
 
-func (h *house) serve(cfg *websocket.Config) {
+func (h *house) serve(prepare func(*http.Server)) {
 	h.mux.Handle("/", websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
 		return h.handler, h.opts
 	}))
@@ -97,7 +103,8 @@ func (h *house) serve(cfg *websocket.Config) {
 	}))
 	h.mux.HandleFunc("/plain", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "plain") })
 	h.srv = &http.Server{Handler: h.mux, ErrorLog: log.New(h.log, "", 0)}
-	ws, err := websocket.ConfigureServer(h.srv, cfg)
+	prepare(h.srv)
+	ws, err := websocket.ConfigureServer(h.srv, nil)
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"runtime"
 	"time"
 
 	"weir/stream"
@@ -68,17 +69,29 @@ func (s *Session) take(box *inbox, lent []byte) {
 	s.turn.Unlock()
 }
 
+// turnBound is how many callbacks a session makes before it lets others have the core, and sends what it has.
+const turnBound = 256
+
 // frames handles every frame that is there, and that the send queue has room for.
 func (s *Session) frames() {
-	for !s.stalled {
+	for n := 1; !s.stalled; n++ {
 		f, ok := s.m.next()
 		if !ok {
 			return
 		}
 		s.call(call{kind: callHandle, frame: f})
-		if len(s.m.out.b) >= s.sendHigh() {
-			s.flush()
-		}
+		s.relieve(n)
+	}
+}
+
+// relieve sends in the middle of a turn what has become much, after the nth callback of a kind.
+func (s *Session) relieve(n int) {
+	yield := n%turnBound == 0
+	if len(s.m.out.b) >= s.sendHigh() || yield && s.pending() {
+		s.flush()
+	}
+	if yield {
+		runtime.Gosched()
 	}
 }
 
@@ -91,9 +104,7 @@ func (s *Session) infos() {
 			s.call(call{kind: callInfo, informer: i, msg: s.posts[n]})
 		}
 		s.posts[n] = nil
-		if len(s.m.out.b) >= s.sendHigh() {
-			s.flush()
-		}
+		s.relieve(n + 1)
 		if s.m.waiting() {
 			s.frames()
 		}
