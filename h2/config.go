@@ -12,22 +12,51 @@ import (
 // Config is how the HTTP/2 of a server behaves. Zero means the default, negative off. Where a field is zero, the fields of
 // http.Server and of its HTTP2 that mean the same count.
 type Config struct {
-	MaxConcurrentStreams int // streams, and running handlers, of one connection; 0: 250
+	MaxConcurrentStreams int // streams of one connection; 0: 250
+	MaxHandlers          int // handlers of one connection that run at once, those of streams that were reset too; 0: MaxConcurrentStreams
+	MaxQueued            int // requests, reset ones too, that wait for a handler; past it the connection ends; 0: 4 × MaxHandlers
 	MaxHeaderListSize    int // octets as RFC 9113, 6.5.2 counts; 0: http.Server.MaxHeaderBytes, else 64 KiB
-	MaxHeaderFields      int // fields of one request; 0: 500
+	MaxHeaderFields      int // fields of one request; 0: 500. A request over one of the two is answered 431, one 16 times over ends the connection
+	MaxContinuations     int // CONTINUATION frames of one field block, which has at most twice MaxHeaderListSize octets; 0: 7, and one for each 16 KiB of them
 	MaxFrameSize         int // octets a peer's frame may have, 16 384 to 2^24-1; 0: 16 384
 	InitialWindow        int // octets a peer may send ahead on a stream; 0: 65 535
 	ConnWindow           int // octets a peer may send ahead on the connection, at least 65 535; 0: 1 MiB
+	MaxUnread            int // octets of answers to PING, SETTINGS and faults that the peer does not read; 0: 64 KiB
+
+	// Rates: so many at once, and as many again every 10 s, evenly. There is no count that a long-lived connection would
+	// reach in the end. Past a rate the connection ends with ENHANCE_YOUR_CALM (RFC 9113, 10.5).
+
+	MaxPeerResets    int // streams the peer resets before they are 1 s old and their answer is whole (CVE-2023-44487); 0: 500
+	MaxFaults        int // streams and requests that we have to reset for a fault of the peer (CVE-2025-8671); 0: 100
+	MaxRefused       int // requests over MaxConcurrentStreams; 0: 1000
+	MaxPings         int // PING; 0: 5000
+	MaxSettings      int // SETTINGS frames and the settings in them; 0: 1000
+	MaxWindowUpdates int // WINDOW_UPDATE, see below; 0: 10 000
+	MaxTinyData      int // empty DATA frames, see below; 0: 10 000
+	MaxIgnored       int // frames that change nothing: PRIORITY, unknown types, frames for streams that are gone; each request gives two back; 0: 2000
+
+	// MaxWindowUpdates: what we send earns the peer its updates, 2 for a DATA frame that was all there was to send and 1
+	// for each 32 octets. So a peer may answer each small message with an update of the stream's window and the
+	// connection's, but not open a window octet by octet.
+	//
+	// MaxTinyData: a DATA frame is expected to bring 6 octets, what the smallest WebSocket frame of a client has
+	// (RFC 6455, 5.2). One that brings fewer costs what it lacks, one that brings more gives back what is over; END_STREAM
+	// costs nothing. So messages may be as small and as many as the peer likes, and cut into pieces now and then, but a
+	// flood of frames with nothing in them ends.
 
 	NoExtendedConnect bool // do not offer RFC 8441
 	NoCleartext       bool // ConfigureServer leaves cleartext HTTP/2 out where http.Server.Protocols is nil
 	PlainConnect      bool // CONNECT without :protocol goes to the handler; otherwise it is answered 501
 
 	IdleTimeout      time.Duration // a connection without streams leaves after it; 0: http.Server.IdleTimeout, else its ReadTimeout, else none
+	StallTimeout     time.Duration // an answer of which nothing could be sent for so long, for want of window, is reset; 0: 60 s. A tunnel has its stream.Limits
 	WriteTimeout     time.Duration // one write to the socket may take so long, then the connection ends; 0: 30 s
 	HandshakeTimeout time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each field block; 0: 10 s
 
-	Logger *slog.Logger // connections that end for a fault, at level Debug; nil: none
+	Logger *slog.Logger // limits that a peer ran into, at Warn; connections that end for a fault, at Debug; nil: none
+
+	Trace       *slog.Logger // every frame in and out, at Debug; nil: none
+	TraceValues bool         // the values of fields too, cookies and credentials among them; otherwise names only
 }
 
 // with fills in what cfg leaves open from srv, and then the defaults.
@@ -37,12 +66,25 @@ func (cfg Config) with(srv *http.Server) Config {
 		h = *srv.HTTP2
 	}
 	cfg.MaxConcurrentStreams = bound(cmp.Or(cfg.MaxConcurrentStreams, h.MaxConcurrentStreams, 250), 1, 1<<31-1)
+	cfg.MaxHandlers = bound(cmp.Or(cfg.MaxHandlers, cfg.MaxConcurrentStreams), 1, 1<<31-1)
+	cfg.MaxQueued = bound(cmp.Or(cfg.MaxQueued, 4*min(cfg.MaxHandlers, 1<<28)), 0, 1<<31-1)
 	cfg.MaxHeaderListSize = bound(cmp.Or(cfg.MaxHeaderListSize, srv.MaxHeaderBytes, 64<<10), 1024, 1<<24)
 	cfg.MaxHeaderFields = bound(cmp.Or(cfg.MaxHeaderFields, 500), 8, 1<<20)
+	cfg.MaxContinuations = bound(cmp.Or(cfg.MaxContinuations, 7+2*cfg.MaxHeaderListSize/16384), 1, 1<<31-2)
+	cfg.MaxUnread = bound(cmp.Or(cfg.MaxUnread, 64<<10), 1, 1<<31-1)
+	cfg.MaxPeerResets = cmp.Or(cfg.MaxPeerResets, 500)
+	cfg.MaxFaults = cmp.Or(cfg.MaxFaults, 100)
+	cfg.MaxRefused = cmp.Or(cfg.MaxRefused, 1000)
+	cfg.MaxPings = cmp.Or(cfg.MaxPings, 5000)
+	cfg.MaxSettings = cmp.Or(cfg.MaxSettings, 1000)
+	cfg.MaxWindowUpdates = cmp.Or(cfg.MaxWindowUpdates, 10000)
+	cfg.MaxTinyData = cmp.Or(cfg.MaxTinyData, 10000)
+	cfg.MaxIgnored = cmp.Or(cfg.MaxIgnored, 2000)
 	cfg.MaxFrameSize = bound(cmp.Or(cfg.MaxFrameSize, h.MaxReadFrameSize), 16384, 1<<24-1)
 	cfg.InitialWindow = bound(cmp.Or(cfg.InitialWindow, h.MaxReceiveBufferPerStream, flow.DefaultWindow), 1, flow.MaxWindow)
 	cfg.ConnWindow = bound(cmp.Or(cfg.ConnWindow, h.MaxReceiveBufferPerConnection, 1<<20), flow.DefaultWindow, flow.MaxWindow)
 	cfg.IdleTimeout = max(cmp.Or(cfg.IdleTimeout, srv.IdleTimeout, srv.ReadTimeout), 0)
+	cfg.StallTimeout = max(cmp.Or(cfg.StallTimeout, time.Minute), 0)
 	cfg.WriteTimeout = max(cmp.Or(cfg.WriteTimeout, h.WriteByteTimeout, 30*time.Second), 0)
 	cfg.HandshakeTimeout = max(cmp.Or(cfg.HandshakeTimeout, 10*time.Second), 0)
 	return cfg
@@ -61,5 +103,10 @@ func (cfg Config) core() coreConfig {
 		connect: !cfg.NoExtendedConnect, plainConnect: cfg.PlainConnect, maxStreams: cfg.MaxConcurrentStreams,
 		maxHeaderList: cfg.MaxHeaderListSize, maxHeaderFields: cfg.MaxHeaderFields, maxFrame: cfg.MaxFrameSize,
 		initialWindow: cfg.InitialWindow, connWindow: cfg.ConnWindow, idle: cfg.IdleTimeout, handshake: cfg.HandshakeTimeout,
+		stall: cfg.StallTimeout, blockFrames: 1 + cfg.MaxContinuations, unread: cfg.MaxUnread,
+		rates: [rates]int{
+			LimitPeerResets: cfg.MaxPeerResets, LimitFaults: cfg.MaxFaults, LimitRefused: cfg.MaxRefused, LimitPings: cfg.MaxPings,
+			LimitSettings: cfg.MaxSettings, LimitWindowUpdates: cfg.MaxWindowUpdates, LimitTinyData: tinyData * cfg.MaxTinyData, LimitIgnored: cfg.MaxIgnored,
+		},
 	}
 }

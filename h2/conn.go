@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +29,8 @@ type conn struct {
 	cancel  context.CancelFunc
 	remote  string
 
+	id uint64 // of the server's connections
+
 	mu       sync.Mutex
 	core     *core
 	flushing bool   // somebody writes, and writes on until nothing is left
@@ -46,6 +49,7 @@ type conn struct {
 	states    []http.ConnState // for the hook of http.Server
 	notifying bool
 	idle      bool
+	journal   journal
 }
 
 func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler, ctx context.Context) *conn {
@@ -54,13 +58,14 @@ func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler,
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
-	c.core = newCore(s.cfg.core(), state == nil, time.Now())
+	c.core = newCore(s.cfg.core(), state == nil, s.tracer(), time.Now())
 	c.flusher, c.notifier = c.flushOn, c.notify
 	return c
 }
 
 // serve reads until the connection has ended. It runs on the goroutine of net/http's hook.
 func (c *conn) serve() {
+	defer c.logged()
 	defer c.cancel()
 	c.mu.Lock()
 	c.state(http.StateActive)
@@ -86,10 +91,6 @@ func (c *conn) serve() {
 	defer c.mu.Unlock()
 	if c.timer != nil {
 		c.timer.Stop()
-	}
-	var ce *ConnError
-	if errors.As(c.core.err, &ce) {
-		c.srv.log.Debug("h2: connection ended", "remote", c.remote, "err", ce)
 	}
 }
 
@@ -149,84 +150,13 @@ func (c *conn) events() {
 	}
 }
 
-func (c *conn) flushOn() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	more := true
-	defer c.crashed(&more)
-	c.flush(true)
-	c.arm()
-}
-
-// flush writes what there is, one write after the other; mu is held, but not during a write. A caller that has better to
-// do (own false) does one write and leaves the rest to a goroutine.
-func (c *conn) flush(own bool) {
-	whole := false
-	defer func() {
-		if !whole { // a panic: the next one writes
-			c.flushing = false
-		}
-	}()
-	for n := 0; c.core.pending(); n++ {
-		if n > 0 && !own {
-			whole = true
-			go c.flusher() // ends when there is nothing to write
-			return
-		}
-		out := c.core.swap(c.spare, time.Now())
-		c.spare = nil
-		c.events()
-		if len(out) > 0 {
-			c.mu.Unlock()
-			err := c.write(out)
-			c.mu.Lock()
-			if err != nil {
-				c.lose(err)
-			}
-		}
-		c.spare = out[:0]
-	}
-	if cap(c.spare) > 16<<10 { // an idle connection keeps small buffers only
-		c.spare = nil
-	}
-	if len(c.core.out) == 0 && cap(c.core.out) > 16<<10 {
-		c.core.out = nil
-	}
-	if c.core.over() && !c.hungUp {
-		c.hungUp = true
-		c.mu.Unlock()
-		c.hangUp()
-		c.mu.Lock()
-	}
-	c.flushing, whole = false, true
-	if c.core.over() && c.core.pending() { // said while we hung up: it goes nowhere
-		c.core.out = nil
-	}
-}
-
-func (c *conn) write(b []byte) error {
-	if d := c.srv.cfg.WriteTimeout; d > 0 {
-		if err := c.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
-			return err
-		}
-	}
-	_, err := c.nc.Write(b)
-	return err
-}
-
-// hangUp ends our side of the socket; the reader drains what still arrives, for a short while.
-func (c *conn) hangUp() {
-	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok && cw.CloseWrite() == nil {
-		if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-			return
-		}
-	}
-	c.nc.Close()
-}
-
 // lose ends the connection for an error of the socket; mu is held.
 func (c *conn) lose(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if c.core.err == nil {
+			c.core.counts.hit(LimitWrite)
+			c.sayLimit(LimitWrite, err)
+		}
 		err = fmt.Errorf("h2: write: %w", os.ErrDeadlineExceeded)
 	}
 	c.core.lost(err)
@@ -236,11 +166,13 @@ func (c *conn) lose(err error) {
 	c.events()
 }
 
-// cut ends the connection from outside, at once.
+// cut ends the connection from outside. Its last words have a moment to leave.
 func (c *conn) cut(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lose(err)
+	c.core.abandon(time.Now(), err)
+	_ = c.nc.SetWriteDeadline(time.Now().Add(lingerTime)) // for a write that is under way; if it fails, so will the write
+	c.after(false)
 }
 
 func (c *conn) goAway() {
@@ -252,6 +184,15 @@ func (c *conn) goAway() {
 
 // arm sees to it that the timer fires no later than the core wants; it may fire early.
 func (c *conn) arm() {
+	if c.core.unstamped() {
+		c.core.stamp(time.Now())
+	}
+	if c.core.trace != nil {
+		c.sayTrace()
+	}
+	if c.core.err != nil {
+		c.sayEnd()
+	}
 	d := c.core.deadline()
 	if d.IsZero() || !c.armed.IsZero() && !d.Before(c.armed) {
 		return
@@ -283,11 +224,14 @@ func (c *conn) dispatch(ev event, reader bool) {
 		return
 	case evGoAway:
 		if ev.err != nil {
-			c.srv.log.Debug("h2: GOAWAY received", "remote", c.remote, "err", ev.err)
+			c.say(c.srv.log, slog.LevelDebug, "h2: GOAWAY received", slog.Any("err", ev.err))
 		}
 		return
 	case evClosed:
 		c.setIdle(len(c.core.streams) == 0)
+		if se, ok := ev.err.(*stallError); ok {
+			c.sayLimit(LimitStall, se)
+		}
 	}
 	switch o := ev.s.owner.(type) {
 	case *exchange:
@@ -295,52 +239,6 @@ func (c *conn) dispatch(ev event, reader bool) {
 	case *tunnel:
 		o.event(ev, reader)
 	}
-}
-
-// setIdle notes whether there are streams, for the hook of http.Server.
-func (c *conn) setIdle(idle bool) {
-	if c.idle != idle {
-		c.idle = idle
-		if idle {
-			c.state(http.StateIdle)
-		} else {
-			c.state(http.StateActive)
-		}
-	}
-}
-
-func (c *conn) state(s http.ConnState) {
-	if c.srv.hs.ConnState != nil {
-		c.states = append(c.states, s)
-		c.startNotifier()
-	}
-}
-
-func (c *conn) startNotifier() {
-	if !c.notifying {
-		c.notifying = true
-		go c.notifier() // ends when there is nothing to tell
-	}
-}
-
-// notify tells sinks and the hook of http.Server what did not happen on the reader.
-func (c *conn) notify() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for len(c.notices) > 0 || len(c.states) > 0 {
-		ts, states := c.notices, c.states
-		c.notices, c.states = nil, nil
-		c.mu.Unlock()
-		for _, s := range states {
-			c.srv.hs.ConnState(c.nc, s)
-		}
-		c.mu.Lock()
-		for _, t := range ts {
-			t.noticed = false
-			t.tell()
-		}
-	}
-	c.notifying = false
 }
 
 func (c *conn) logf(format string, args ...any) {

@@ -59,7 +59,13 @@ type core struct {
 	mine   mySettings
 	leave  leaving
 	timers timers
-	err    error // why the connection is over; nothing is parsed any more
+	stalls stalls
+
+	budgets [rates]budget
+	counts  counts
+	trace   *tracer // nil: nobody traces
+
+	err error // why the connection is over; nothing is parsed any more
 }
 
 // coreConfig is what the core needs to know; all of it is set.
@@ -74,11 +80,15 @@ type coreConfig struct {
 	connWindow      int
 	idle            time.Duration // 0: none
 	handshake       time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each header block; 0: none
+	stall           time.Duration // an answer of which nothing can be sent is given up after it; 0: never
+	blockFrames     int           // HEADERS and CONTINUATIONs of one block; 0: any
+	unread          int           // octets of answers that the peer provoked and does not read; 0: any
+	rates           [rates]int    // in 10 s; 0: any
 }
 
 // newCore begins a connection: the first octets out are our SETTINGS. greeted: the client preface has been read.
-func newCore(cfg coreConfig, greeted bool, now time.Time) *core {
-	c := &core{cfg: cfg, now: now, preface: len(http2.ClientPreface), streams: map[uint32]*coreStream{},
+func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
+	c := &core{cfg: cfg, now: now, trace: trace, preface: len(http2.ClientPreface), streams: map[uint32]*coreStream{},
 		credit: flow.NewCredit(flow.DefaultWindow), window: flow.NewWindow(flow.DefaultWindow)}
 	if greeted {
 		c.preface = 0
@@ -86,7 +96,7 @@ func newCore(cfg coreConfig, greeted bool, now time.Time) *core {
 	c.fr = http2.NewFramer(&outWriter{c}, &c.reader)
 	c.fr.AllowIllegalReads = true // the order of frames is checked here, with its rule
 	c.hdec = hpack.NewDecoder(4096, c.field)
-	c.hdec.SetMaxStringLength(cfg.maxHeaderList)
+	c.hdec.SetMaxStringLength(2 * cfg.maxHeaderList) // as much as a block may have: a field over the limit is answered with 431
 	c.henc = hpack.NewEncoder(&c.hbuf)
 	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384}
 	c.timers.start(c)
@@ -98,6 +108,7 @@ func newCore(cfg coreConfig, greeted bool, now time.Time) *core {
 type outWriter struct{ c *core }
 
 func (w *outWriter) Write(b []byte) (int, error) {
+	w.c.countOut(headOf(b), b[9:]) // the Framer writes frame by frame
 	w.c.out = append(w.c.out, b...)
 	return len(b), nil
 }
@@ -139,11 +150,17 @@ func (c *core) pop() (event, bool) { return c.events.pop() }
 
 // fail ends the connection for a fault: GOAWAY, and every stream is told.
 func (c *core) fail(code Code, rule, msg string) {
+	c.end(&ConnError{Code: code, Rule: rule, Msg: msg})
+}
+
+func (c *core) end(err *ConnError) {
 	if c.err != nil {
 		return
 	}
-	err := &ConnError{Code: code, Rule: rule, Msg: msg}
-	c.writeGoAway(c.maxID, code, msg)
+	if err.Limit != 0 {
+		c.counts.hit(err.Limit)
+	}
+	c.writeGoAway(c.maxID, err.Code, err.Msg)
 	c.lost(err)
 }
 

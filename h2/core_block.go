@@ -20,6 +20,7 @@ type blockIn struct {
 	size    int // encoded octets
 	fields  []hpack.HeaderField
 	list    int  // size of the list as RFC 9113, 6.5.2 counts
+	count   int  // fields
 	tooBig  bool // over a limit: fields is empty
 }
 
@@ -38,7 +39,6 @@ func (c *core) headers(f *http2.HeadersFrame) {
 	c.block = blockIn{open: true, id: id, s: s, v: v, fin: f.StreamEnded(), fields: c.block.fields[:0],
 		selfDep: f.HasPriority() && f.Priority.StreamDep == id}
 	c.hdec.SetEmitEnabled(v == take)
-	c.timers.block(c)
 	c.fragment(f.HeaderBlockFragment(), f.HeadersEnded())
 }
 
@@ -46,23 +46,32 @@ func (c *core) continuation(f *http2.ContinuationFrame) {
 	c.fragment(f.HeaderBlockFragment(), f.HeadersEnded())
 }
 
+// bomb is how many times over its limits a block may unfold before it is taken for an attack: an octet can stand for a
+// field of 4 KiB (RFC 7541, 2.3.3). Less than that is decoded to its end, and the request answered.
+const bomb = 16
+
 // fragment takes a part of the block. A block that is over its limits is decoded to its end all the same, up to twice the
 // size a list may have; nobody needs more frames than those octets fill, and a few (RFC 9113, 10.5.1).
 func (c *core) fragment(p []byte, end bool) {
 	b := &c.block
 	b.frames++
 	b.size += len(p)
-	if most := 2 * c.cfg.maxHeaderList; b.size > most || b.frames > 8+most/16384 {
-		c.fail(EnhanceYourCalm, "RFC 9113, 10.5.1", "field block without end")
+	if b.size > 2*c.cfg.maxHeaderList || c.cfg.blockFrames > 0 && b.frames > c.cfg.blockFrames {
+		c.exceedBy(LimitContinuations, EnhanceYourCalm, "RFC 9113, 10.5.1", limitTexts[LimitContinuations].msg)
 		return
 	}
 	_, err := c.hdec.Write(p)
 	if err == nil && end {
 		err = c.hdec.Close()
 	}
+	if end && c.trace != nil {
+		c.trace.decoded(b.fields)
+	}
 	switch {
+	case b.list > bomb*c.cfg.maxHeaderList || b.count > bomb*c.cfg.maxHeaderFields:
+		c.exceedBy(LimitHeaderList, EnhanceYourCalm, "RFC 9113, 10.5.1", limitTexts[LimitHeaderList].msg)
 	case errors.Is(err, hpack.ErrStringLength):
-		c.fail(EnhanceYourCalm, "RFC 9113, 10.5.1", "a field longer than the list may be")
+		c.exceedBy(LimitHeaderList, EnhanceYourCalm, "RFC 9113, 10.5.1", "a field longer than a block may be")
 	case err != nil:
 		c.fail(CompressionError, "RFC 9113, 4.3", "the field block cannot be decoded")
 	case end:
@@ -87,11 +96,14 @@ func (b *blockIn) forget() {
 func (c *core) field(f hpack.HeaderField) {
 	b := &c.block
 	b.list += int(f.Size())
-	if b.list > c.cfg.maxHeaderList || len(b.fields) >= c.cfg.maxHeaderFields {
+	b.count++
+	if b.list > c.cfg.maxHeaderList || b.count > c.cfg.maxHeaderFields {
 		b.tooBig = true
 		clear(b.fields)
 		b.fields = b.fields[:0]
-		c.hdec.SetEmitEnabled(false)
+		if b.list > bomb*c.cfg.maxHeaderList || b.count > bomb*c.cfg.maxHeaderFields {
+			c.hdec.SetEmitEnabled(false) // the connection ends, see fragment
+		}
 		return
 	}
 	b.fields = append(b.fields, f)
@@ -102,6 +114,7 @@ func (c *core) blockDone() {
 	b := &c.block
 	switch {
 	case b.v == drop:
+		c.charge(LimitIgnored, 1)
 	case b.v == faultStream:
 		c.streamFault(b.id, b.s, StreamClosed, "RFC 9113, 5.1", "HEADERS on a stream that has ended")
 	case b.s != nil && b.s.state == stateClosed: // reset since
@@ -116,7 +129,14 @@ func (c *core) blockDone() {
 
 // refuse answers a block with a stream error.
 func (c *core) refuse(b *blockIn, code Code, rule, msg string) {
-	c.streamFault(b.id, b.s, code, rule, msg)
+	l := LimitFaults
+	if code == RefusedStream {
+		l = LimitRefused
+	}
+	if !c.charge(l, 1) {
+		return
+	}
+	c.resetFor(b.id, b.s, code, rule, msg)
 	if b.s == nil {
 		c.gone.put(b.id, goneByUs)
 	}

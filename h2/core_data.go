@@ -54,7 +54,7 @@ func (c *core) dataHead(h http2.FrameHeader) {
 func (c *core) countBody() {
 	d := &c.data
 	s := d.s
-	if s == nil || s.length < 0 {
+	if !c.chargeData(d.left, d.fin && s != nil) || s == nil || s.length < 0 {
 		return
 	}
 	s.length -= int64(d.left)

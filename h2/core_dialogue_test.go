@@ -3,6 +3,7 @@ package h2
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,7 +21,8 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func testConfig() coreConfig {
 	return coreConfig{connect: true, maxStreams: 4, maxHeaderList: 16384, maxHeaderFields: 20, maxFrame: 16384,
-		initialWindow: 65535, connWindow: 65535, idle: time.Minute, handshake: 10 * time.Second}
+		initialWindow: 65535, connWindow: 65535, idle: time.Minute, handshake: 10 * time.Second,
+		stall: time.Minute, blockFrames: 10, unread: 64 << 10, rates: new(Config).with(new(http.Server)).core().rates}
 }
 
 // player drives a core with frames in text form and tells what came of them.
@@ -29,7 +31,7 @@ type player struct {
 	now     time.Time
 	enc     h2test.Encoder
 	dec     h2test.Decoder
-	cut     int  // feed in pieces of so many octets; 0: whole
+	cut     int    // feed in pieces of so many octets; 0: whole
 	piece   []byte // of a DATA frame, so far
 	streams map[uint32]*coreStream
 	events  []string
@@ -39,7 +41,7 @@ type player struct {
 }
 
 func newPlayer(cfg coreConfig, cut int) *player {
-	p := &player{c: newCore(cfg, false, epoch), now: epoch, cut: cut, streams: map[uint32]*coreStream{}}
+	p := &player{c: newCore(cfg, false, nil, epoch), now: epoch, cut: cut, streams: map[uint32]*coreStream{}}
 	p.drain()
 	return p
 }

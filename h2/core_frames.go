@@ -65,7 +65,10 @@ func (c *core) parse() bool {
 			panic("h2: BUG: frame header: " + err.Error())
 		}
 		c.head, c.framed = h, true
+		c.counts.in[frameIndex(h.Type)]++
+		t := c.trace.mark()
 		if !c.checkHead(h) {
+			c.trace.noteAt(t, h)
 			return true
 		}
 	}
@@ -74,6 +77,7 @@ func (c *core) parse() bool {
 		return false
 	}
 	c.framed = false
+	c.countIn(c.head, p)
 	c.reader.b = p
 	f, err := c.fr.ReadFrameForHeader(c.head)
 	if err != nil {
@@ -137,7 +141,9 @@ func (c *core) checkHead(h http2.FrameHeader) bool {
 	case http2.FrameData:
 		c.dataHead(h)
 		return false
-	case http2.FrameHeaders, http2.FramePriority, http2.FrameRSTStream, http2.FramePing, http2.FrameWindowUpdate:
+	case http2.FrameHeaders:
+		c.timers.block(c)
+	case http2.FramePriority, http2.FrameRSTStream, http2.FramePing, http2.FrameWindowUpdate:
 	case http2.FrameSettings:
 		if h.Flags.Has(http2.FlagSettingsAck) && h.Length != 0 || h.Length%6 != 0 {
 			c.fail(FrameSizeError, "RFC 9113, 6.5", "SETTINGS of a wrong length")
@@ -158,6 +164,7 @@ func (c *core) checkHead(h http2.FrameHeader) bool {
 		return false
 	default: // RFC 9113, 5.5: unknown frames are ignored
 		c.skip = int(h.Length)
+		c.charge(LimitIgnored, 1)
 		return false
 	}
 	c.framed = true
@@ -210,7 +217,7 @@ func (c *core) frame(f http2.Frame) {
 	case *http2.ContinuationFrame:
 		c.continuation(f)
 	case *http2.PriorityFrame:
-		if f.StreamDep == f.StreamID {
+		if c.charge(LimitIgnored, 1) && f.StreamDep == f.StreamID {
 			c.priorityFault(f.StreamID, ProtocolError, "RFC 7540, 5.3.1", "a stream that depends on itself")
 		}
 	case *http2.RSTStreamFrame:

@@ -61,12 +61,28 @@ func (c *core) leaveNow() {
 	c.writeGoAway(c.maxID, NoError, "")
 }
 
+// abandon gives every stream up and ends the connection.
+func (c *core) abandon(now time.Time, err error) {
+	if c.err != nil {
+		return
+	}
+	c.now = now
+	for s := c.oldest; s != nil; s = s.younger {
+		c.writeReset(s.id, Cancel)
+	}
+	c.writeGoAway(c.maxID, NoError, "")
+	c.lost(err)
+}
+
 func (c *core) writeGoAway(last uint32, code Code, msg string) {
 	c.must(c.fr.WriteGoAway(last, http2.ErrCode(code), []byte(msg)))
 }
 
 // peerLeaves takes the peer's GOAWAY: its streams go on, the connection ends with the last.
 func (c *core) peerLeaves(f *http2.GoAwayFrame) {
+	if c.leave.peer && !c.charge(LimitIgnored, 1) {
+		return
+	}
 	c.leave.peer = true
 	var err error
 	if f.ErrCode != http2.ErrCodeNo {

@@ -15,8 +15,6 @@ import (
 const (
 	// maxOut bounds what one write takes from the streams: frames of the connection never wait behind more.
 	maxOut = 64 << 10
-	// maxControl bounds the answers that the peer has provoked and does not read (PING, SETTINGS, RST_STREAM).
-	maxControl = 64 << 10
 )
 
 // swap gives the octets to write, in exchange for a buffer whose capacity is used for what comes next.
@@ -54,7 +52,7 @@ func (c *core) step(s *coreStream) {
 	}
 	s.heads = nil
 	if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
-		last := n == s.queued() && s.fin && s.tail == nil
+		last := n == s.queued() && s.fin && s.tail == nil && s.cut == NoError
 		c.writeData(s, s.buf[s.off:s.off+n], last)
 		if s.off += n; s.off == len(s.buf) {
 			c.recycle(s)
@@ -65,10 +63,14 @@ func (c *core) step(s *coreStream) {
 		}
 	}
 	if s.fin && !s.sent && s.queued() == 0 {
-		if s.tail != nil {
+		switch {
+		case s.cut != NoError:
+			c.reset(s, s.cut)
+			return
+		case s.tail != nil:
 			c.writeBlock(s.id, s.tail, true)
 			s.tail, s.sent = nil, true
-		} else {
+		default:
 			c.writeData(s, nil, true)
 		}
 	}
@@ -95,6 +97,8 @@ func (c *core) writeDataHead(s *coreStream, n int, fin bool) {
 	c.out = binary.BigEndian.AppendUint32(c.out, s.id)
 	s.window.Spend(n)
 	c.window.Spend(n)
+	c.countOut(http2.FrameHeader{Length: uint32(n), Type: http2.FrameData, Flags: flags, StreamID: s.id}, nil)
+	c.earnUpdates(n, n >= s.queued())
 }
 
 // writeBlock writes HEADERS and the CONTINUATIONs it needs.
@@ -103,12 +107,18 @@ func (c *core) writeBlock(id uint32, fields []hpack.HeaderField, fin bool) {
 	for _, f := range fields {
 		c.must(c.henc.WriteField(f))
 	}
+	if c.trace != nil {
+		c.trace.fields = fields
+	}
 	p := c.hbuf.b
 	n := min(len(p), c.frameSize())
 	c.must(c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: p[:n], EndStream: fin, EndHeaders: n == len(p)}))
 	for p = p[n:]; len(p) > 0; p = p[n:] {
 		n = min(len(p), c.frameSize())
 		c.must(c.fr.WriteContinuation(id, n == len(p), p[:n]))
+	}
+	if c.trace != nil {
+		c.trace.fields = nil
 	}
 	if cap(c.hbuf.b) > 4096 {
 		c.hbuf.b = nil
@@ -129,8 +139,8 @@ func (c *core) provoked(write func() error) {
 	}
 	before := len(c.out)
 	c.must(write())
-	if c.control += len(c.out) - before; c.control > maxControl {
-		c.fail(EnhanceYourCalm, "RFC 9113, 10.5", "answers are not read")
+	if c.control += len(c.out) - before; c.cfg.unread > 0 && c.control > c.cfg.unread {
+		c.exceed(LimitUnread)
 	}
 }
 
@@ -148,12 +158,16 @@ func (c *core) sendCredit(id, inc uint32) {
 
 // windowUpdate takes the peer's WINDOW_UPDATE; inc 0 is the fault (RFC 9113, 6.9).
 func (c *core) windowUpdate(id, inc uint32) {
+	if !c.charge(LimitWindowUpdates, 1) {
+		return
+	}
 	if id == 0 {
 		if err := c.window.Grow(inc); err != nil {
 			code, rule, msg := flowFault(err)
 			c.fail(code, rule, msg)
 			return
 		}
+		c.connUnblocked()
 		for s := c.blocked.first; s != nil; s = c.blocked.first {
 			c.blocked.remove(s)
 			c.schedule(s)

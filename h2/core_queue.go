@@ -17,6 +17,7 @@ type sendQueue struct {
 	sent   bool                // END_STREAM was written
 	held   bool                // nothing leaves until the first send: an answer travels with the first octets
 	quiet  bool                // RST_STREAM(NO_ERROR) after END_STREAM, see finish
+	cut    Code                // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
 	low    int                 // the mark for evDrained
 	above  bool                // the queue was over the mark
 	link
@@ -71,19 +72,22 @@ func (r *ring) remove(s *coreStream) {
 // connection's window, or nowhere.
 func (c *core) schedule(s *coreStream) {
 	var to *ring
+	stalled := false
 	switch {
 	case s.held || s.state == stateClosed:
 	case len(s.heads) > 0:
 		to = &c.ready
 	case s.queued() > 0:
+		stalled = true
 		if s.window.Available() > 0 {
-			if to = &c.ready; c.window.Available() == 0 {
-				to = &c.blocked
+			if to = &c.blocked; c.window.Available() > 0 {
+				to, stalled = &c.ready, false
 			}
 		}
 	case s.fin && !s.sent:
 		to = &c.ready
 	}
+	c.noteStall(s, stalled)
 	if s.in == to {
 		return
 	}
@@ -98,6 +102,7 @@ func (c *core) schedule(s *coreStream) {
 // dropQueue forgets what a stream had to send.
 func (c *core) dropQueue(s *coreStream) {
 	s.heads, s.tail = nil, nil
+	c.noteStall(s, false)
 	c.recycle(s)
 	if s.in != nil {
 		s.in.remove(s)

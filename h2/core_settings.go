@@ -48,6 +48,9 @@ func (c *core) settings(f *http2.SettingsFrame) {
 		c.settingsAcked()
 		return
 	}
+	if !c.charge(LimitSettings, 1+f.NumSettings()) {
+		return
+	}
 	for i := range f.NumSettings() {
 		s := f.Setting(i)
 		switch s.ID {

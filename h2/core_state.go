@@ -128,8 +128,11 @@ func (c *core) rstStream(id uint32, code Code) {
 	s := c.streams[id]
 	switch v := c.judge(id, s, rowReset); v {
 	case take:
-		c.close(s, goneReset, &StreamError{ID: id, Code: code, Remote: true})
+		if c.chargeReset(s) {
+			c.close(s, goneReset, &StreamError{ID: id, Code: code, Remote: true})
+		}
 	case drop:
+		c.charge(LimitIgnored, 1)
 	default:
 		c.stateFault(v)
 	}
@@ -137,9 +140,12 @@ func (c *core) rstStream(id uint32, code Code) {
 
 // ping answers (RFC 9113, 6.7); the answer to our own ends the first step of a GOAWAY.
 func (c *core) ping(f *http2.PingFrame) {
-	if !f.IsAck() {
+	switch {
+	case f.IsAck():
+		if c.charge(LimitIgnored, 1) {
+			c.leave.pong(c, f.Data)
+		}
+	case c.charge(LimitPings, 1):
 		c.provoked(func() error { return c.fr.WritePing(true, f.Data) })
-		return
 	}
-	c.leave.pong(c, f.Data)
 }

@@ -1,6 +1,10 @@
 package h2
 
-import "weir/flow"
+import (
+	"time"
+
+	"weir/flow"
+)
 
 // coreStream is what the core knows of a stream that is not over.
 type coreStream struct {
@@ -13,14 +17,19 @@ type coreStream struct {
 	credit flow.Credit // what the peer may send
 	want   int         // the credit asked for by grow, 0: the initial window
 	sendQueue
-	err error // why it is closed, nil if both sides ended
+	stall
+	born time.Time
+	err  error // why it is closed, nil if both sides ended
 
 	older, younger *coreStream
 }
 
 // open makes a stream of a request.
 func (c *core) open(id uint32, fin bool) *coreStream {
-	s := &coreStream{id: id, state: stateOpen, length: -1}
+	s := &coreStream{id: id, state: stateOpen, length: -1, born: c.now}
+	s.patience = c.cfg.stall
+	c.counts.streams++
+	c.earn(LimitIgnored, 2) // there are peers that send PRIORITY for each
 	s.window = flow.NewWindow(c.peer.initialWindow)
 	s.credit = flow.NewCredit(c.mine.window(c.cfg))
 	if fin {
@@ -93,6 +102,13 @@ func (c *core) forget(s *coreStream) {
 
 // streamFault answers a fault with RST_STREAM; s is nil if the stream is not known (any more, or yet).
 func (c *core) streamFault(id uint32, s *coreStream, code Code, rule, msg string) {
+	if !c.chargeFault(s) {
+		return
+	}
+	c.resetFor(id, s, code, rule, msg)
+}
+
+func (c *core) resetFor(id uint32, s *coreStream, code Code, rule, msg string) {
 	c.writeReset(id, code)
 	if s != nil {
 		c.close(s, goneByUs, &StreamError{ID: id, Code: code, Rule: rule, Msg: msg})
@@ -133,6 +149,16 @@ func (c *core) reset(s *coreStream, code Code) {
 	}
 	c.writeReset(s.id, code)
 	c.close(s, goneByUs, &StreamError{ID: s.id, Code: code})
+}
+
+// giveUp is reset behind what is queued: it was said for good.
+func (c *core) giveUp(s *coreStream, code Code) {
+	if len(s.heads) == 0 && s.queued() == 0 || s.fin {
+		c.reset(s, code)
+		return
+	}
+	s.cut, s.fin, s.held = code, true, false
+	c.schedule(s)
 }
 
 // finish says that nothing of the request is needed any more: once the answer has left, RST_STREAM(NO_ERROR) follows

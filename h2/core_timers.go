@@ -8,6 +8,7 @@ type timers struct {
 	ack   time.Time // for the ACK of our SETTINGS (RFC 9113, 6.5.3)
 	field time.Time // for the end of a field block
 	idle  time.Time // without a stream until then: leave
+	stall time.Time // a stream's patience may be at an end
 }
 
 func (t *timers) start(c *core) {
@@ -25,6 +26,12 @@ func (t *timers) blockDone() { t.field = time.Time{} }
 func (t *timers) block(c *core) {
 	if d := c.cfg.handshake; d > 0 {
 		t.field = c.now.Add(d)
+	}
+}
+
+func (t *timers) stallBy(d time.Time) {
+	if t.stall.IsZero() || d.Before(t.stall) {
+		t.stall = d
 	}
 }
 
@@ -46,7 +53,7 @@ func (c *core) deadline() time.Time {
 	if c.leave.step == leaveAsked {
 		by = c.leave.by
 	}
-	for _, d := range [...]time.Time{t.hello, t.ack, t.field, t.idle, by} {
+	for _, d := range [...]time.Time{t.hello, t.ack, t.field, t.idle, t.stall, by} {
 		if !d.IsZero() && (first.IsZero() || d.Before(first)) {
 			first = d
 		}
@@ -64,14 +71,17 @@ func (c *core) tick(now time.Time) {
 	due := func(d time.Time) bool { return !d.IsZero() && !now.Before(d) }
 	switch {
 	case due(t.hello):
-		c.fail(ProtocolError, "RFC 9113, 3.4", "no SETTINGS in time")
+		c.exceedBy(LimitHandshake, ProtocolError, "RFC 9113, 3.4", "no SETTINGS in time")
 	case due(t.ack):
-		c.fail(SettingsTimeout, "RFC 9113, 6.5.3", "no ACK of SETTINGS in time")
+		c.exceedBy(LimitHandshake, SettingsTimeout, "RFC 9113, 6.5.3", "no ACK of SETTINGS in time")
 	case due(t.field):
-		c.fail(EnhanceYourCalm, "RFC 9113, 10.5.1", "field block without end")
+		c.exceedBy(LimitHandshake, EnhanceYourCalm, "RFC 9113, 10.5.1", "field block without end")
 	case due(t.idle):
 		t.idle = time.Time{}
 		c.leaveNow()
+	}
+	if due(t.stall) && c.err == nil {
+		c.sweepStalled(now)
 	}
 	if c.leave.step == leaveAsked && due(c.leave.by) {
 		c.leaveNow()

@@ -46,7 +46,8 @@ type ConnError struct {
 	Code   Code
 	Rule   string // the section, as "RFC 9113, 6.9.1"
 	Msg    string
-	Remote bool // the peer sent the GOAWAY; otherwise we did
+	Limit  Limit // the limit that the peer ran into, 0: none
+	Remote bool  // the peer sent the GOAWAY; otherwise we did
 }
 
 func (e *ConnError) Error() string { return text("connection", e.Code, e.Rule, e.Msg, e.Remote) }

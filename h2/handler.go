@@ -7,23 +7,35 @@ import (
 
 // run serves one request, and then those that wait.
 func (c *conn) run(x *exchange) {
+	defer func() {
+		if x == nil {
+			return
+		}
+		if x = c.waits(); x != nil { // the handler called runtime.Goexit: this goroutine is lost
+			go c.run(x) // ends when the handler has returned and no request waits
+		}
+	}()
 	for x != nil {
 		x.serve()
-		c.mu.Lock()
-		x = nil
-		for x == nil && len(c.waiting) > 0 {
-			next := c.waiting[0]
-			c.waiting = c.waiting[1:]
-			if !next.closed {
-				x = next
-			}
-		}
-		if x == nil {
-			c.waiting = nil
-			c.running--
-		}
-		c.mu.Unlock()
+		x = c.waits()
 	}
+}
+
+// waits takes the next request whose handler has not been started; without one, the place of a handler is free.
+func (c *conn) waits() *exchange {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.waiting) > 0 {
+		next := c.waiting[0]
+		c.waiting = c.waiting[1:]
+		if !next.closed {
+			next.waits = false
+			return next
+		}
+	}
+	c.waiting = nil
+	c.running--
+	return nil
 }
 
 // serve calls the handler and ends the exchange, whatever the handler did.
@@ -57,7 +69,7 @@ func answer(w http.ResponseWriter, status int) {
 }
 
 // end cleans up after the handler. The rest of a body that was not wanted is cut off with NO_ERROR once the answer has
-// left (RFC 9113, 8.1); an answer that is not whole with INTERNAL_ERROR.
+// left (RFC 9113, 8.1); an answer that is not whole with INTERNAL_ERROR, behind what the handler wrote.
 func (x *exchange) end(normal bool) {
 	c := x.c
 	c.mu.Lock()
@@ -69,9 +81,12 @@ func (x *exchange) end(normal bool) {
 	}
 	x.reading.set(x.reading.at) // nobody waits any more
 	n := len(x.in.take())
-	if !normal {
+	switch {
+	case !normal && x.writing.passed:
 		c.core.reset(x.s, InternalError)
-	} else {
+	case !normal:
+		c.core.giveUp(x.s, InternalError)
+	default:
 		c.core.release(x.s, n)
 		c.core.finish(x.s)
 	}

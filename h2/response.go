@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -147,46 +148,54 @@ func write[T string | []byte](w *responseWriter, p T) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	w.written += int64(len(p))
-	if w.declared >= 0 && w.written > w.declared {
-		w.written -= int64(len(p))
+	if w.declared >= 0 && w.written+int64(len(p)) > w.declared {
 		return 0, http.ErrContentLength
 	}
-	if w.sent && w.mute {
-		return len(p), nil
-	}
-	n := 0
+	n, err := put(w, p)
+	w.written += int64(n)
+	return n, err
+}
+
+// put collects octets, and sends them when there are enough.
+func put[T string | []byte](w *responseWriter, p T) (n int, err error) {
 	for n < len(p) {
+		if w.sent && w.mute {
+			return len(p), nil
+		}
 		if len(w.buf) == writeBuffer {
-			if w.flush(false); w.err != nil {
-				return n, w.err
+			if err := w.flush(false); err != nil {
+				return n, err
 			}
+			continue
 		}
 		if len(w.buf) == 0 && len(p)-n > writeBuffer && w.sent { // large: not by way of buf
 			if b, ok := any(p).([]byte); ok {
-				if w.err = w.x.write(b[n:], false, nil); w.err != nil {
-					return n, w.err
-				}
-				return len(p), nil
+				m, err := w.x.write(b[n:], false, nil)
+				return n + m, w.broken(err)
 			}
 		}
 		m := min(len(p)-n, writeBuffer-len(w.buf))
 		w.buf = append(w.buf, p[n:n+m]...)
 		n += m
-		if w.sent && w.mute {
-			w.buf = w.buf[:0]
-		}
 	}
-	return len(p), nil
+	return n, nil
+}
+
+// broken keeps an error that nothing can be written behind: all but a deadline that has passed.
+func (w *responseWriter) broken(err error) error {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		w.err = err
+	}
+	return err
 }
 
 // flush sends what has been written, and the header before it. last: the handler has returned.
-func (w *responseWriter) flush(last bool) {
+func (w *responseWriter) flush(last bool) error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	if w.err != nil {
-		return
+		return w.err
 	}
 	var tail []hpack.HeaderField
 	if last {
@@ -201,17 +210,19 @@ func (w *responseWriter) flush(last bool) {
 		}
 		if w.err = w.x.head(fs, fin, true, len(w.buf) == 0 && !last); w.err != nil || fin {
 			w.mute = true
-			return
+			return w.err
 		}
 	}
 	if w.mute {
 		w.buf = nil
-		return
+		return nil
 	}
 	if len(w.buf) > 0 || last {
-		w.err = w.x.write(w.buf, last, tail)
-		w.buf = w.buf[:0]
+		n, err := w.x.write(w.buf, last, tail)
+		w.buf = w.buf[:copy(w.buf, w.buf[n:])]
+		return w.broken(err)
 	}
+	return nil
 }
 
 // fields is the header block of the answer. whole: buf is all of its content.
@@ -266,8 +277,7 @@ func (w *responseWriter) FlushError() error {
 	if w.opened || w.done {
 		return http.ErrHijacked
 	}
-	w.flush(false)
-	return w.err
+	return w.flush(false)
 }
 
 // finish ends the answer. False: it cannot be made whole.
@@ -278,8 +288,7 @@ func (w *responseWriter) finish() bool {
 	if w.declared > w.written && w.x.r.Method != http.MethodHead {
 		return false
 	}
-	w.flush(true)
-	return w.err == nil
+	return w.flush(true) == nil
 }
 
 // SetReadDeadline bounds reads of the request's body.

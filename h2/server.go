@@ -26,6 +26,7 @@ type Server struct {
 	permit bool // cipher suites that RFC 9113, appendix A prohibits
 
 	mu      sync.Mutex
+	past    Stats // of connections that have gone
 	conns   map[*conn]struct{}
 	leaving bool          // GoAway was called: new connections get it too
 	empty   chan struct{} // closed when the last connection has gone; nil if nobody waits
@@ -118,6 +119,8 @@ func (s *Server) serve(nc net.Conn, state *tls.ConnectionState, h http.Handler) 
 	}
 	c := newConn(s, nc, state, h, ctx)
 	s.mu.Lock()
+	s.past.ConnsTotal++
+	c.id = s.past.ConnsTotal
 	s.conns[c] = struct{}{}
 	leaving := s.leaving
 	s.mu.Unlock()
@@ -125,6 +128,7 @@ func (s *Server) serve(nc net.Conn, state *tls.ConnectionState, h http.Handler) 
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.conns, c)
+		s.gone(c)
 		if len(s.conns) == 0 && s.empty != nil {
 			close(s.empty)
 			s.empty = nil

@@ -38,6 +38,7 @@ func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
 	}
 	t.sink = s
 	t.s.low = l.Low
+	c.core.setPatience(t.s, max(l.WriteTimeout, 0))
 	if l.Window > c.srv.cfg.InitialWindow {
 		c.core.grow(t.s, l.Window)
 	}
@@ -103,6 +104,7 @@ func (t *tunnel) event(ev event, reader bool) {
 		t.drained = true
 		t.notice()
 	case evClosed:
+		t.c.core.counts.tunnelsNow--
 		t.closed, t.err = true, told(ev.err)
 		if reader && t.sink != nil && !t.busy {
 			t.c.inSink = true
@@ -207,5 +209,8 @@ func (c *conn) openTunnel(x *exchange, header http.Header) (*tunnel, error) {
 	t := &tunnel{c: c, s: x.s, pend: x.in.take()}
 	x.s.owner = t
 	x.opened = true
+	c.core.setPatience(x.s, 0) // Attach says
+	c.core.counts.tunnels++
+	c.core.counts.tunnelsNow++
 	return t, nil
 }

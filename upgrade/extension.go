@@ -1,6 +1,10 @@
 package upgrade
 
-import "strings"
+import (
+	"strings"
+
+	"weir/wsframe/deflate"
+)
 
 // Extension is one element of Sec-WebSocket-Extensions: an offer, or an answer (RFC 6455, 9.1).
 type Extension struct {
@@ -8,11 +12,8 @@ type Extension struct {
 	Params []Param
 }
 
-// Param is one parameter of an Extension.
-type Param struct {
-	Name, Value string
-	HasValue    bool // "name" and "name=value" differ
-}
+// Param is one parameter of an Extension: "name" and "name=value" differ.
+type Param = deflate.Param
 
 // ParseExtensions reads Sec-WebSocket-Extensions over all its lines, in order. No line gives nil and true, a line
 // outside the grammar of RFC 6455, 9.1, false.

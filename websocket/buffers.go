@@ -4,8 +4,10 @@ import "sync"
 
 // scratch is what a runner needs while it runs, and an idle session has not.
 type scratch struct {
-	out  []byte
-	cmds Commands
+	out   []byte
+	cmds  Commands
+	plain []byte // see deflation
+	text  []byte
 }
 
 // buffer is octets that wait in a mailbox.
@@ -27,18 +29,31 @@ func (s *Session) takeScratch() { s.useScratch(scratches.Get().(*scratch)) }
 func (s *Session) useScratch(sc *scratch) {
 	s.sc = sc
 	s.m.out.b = sc.out[:0]
+	if d := s.m.deflate; d != nil {
+		d.plain, d.text = sc.plain, sc.text
+	}
 }
 
 // dropScratch gives the scratch back, and with it the output's buffer: everything in it has been handed over.
 func (s *Session) dropScratch() *scratch {
 	sc := s.sc
 	sc.out, s.m.out.b, s.sc = s.m.out.b, nil, nil
+	if d := s.m.deflate; d != nil {
+		sc.plain, sc.text = d.plain, d.text
+		d.plain, d.text = nil, nil
+	}
 	return sc
 }
 
 func (sc *scratch) free() {
 	if cap(sc.out) > keepOctets {
 		sc.out = nil
+	}
+	if cap(sc.plain) > keepOctets {
+		sc.plain = nil
+	}
+	if cap(sc.text) > keepOctets {
+		sc.text = nil
 	}
 	if cap(sc.cmds) > keepCommands {
 		sc.cmds = make(Commands, 0, 4)

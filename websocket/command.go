@@ -27,6 +27,7 @@ type commandKind uint8
 const (
 	cmdNone commandKind = iota
 	cmdFrame
+	cmdPrepared
 	cmdClose
 	cmdActive
 	cmdDeflate

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"weir/upgrade"
+	"weir/wsframe/deflate"
 )
 
 // Handle makes an http.Handler of init, Cowboy's init/2: it looks at the request and names the handler of its session,
@@ -43,6 +44,7 @@ func serve(init func(http.ResponseWriter, *http.Request) (Handler, *Options), w 
 	}
 	header := w.Header()
 	hs.Header(header)
+	params, agreed := agree(hs, &opt, header)
 	st, err := upgrade.Accept(w, r, header)
 	if err != nil {
 		logf(r, "websocket: %s: %v", r.URL.Path, err)
@@ -53,7 +55,28 @@ func serve(init func(http.ResponseWriter, *http.Request) (Handler, *Options), w 
 		opt.Group, _ = r.Context().Value(groupKey{}).(*Group)
 	}
 	info := st.Info()
-	newSession(st, h, &opt, partial(r, &opt, &info), header).begin()
+	s := newSession(st, h, &opt, partial(r, &opt, &info), header)
+	if agreed {
+		s.m.compress(&opt, params)
+	}
+	s.begin()
+}
+
+// agree takes the first offer of permessage-deflate that is acceptable (RFC 7692, 5).
+func agree(hs *upgrade.Handshake, o *Options, header http.Header) (p deflate.Params, ok bool) {
+	if !o.Compress {
+		return p, false
+	}
+	for _, e := range hs.Extensions {
+		if e.Name != deflate.Name {
+			continue
+		}
+		if p, answer, ok := deflate.Negotiate(&o.Deflate, e.Params); ok {
+			header.Set("Sec-Websocket-Extensions", answer)
+			return p, true
+		}
+	}
+	return p, false
 }
 
 // logf reports a fault of the set-up where net/http reports its own: to the server's ErrorLog.

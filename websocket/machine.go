@@ -20,6 +20,9 @@ type machine struct {
 	stats  Stats
 	active bool // frames are handled (command Active)
 
+	deflate *deflation  // nil: not agreed on
+	trace   func(Event) // nil: nobody listens
+
 	ended    bool
 	reason   Reason
 	shutdown any // what ShutdownReason set
@@ -80,7 +83,7 @@ func (m *machine) fail(e *wsframe.Error) {
 	case wsframe.MessageTooBig, wsframe.PolicyViolation:
 		name = upgrade.BadSize
 	}
-	m.out.close(e.Code, "")
+	m.sendClose(e.Code, "")
 	m.end(Reason{Kind: upgrade.Error, Name: name, Err: e}, fateFin)
 }
 
@@ -89,7 +92,7 @@ func (m *machine) crash(c upgrade.Class, value any) {
 	if m.ended {
 		return
 	}
-	m.out.close(wsframe.InternalError, "")
+	m.sendClose(wsframe.InternalError, "")
 	m.end(Reason{Kind: upgrade.Crash, Class: c, Value: value}, fateFin)
 }
 
@@ -108,6 +111,6 @@ func (m *machine) goingAway() {
 	if m.ended {
 		return
 	}
-	m.out.close(wsframe.GoingAway, "")
+	m.sendClose(wsframe.GoingAway, "")
 	m.end(Reason{Kind: upgrade.Stop}, fateFin)
 }

@@ -32,24 +32,45 @@ func (m *machine) apply(cmds Commands, now time.Time) {
 
 func (m *machine) applyOne(c *Command, now time.Time) {
 	switch c.kind {
-	case cmdFrame:
-		m.out.frame(c.op, c.data, c.text)
-		if !c.op.IsControl() {
-			m.stats.Out.add(len(c.data) + len(c.text))
+	case cmdFrame, cmdPrepared:
+		if p, ok := c.val.(*Prepared); ok {
+			m.prepared(p)
+		} else {
+			m.message(c.op, c.data, c.text)
+		}
+		if n := c.length(); !c.op.IsControl() {
+			m.stats.Out.add(n)
+			m.tellMessage(true, c.op, m.deflate.wants(c.op, n), n)
 		}
 	case cmdClose:
-		m.out.close(c.code, c.text)
+		m.sendClose(c.code, c.text)
 		m.end(Reason{Kind: upgrade.Stop}, fateFin)
 	case cmdStop:
-		m.out.close(wsframe.NormalClosure, "")
+		m.sendClose(wsframe.NormalClosure, "")
 		m.end(Reason{Kind: upgrade.Stop}, fateFin)
 	case cmdActive:
-		m.active = c.flag
+		m.setActive(c.flag)
+	case cmdDeflate:
+		if m.deflate != nil {
+			m.deflate.on = c.flag
+		}
 	case cmdSetOptions:
 		m.change(c.val.(Changes), now)
 	case cmdShutdownReason:
 		m.shutdown = c.val
 	}
+}
+
+func (m *machine) setActive(on bool) {
+	if m.active == on {
+		return
+	}
+	m.active = on
+	kind := EventPause
+	if on {
+		kind = EventResume
+	}
+	m.tell(Event{Kind: kind})
 }
 
 func (m *machine) change(c Changes, now time.Time) {
@@ -62,12 +83,20 @@ func (m *machine) change(c Changes, now time.Time) {
 	}
 }
 
+// length is the payload's, of a frame.
+func (c *Command) length() int {
+	if p, ok := c.val.(*Prepared); ok {
+		return len(p.payload)
+	}
+	return len(c.data) + len(c.text)
+}
+
 // check says why a command cannot be sent.
 func (c *Command) check() error {
 	switch {
 	case c.kind == cmdClose:
 		return wsframe.CheckClose(c.code, c.text)
-	case c.kind == cmdFrame && c.op.IsControl() && len(c.data)+len(c.text) > 125:
+	case c.op.IsControl() && c.length() > wsframe.MaxControl:
 		return &wsframe.Error{Code: wsframe.ProtocolError, Rule: "RFC 6455, 5.5", Msg: "control frame over 125 octets"}
 	}
 	return nil

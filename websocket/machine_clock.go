@@ -31,6 +31,9 @@ func (m *machine) sent(queued int, now time.Time) {
 	if k.unsent == 0 || k.total-int64(queued) > gone {
 		k.progress = now
 	}
+	if (k.unsent == 0) != (queued == 0) {
+		m.tell(Event{Kind: EventQueue, Bytes: queued})
+	}
 	k.unsent = queued
 	m.out.drop()
 	if fin {
@@ -88,12 +91,12 @@ func (m *machine) tick(now time.Time) {
 		return
 	}
 	if m.set.idle > 0 && !now.Before(k.heard.Add(m.set.idle)) {
-		m.out.close(wsframe.NormalClosure, "")
+		m.sendClose(wsframe.NormalClosure, "")
 		m.end(Reason{Kind: upgrade.Timeout}, fateFin)
 		return
 	}
 	if m.set.ping > 0 && !now.Before(m.pingDue()) {
 		k.pinged = now
-		m.out.frame(wsframe.Ping, nil, "")
+		m.sendFrame(wsframe.Ping, nil, "")
 	}
 }

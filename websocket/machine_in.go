@@ -96,6 +96,9 @@ func (m *machine) next() (Frame, bool) {
 			m.fail(asFrameError(err))
 			break
 		}
+		if ev.Start {
+			m.tellFrame(false, ev.Header)
+		}
 		var f Frame
 		var ok bool
 		if ev.Header.Op.IsControl() {
@@ -132,7 +135,7 @@ func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
 	in.ctl = in.ctl[:0]
 	switch ev.Header.Op {
 	case wsframe.Ping:
-		m.out.frame(wsframe.Pong, p, "")
+		m.sendFrame(wsframe.Pong, p, "")
 	case wsframe.Close:
 		m.remoteClose(p)
 		return Frame{}, false
@@ -147,7 +150,8 @@ func (m *machine) remoteClose(p []byte) {
 		m.fail(asFrameError(err))
 		return
 	}
-	m.out.close(code, "")
+	m.tellClose(false, code, string(text))
+	m.sendClose(code, "")
 	m.end(Reason{Kind: upgrade.Remote, Code: code, Text: string(text)}, fateFin)
 }
 
@@ -155,7 +159,7 @@ func (m *machine) remoteClose(p []byte) {
 func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 	in := &m.input
 	p := ev.Payload
-	text := ev.Op == wsframe.Text && m.set.utf8
+	text := ev.Op == wsframe.Text && m.set.utf8 && !ev.Compressed // else once it is inflated
 	first := ev.Start && ev.Header.Op != wsframe.Continuation
 	last := ev.End && ev.Header.Fin
 	if first {
@@ -173,8 +177,25 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 		return Frame{}, false
 	}
 	in.given = !first
+	if ev.Compressed {
+		var ok bool
+		if p, ok = m.inflated(ev.Op, p); !ok {
+			return Frame{}, false
+		}
+	}
 	m.stats.In.add(len(p))
+	m.tellMessage(false, ev.Op, ev.Compressed, len(p))
 	return Frame{Type: ev.Op, Payload: p}, true
+}
+
+// inflated gives the message of a compressed payload, judged.
+func (m *machine) inflated(op wsframe.Opcode, p []byte) ([]byte, bool) {
+	p, ok := m.inflate(p)
+	if u := &m.input.utf8; ok && op == wsframe.Text && m.set.utf8 && (!u.Write(p) || !u.Complete()) {
+		m.fail(&wsframe.Error{Code: wsframe.InvalidPayload, Rule: "RFC 6455, 8.1", Msg: "text is not UTF-8"})
+		return nil, false
+	}
+	return p, ok
 }
 
 // asFrameError is the *wsframe.Error in err; package wsframe gives no other.

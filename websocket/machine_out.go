@@ -14,9 +14,17 @@ func (o *output) frame(op wsframe.Opcode, p []byte, text string) {
 	o.b = append(o.b, text...)
 }
 
-func (o *output) close(code CloseCode, text string) {
-	var p [125]byte
-	o.frame(wsframe.Close, wsframe.AppendClose(p[:0], code, text), "")
+// sendFrame sends one uncompressed frame.
+func (m *machine) sendFrame(op wsframe.Opcode, p []byte, text string) {
+	m.out.frame(op, p, text)
+	m.tellFrame(true, wsframe.Header{Fin: true, Op: op, Length: int64(len(p) + len(text))})
+}
+
+// sendClose sends a close frame.
+func (m *machine) sendClose(code CloseCode, text string) {
+	var p [wsframe.MaxControl]byte
+	m.sendFrame(wsframe.Close, wsframe.AppendClose(p[:0], code, text), "")
+	m.tellClose(true, code, text)
 }
 
 func (o *output) drop() { o.b = o.b[:0] }

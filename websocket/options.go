@@ -5,26 +5,35 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"weir/wsframe/deflate"
 )
 
 // Options are the options of one WebSocket (Cowboy manual, cowboy_websocket, opts()). The zero value is the default;
 // negative means none or off.
 type Options struct {
-	IdleTimeout    time.Duration // ends a session that received nothing for so long; 0: 60 s
-	PingInterval   time.Duration // the stack pings after so long without receiving; 0: never
-	SendTimeout    time.Duration // ends a session that could write nothing for so long; 0: 30 s
-	MaxFrameSize   int64         // octets of a frame and of a reassembled message; 0: 1 000 000
-	NoValidateUTF8 bool          // text and close text are taken as they are (Cowboy: validate_utf8 => false)
-	Window         int           // octets a peer may send ahead; 0: 65 535. In place of Cowboy's active_n
-	SendHigh       int           // queued octets above which no new frame or post is taken until half is gone; 0: 64 KiB
-	Backlog        int           // posted messages that may wait; 0: 1024
-	Subprotocols   []string      // the first of these that the client offers is chosen; none: no field
-	Origins        []string      // patterns of allowed origins; nil: the request's own host; "*": any
-	Context        context.Context
-	Group          *Group                                   // whose Shutdown drains this session; nil: the server's, if ConfigureServer set one up
-	ReqFilter      func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
-	Logger         *slog.Logger                             // nil: discard
+	IdleTimeout       time.Duration  // ends a session that received nothing for so long; 0: 60 s
+	PingInterval      time.Duration  // the stack pings after so long without receiving; 0: never
+	SendTimeout       time.Duration  // ends a session that could write nothing for so long; 0: 30 s
+	MaxFrameSize      int64          // octets of a frame and of a reassembled message; 0: 1 000 000
+	NoValidateUTF8    bool           // text and close text are taken as they are (Cowboy: validate_utf8 => false)
+	Window            int            // octets a peer may send ahead; 0: 65 535. In place of Cowboy's active_n
+	SendHigh          int            // queued octets above which no new frame or post is taken until half is gone; 0: 64 KiB
+	Backlog           int            // posted messages that may wait; 0: 1024
+	Compress          bool           // agree to permessage-deflate (RFC 7692) where the client offers it
+	Deflate           DeflateOptions // how (Cowboy: deflate_opts)
+	CompressThreshold int            // smaller messages go uncompressed, octets; 0: none
+	Subprotocols      []string       // the first of these that the client offers is chosen; none: no field
+	Origins           []string       // patterns of allowed origins; nil: the request's own host; "*": any
+	Context           context.Context
+	Group             *Group                                   // whose Shutdown drains this session; nil: the server's, if ConfigureServer set one up
+	ReqFilter         func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
+	Trace             func(Event)                              // told what happens, on the session's goroutine: it must not wait; nil: nobody
+	Logger            *slog.Logger                             // nil: discard
 }
+
+// DeflateOptions are the options of permessage-deflate.
+type DeflateOptions = deflate.Options
 
 // Defaults of Options.
 const (

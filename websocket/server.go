@@ -85,12 +85,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.group.Shutdown(ctx)
 	if e := s.hs.Shutdown(ctx); e != nil {
 		s.h2.Close()
-		s.hs.Close()
+		go s.close() // ends when what was cut has gone, at the latest after 2 s
 		if err == nil {
 			err = e
 		}
 	}
 	return err
+}
+
+// close ends what is left of the http.Server. Connections over HTTP/2 have said that they end, and have a moment for
+// these words to leave.
+func (s *Server) close() {
+	ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
+	defer stop()
+	_ = s.h2.Shutdown(ctx) // in the end they go all the same
+	s.hs.Close()
 }
 
 // drainOnShutdown runs when the http.Server is shut down by itself.

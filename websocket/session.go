@@ -77,6 +77,12 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 	s := &Session{st: st, own: st.Info().Own, h: h, opt: o, req: req, headless: true}
 	s.sub, s.ext = answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions")
 	s.m = newMachine(o, time.Now())
+	if o.Trace != nil {
+		s.m.trace = func(e Event) {
+			e.Session = s
+			o.Trace(e)
+		}
+	}
 	s.run = s.work
 	s.group = o.Group
 	s.mail.Claim()
@@ -92,6 +98,7 @@ func (s *Session) begin() {
 func (s *Session) open() {
 	s.takeScratch()
 	s.turn.Lock()
+	s.m.tell(Event{Kind: EventOpen})
 	if i, ok := s.h.(Initer); ok {
 		s.call(call{kind: callInit, init: i})
 	}

@@ -185,6 +185,7 @@ func (s *Session) terminate() {
 		return
 	}
 	s.terminated = true
+	s.m.tell(Event{Kind: EventTerminate, Reason: s.m.reason})
 	if t, ok := s.h.(Terminator); ok {
 		s.call(call{kind: callTerminate, terminator: t})
 	}

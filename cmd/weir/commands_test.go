@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"nhooyr.io/websocket"
 )
 
 // ends are scripts that end their WebSocket, and how.
@@ -81,10 +79,7 @@ func TestCommandsReply(t *testing.T) {
 		c := dial(t, p.http, "/commands")
 		write(t, c, `[{"text":"grüße"},{"binary":"AAEC/w=="},{"ping":"p"},{"pong":"q"},{"text":"end"}]`)
 		wantText(t, c, "grüße")
-		kind, got, err := c.Read(testContext(t))
-		if err != nil || kind != websocket.MessageBinary || string(got) != "\x00\x01\x02\xff" {
-			t.Errorf("got %v %q %v", kind, got, err)
-		}
+		wantBinary(t, c, "\x00\x01\x02\xff")
 		wantText(t, c, "end")
 	})
 	t.Run("report", func(t *testing.T) {
@@ -96,12 +91,8 @@ func TestCommandsReply(t *testing.T) {
 	})
 	t.Run("binary", func(t *testing.T) {
 		c := dial(t, p.http, "/commands")
-		if err := c.Write(testContext(t), websocket.MessageBinary, []byte("[]")); err != nil {
-			t.Fatal(err)
-		}
-		if kind, got, err := c.Read(testContext(t)); err != nil || kind != websocket.MessageBinary || string(got) != "[]" {
-			t.Errorf("got %v %q %v", kind, got, err)
-		}
+		writeBinary(t, c, "[]")
+		wantBinary(t, c, "[]")
 	})
 	t.Run("max_frame_size", func(t *testing.T) {
 		p := start(t)
@@ -119,10 +110,7 @@ func TestCommandsReply(t *testing.T) {
 			`[{"stop":false}]`, `[{"close":{"code":-1}}]`, `[{"close":{"cod":1000}}]`, `[{"set_options":{"idle_timeout":-1}}]`, `[{"report":["close"]}]`,
 			`[{"after":{"ms":-1,"commands":[]}}]`, `[{"after":{"ms":1}}]`, `[{"text":"unsent"},{"after":{"ms":1,"commands":[{"stop":1}]}}]`, `[] []`} {
 			write(t, c, script)
-			_, got, err := c.Read(testContext(t))
-			if err != nil {
-				t.Fatalf("%s: %v", script, err)
-			}
+			got := read(t, c)
 			var answer map[string]string
 			if err := json.Unmarshal(got, &answer); err != nil || len(answer) != 1 || answer["error"] == "" {
 				t.Errorf("%s: answered %s", script, got)

@@ -1,5 +1,7 @@
 package main
 
+//lint:file-ignore SA1019 the module lives on under another path; it is a peer here, whatever its name
+
 import (
 	"bytes"
 	"context"
@@ -28,21 +30,50 @@ func dial(t *testing.T, origin, path string, subprotocols ...string) *websocket.
 	return c
 }
 
-// wantText reads one message.
-func wantText(t *testing.T, c *websocket.Conn, want string) {
+// read gives one message.
+func read(t *testing.T, c *websocket.Conn) []byte {
 	t.Helper()
-	kind, got, err := c.Read(testContext(t))
+	_, got, err := c.Read(testContext(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kind != websocket.MessageText || string(got) != want {
-		t.Errorf("got %v %q, want the text %q", kind, got, want)
+	return got
+}
+
+func wantText(t *testing.T, c *websocket.Conn, want string) {
+	t.Helper()
+	wantMessage(t, c, websocket.MessageText, want)
+}
+
+func wantBinary(t *testing.T, c *websocket.Conn, want string) {
+	t.Helper()
+	wantMessage(t, c, websocket.MessageBinary, want)
+}
+
+func wantMessage(t *testing.T, c *websocket.Conn, kind websocket.MessageType, want string) {
+	t.Helper()
+	k, got, err := c.Read(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k != kind || string(got) != want {
+		t.Errorf("got %v %q, want %v %q", k, got, kind, want)
 	}
 }
 
 func write(t *testing.T, c *websocket.Conn, text string) {
 	t.Helper()
-	if err := c.Write(testContext(t), websocket.MessageText, []byte(text)); err != nil {
+	writeMessage(t, c, websocket.MessageText, text)
+}
+
+func writeBinary(t *testing.T, c *websocket.Conn, octets string) {
+	t.Helper()
+	writeMessage(t, c, websocket.MessageBinary, octets)
+}
+
+func writeMessage(t *testing.T, c *websocket.Conn, kind websocket.MessageType, octets string) {
+	t.Helper()
+	if err := c.Write(testContext(t), kind, []byte(octets)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -154,10 +185,7 @@ func TestPush(t *testing.T) {
 	p := start(t)
 	c := dial(t, p.http, "/push?interval=1&size=3&count=5&type=binary")
 	for range 5 {
-		kind, got, err := c.Read(testContext(t))
-		if err != nil || kind != websocket.MessageBinary || string(got) != "012" {
-			t.Fatalf("got %v %q %v", kind, got, err)
-		}
+		wantBinary(t, c, "012")
 	}
 	c.Close(1000, "enough")
 	p.wantEnd("/push", event{"reason": "remote", "text": "enough", "out": event{"bytes": 15, "messages": 5}})
@@ -197,10 +225,7 @@ func TestHeaders(t *testing.T) {
 	p := start(t, "--subprotocol", "one", "--subprotocol", "two")
 	for _, origin := range []string{p.http, p.https} {
 		c := dial(t, origin, "/headers?a=b", "zero", "two", "one")
-		_, got, err := c.Read(testContext(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := read(t, c)
 		wantClose(t, c, 1000, "")
 		var r map[string]any
 		if err := json.Unmarshal(got, &r); err != nil {

@@ -58,7 +58,7 @@ func TestPlain(t *testing.T) {
 		if res, text := fetch(t, c, "POST", origin+"/upload", strings.NewReader(payload(1_000_000))); res.StatusCode != 200 || strings.TrimSpace(text) != `{"bytes":1000000}` {
 			t.Errorf("/upload: %s %q", res.Status, text)
 		}
-		// A request that is no handshake: BEHAVIOUR of a WebSocket route, by version.
+		// A request that is no handshake, on a WebSocket route (RFC 6455, 4.2.2; RFC 8441, 5).
 		want := map[bool]int{true: http.StatusBadRequest, false: http.StatusUpgradeRequired}
 		res, _ := fetch(t, c, "GET", origin+"/echo", nil)
 		if res.StatusCode != want[res.ProtoMajor == 2] {

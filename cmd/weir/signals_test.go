@@ -1,13 +1,12 @@
 package main
 
 import (
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-
-	"nhooyr.io/websocket"
 )
 
 func TestDrain(t *testing.T) {
@@ -82,14 +81,18 @@ func TestDrainCuts(t *testing.T) {
 	})
 }
 
+// A socket file that a dead server left behind is taken over, one that is served is not.
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "weir.sock")
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.SetUnlinkOnClose(false)
+	left.Close()
+
 	p := start(t, "--listen", "unix:"+path)
-	c := client(t, false)
-	d := net.Dialer{}
-	tr := c.Transport.(interface{ CloseIdleConnections() })
-	defer tr.CloseIdleConnections()
-	conn, err := d.DialContext(testContext(t), "unix", path)
+	conn, err := net.DialTimeout("unix", path, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,13 +101,15 @@ func TestUnixSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := make([]byte, 12)
-	if _, err := conn.Read(answer); err != nil || !strings.Contains(string(answer), "200") {
+	if _, err := io.ReadFull(conn, answer); err != nil || !strings.Contains(string(answer), "200") {
 		t.Errorf("got %q %v", answer, err)
 	}
-	// Both listeners serve: --listen is repeatable.
+	// --listen is repeatable: the port serves, too.
 	ws := dial(t, p.http, "/echo")
-	if err := ws.Write(testContext(t), websocket.MessageText, []byte("hi")); err != nil {
-		t.Fatal(err)
-	}
+	write(t, ws, "hi")
 	wantText(t, ws, "hi")
+
+	if _, stderr, code := runWeir(t, "serve", "--tls-listen=", "--listen", "unix:"+path); code != exitFail || !strings.Contains(stderr, "address already in use") {
+		t.Errorf("a second server on the same socket: exit code %d, %q", code, stderr)
+	}
 }

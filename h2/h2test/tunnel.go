@@ -29,6 +29,7 @@ type Tunnel struct {
 	held     int    // read, and withheld from the server
 	withhold bool
 	charged  int   // of DATA received: payload with padding
+	ending   bool  // END_STREAM received, perhaps on a block that goes on
 	fin      bool  // END_STREAM received
 	err      error // reset, or the connection's end
 	sentFin  bool
@@ -137,7 +138,10 @@ func (t *Tunnel) frame(f Frame) {
 	case http2.FrameRSTStream:
 		t.end(&ResetError{f.Code})
 	}
-	t.fin = t.fin || f.Fin()
+	t.ending = t.ending || f.Fin()
+	if f.Type == http2.FrameData || f.Flags.Has(http2.FlagHeadersEndHeaders) { // a block ends with its last CONTINUATION
+		t.fin = t.ending
+	}
 }
 
 func (t *Tunnel) end(err error) {

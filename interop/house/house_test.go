@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -32,29 +33,29 @@ func tree(t *testing.T) []file {
 	t.Helper()
 	root := os.DirFS(filepath.Join("..", ".."))
 	var files []file
-	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		name := d.Name()
+		base := path.Base(name)
 		if d.IsDir() {
-			if path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
+			if name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "node_modules") {
 				return fs.SkipDir
 			}
-			if _, err := fs.Stat(root, path+"/go.mod"); path != "." && err == nil {
+			if _, err := fs.Stat(root, name+"/go.mod"); name != "." && err == nil {
 				return fs.SkipDir // a module of its own
 			}
 			return nil
 		}
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+		if !strings.HasSuffix(base, ".go") || strings.HasSuffix(base, "_test.go") {
 			return nil
 		}
-		src, err := fs.ReadFile(root, path)
+		src, err := fs.ReadFile(root, name)
 		if err != nil {
 			return err
 		}
-		f := file{path: path, pkg: path[:max(0, strings.LastIndexByte(path, '/'))], fset: token.NewFileSet()}
-		if f.syntax, err = parser.ParseFile(f.fset, path, src, parser.ParseComments); err != nil {
+		f := file{path: name, pkg: path.Dir(name), fset: token.NewFileSet()}
+		if f.syntax, err = parser.ParseFile(f.fset, name, src, parser.ParseComments); err != nil {
 			return err
 		}
 		for _, i := range f.syntax.Imports {
@@ -81,7 +82,7 @@ func TestFloors(t *testing.T) {
 	files := tree(t)
 	used := map[string]map[string]bool{}
 	for _, f := range files {
-		if f.pkg == "" {
+		if f.pkg == "." {
 			t.Errorf("%s: the top level has folders only", f.path)
 		}
 		if used[f.pkg] == nil {
@@ -127,6 +128,9 @@ func TestGoroutines(t *testing.T) {
 				return true
 			}
 			found[f.path] = true
+			if slices.Contains(support, f.pkg) {
+				return true
+			}
 			if line := f.fset.Position(g.Pos()).Line; !comments[line] && !comments[line-1] {
 				t.Errorf("%s: a go statement without a word on who ends it", f.fset.Position(g.Pos()))
 			}
@@ -150,15 +154,64 @@ func TestClocks(t *testing.T) {
 	same(t, "use the clock", found, clocks)
 }
 
-// TestSockets: only the shells know package net. Pure helpers of it (addresses) are no exception: they are told by name.
+// TestSockets: only the shells hold connections. Addresses and errors of package net are for everybody.
 func TestSockets(t *testing.T) {
 	found := map[string]bool{}
 	for _, f := range tree(t) {
-		if slices.Contains(f.imports, "net") {
-			found[f.path] = true
+		for _, name := range selected(f, "net") {
+			if !slices.Contains(harmless, name) {
+				found[f.path] = true
+			}
 		}
 	}
-	same(t, "import net", found, sockets)
+	same(t, "hold connections", found, sockets)
+}
+
+// TestCores: they are pure. What they may not do shows in what they import.
+func TestCores(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range tree(t) {
+		for _, pattern := range cores {
+			if ok, err := path.Match(pattern, f.path); err != nil {
+				t.Fatal(err)
+			} else if !ok {
+				continue
+			}
+			seen[pattern] = true
+			for _, i := range f.imports {
+				if slices.Contains(notInCores, i) {
+					t.Errorf("%s is of a core, and imports %s", f.path, i)
+				}
+			}
+			for _, name := range selected(f, "os") {
+				if !strings.HasPrefix(name, "Err") {
+					t.Errorf("%s is of a core, and uses os.%s", f.path, name)
+				}
+			}
+			for _, list := range [][]string{goroutines, clocks, sockets} {
+				if slices.Contains(list, f.path) {
+					t.Errorf("%s is of a core, and on a list of shells", f.path)
+				}
+			}
+		}
+	}
+	for _, pattern := range cores {
+		if !seen[pattern] {
+			t.Errorf("no file is %s", pattern)
+		}
+	}
+}
+
+// TestSupport: what tests stand on is in no program.
+func TestSupport(t *testing.T) {
+	for _, f := range tree(t) {
+		for _, i := range f.imports {
+			name, _ := strings.CutPrefix(i, module+"/")
+			if slices.Contains(support, name) && !slices.Contains(support, f.pkg) {
+				t.Errorf("%s imports %s, which is for tests", f.path, name)
+			}
+		}
+	}
 }
 
 // TestNoHiddenInput: nothing happens before main, and nothing depends on the environment.
@@ -206,14 +259,14 @@ func selected(f file, pkg string) []string {
 // same compares what was found with the list that allows it, both ways: a list that has more than the tree is no list.
 func same(t *testing.T, what string, found map[string]bool, allowed []string) {
 	t.Helper()
-	for _, path := range slices.Sorted(maps.Keys(found)) {
-		if !slices.Contains(allowed, path) {
-			t.Errorf("%s may not %s", path, what)
+	for _, f := range slices.Sorted(maps.Keys(found)) {
+		if !slices.Contains(allowed, f) && !slices.Contains(support, path.Dir(f)) {
+			t.Errorf("%s may not %s", f, what)
 		}
 	}
-	for _, path := range allowed {
-		if !found[path] {
-			t.Errorf("the list lets %s %s, and it does not", path, what)
+	for _, f := range allowed {
+		if !found[f] {
+			t.Errorf("the list lets %s %s, and it does not", f, what)
 		}
 	}
 }

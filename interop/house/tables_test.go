@@ -1,4 +1,104 @@
 package house
 
-var floors = map[string][]string{}
-var goroutines, clocks, sockets []string
+// floors says what a package may import of this module and of others: the standard library is for everybody. A package
+// stands on lower floors only, and a new one gets its line here.
+var floors = map[string][]string{
+	// 0: the standard library, and one compressor
+	"flow":            {},
+	"stream":          {},
+	"wsframe":         {},
+	"wsframe/deflate": {flate},
+	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
+	"h1": {"stream", httpguts},
+	"h2": {"stream", "flow", httpguts, http2, hpack},
+	// 2: what a request becomes
+	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
+	// 3: the public face
+	"websocket": {"upgrade", "h2", "stream", "wsframe", "wsframe/deflate"},
+	// 4: programs
+	"cmd/weir": {"websocket", "h2", "stream", cobra},
+	// Beside the house: what tests stand on.
+	"stream/memnet":     {},
+	"stream/streamtest": {"stream"},
+	"h2/h2test":         {"flow", http2, hpack},
+}
+
+// The packages of other modules. http2 is imported for its Framer alone.
+const (
+	http2    = "golang.org/x/net/http2"
+	hpack    = "golang.org/x/net/http2/hpack"
+	httpguts = "golang.org/x/net/http/httpguts"
+	idna     = "golang.org/x/net/idna"
+	cobra    = "github.com/spf13/cobra"
+	flate    = "github.com/klauspost/compress/flate"
+)
+
+// support are the packages that only tests import. They may do what tests may.
+var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test"}
+
+// cores are the files that take octets and the time as arguments, as patterns of path.Match.
+var cores = []string{
+	"flow/*.go",
+	"wsframe/*.go",
+	"h2/core*.go",
+	"websocket/machine*.go",
+}
+
+// notInCores are the packages of the standard library through which a core would wait, log or reach out.
+var notInCores = []string{
+	"context", "crypto/rand", "crypto/tls", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "runtime", "sync", "sync/atomic", "syscall",
+}
+
+// goroutines are the files with go statements.
+var goroutines = []string{
+	"cmd/weir/server.go",
+	"h1/read.go",
+	"h1/send.go",
+	"h1/tunnel.go",
+	"h2/conn.go",
+	"h2/exchange.go",
+	"h2/flush.go",
+	"h2/journal.go",
+	"h2/notify.go",
+	"stream/pipe.go",
+	"websocket/call.go",
+	"websocket/server.go",
+	"websocket/session.go",
+}
+
+// clocks are the files that ask what time it is, wait, or set a timer.
+var clocks = []string{
+	"cmd/weir/endpoint_commands.go",
+	"cmd/weir/endpoint_push.go",
+	"cmd/weir/events.go",
+	"cmd/weir/listen.go",
+	"h1/send.go",
+	"h2/conn.go",
+	"h2/deadline.go",
+	"h2/exchange.go",
+	"h2/fields.go",
+	"h2/flush.go",
+	"h2/journal.go",
+	"h2/response.go",
+	"websocket/alarm.go",
+	"websocket/call.go",
+	"websocket/group.go",
+	"websocket/session.go",
+	"websocket/turn.go",
+}
+
+// sockets are the files that open, accept or hold connections: those that name something of package net that is not in
+// harmless.
+var sockets = []string{
+	"cmd/weir/listen.go",
+	"cmd/weir/server.go",
+	"h1/raw_unix.go",
+	"h1/tunnel.go",
+	"h2/conn.go",
+	"h2/server.go",
+	"upgrade/watch.go",    // Hijack in the signature of http.Hijacker
+	"websocket/server.go", // BaseContext in that of http.Server
+}
+
+// harmless are addresses and errors.
+var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6loopback", "JoinHostPort", "OpError", "ParseIP", "SplitHostPort"}

@@ -1,0 +1,116 @@
+package h2
+
+import (
+	"io"
+	"net/http"
+	"os"
+
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/http2/hpack"
+)
+
+// inbox holds what was received and not read; the stream's window bounds it.
+type inbox struct {
+	b   []byte
+	off int
+	fin bool
+}
+
+func (in *inbox) len() int { return len(in.b) - in.off }
+
+func (in *inbox) put(p []byte) {
+	if in.off > 0 && in.off >= len(in.b)/2 {
+		in.b = in.b[:copy(in.b, in.b[in.off:])]
+		in.off = 0
+	}
+	in.b = append(in.b, p...)
+}
+
+func (in *inbox) read(p []byte) int {
+	n := copy(p, in.b[in.off:])
+	if in.off += n; in.off == len(in.b) {
+		in.off = 0
+		if in.b = in.b[:0]; cap(in.b) > 16<<10 {
+			in.b = nil
+		}
+	}
+	return n
+}
+
+func (in *inbox) take() []byte {
+	b := in.b[in.off:]
+	in.b, in.off = nil, 0
+	return b
+}
+
+// body is the Body of a request.
+type body struct {
+	x      *exchange
+	closed bool // under conn.mu
+}
+
+// Read waits for octets and gives their credit back.
+func (b *body) Read(p []byte) (int, error) {
+	x := b.x
+	c := x.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.closed || x.returned {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	if x.wants100 {
+		x.wants100 = false
+		if !x.answered && !x.in.fin && x.in.len() == 0 && c.core.answer(x.s, []hpack.HeaderField{statusField(100)}, false, false) == nil {
+			c.after(true)
+		}
+	}
+	for x.in.len() == 0 && !x.in.fin && !x.closed && !x.reading.passed && !b.closed && len(p) > 0 {
+		x.changed.Wait()
+	}
+	switch {
+	case b.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case x.reading.passed:
+		return 0, os.ErrDeadlineExceeded
+	case x.closed && x.err != nil:
+		return 0, x.closedErr()
+	case x.in.len() > 0:
+		n := x.in.read(p)
+		c.core.release(x.s, n)
+		c.after(true)
+		return n, nil
+	case x.in.fin:
+		x.takeTrailers()
+		return 0, io.EOF
+	case x.closed:
+		return 0, io.ErrUnexpectedEOF
+	}
+	return 0, nil
+}
+
+// takeTrailers puts the trailers where the handler sees them: those it was promised, and the others too.
+func (x *exchange) takeTrailers() {
+	if len(x.trailers) == 0 {
+		return
+	}
+	if x.r.Trailer == nil {
+		x.r.Trailer = http.Header{}
+	}
+	for _, f := range x.trailers {
+		k := http.CanonicalHeaderKey(f.Name)
+		if httpguts.ValidTrailerHeader(k) {
+			x.r.Trailer[k] = append(x.r.Trailer[k], f.Value)
+		}
+	}
+	x.trailers = nil
+}
+
+// Close drops what has not been read.
+func (b *body) Close() error {
+	c := b.x.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b.closed = true
+	b.x.changed.Broadcast()
+	return nil
+}

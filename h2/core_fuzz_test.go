@@ -1,0 +1,213 @@
+package h2
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"weir/flow"
+
+	"golang.org/x/net/http2"
+)
+
+// FuzzCore: whatever arrives, cut anywhere, gives the same events and the same octets, and no panic (habit 2 of the
+// cores). The input is read as frames if its first octet is odd, else taken as it is.
+func FuzzCore(f *testing.F) {
+	for seed := range uint64(40) {
+		f.Add(randomFrames(rand.New(rand.NewPCG(seed, 1)), 30), byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, cut byte) {
+		whole, pieces := newPlayer(testConfig(), 0), newPlayer(testConfig(), 1+int(cut))
+		for _, p := range []*player{whole, pieces} {
+			p.feed([]byte(http2.ClientPreface))
+			p.feed(b)
+			if p.err != nil {
+				t.Fatalf("the output cannot be read: %v", p.err)
+			}
+			if err := p.c.check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(whole.events, pieces.events) {
+			t.Errorf("events differ:\n%q\n%q", whole.events, pieces.events)
+		}
+		if !bytes.Equal(whole.octets, pieces.octets) {
+			t.Errorf("output differs:\n%v\n%v", whole.frames, pieces.frames)
+		}
+	})
+}
+
+// randomFrames are frames that get far: SETTINGS first, ids that make sense, now and then nonsense.
+func randomFrames(r *rand.Rand, n int) []byte {
+	p := player{}
+	var b []byte
+	add := func(format string, args ...any) {
+		var err error
+		if b, err = p.enc.Append(b, fmt.Sprintf(format, args...)); err != nil {
+			panic(err)
+		}
+	}
+	add("SETTINGS INITIAL_WINDOW_SIZE=%d", r.IntN(100000))
+	next := 1
+	for range n {
+		id := 1 + 2*r.IntN(max(next/2, 1))
+		fin := [2]string{"", "END_STREAM"}[r.IntN(4)/3]
+		switch r.IntN(14) {
+		case 0, 1, 2:
+			add("HEADERS %d %s :method=POST :scheme=http :path=/%d :authority=a x-%d=y", next, fin, next, r.IntN(9))
+			next += 2
+		case 3:
+			add("HEADERS %d :method=CONNECT :protocol=websocket :scheme=http :path=/ :authority=a", next)
+			next += 2
+		case 4, 5, 6:
+			add("DATA %d %s LEN=%d", id, fin, r.IntN(3000))
+		case 7:
+			add("DATA %d %s PAD=%d LEN=%d", id, fin, r.IntN(256), r.IntN(3))
+		case 8:
+			add("WINDOW_UPDATE %d %d", id*r.IntN(2), 1+r.IntN(1000))
+		case 9:
+			add("RST_STREAM %d CANCEL", id)
+		case 10:
+			add("PING")
+		case 11:
+			add("HEADERS %d NO_END_HEADERS :method=GET :scheme=http", next)
+			add("CONTINUATION %d :path=/ :authority=a", next)
+			next += 2
+		case 12:
+			add("RAW %d %d %d %x", r.IntN(12), r.IntN(256), r.IntN(5), []byte("abcdefgh")[:r.IntN(8)])
+		case 13:
+			add("SETTINGS INITIAL_WINDOW_SIZE=%d", r.IntN(100000))
+		}
+	}
+	return b
+}
+
+// check holds what is always true of a core between two calls.
+func (c *core) check() error {
+	if c.data.open || c.err != nil {
+		return nil
+	}
+	if h := c.credit.Held(); h != 0 {
+		return fmt.Errorf("%d octets of the connection's credit are held with no frame under way", h)
+	}
+	if c.credit.Outstanding() < c.cfg.connWindow/2 {
+		return fmt.Errorf("the connection's credit has sunk to %d", c.credit.Outstanding())
+	}
+	n := 0
+	for s := c.oldest; s != nil; s = s.younger {
+		n++
+		if c.streams[s.id] != s || s.state == stateClosed {
+			return fmt.Errorf("stream %d is on the list and not known", s.id)
+		}
+		if s.in != nil && (s.held || !s.pending()) {
+			return fmt.Errorf("stream %d has nothing to send and waits to", s.id)
+		}
+	}
+	if n != len(c.streams) {
+		return fmt.Errorf("%d streams on the list, %d known", n, len(c.streams))
+	}
+	return nil
+}
+
+// TestCreditConserved: in a random life of streams (delivered, dropped, reset, padded, refused, released late) the peer
+// of a connection always has what its window was, less what is under way; and we never send over a window (RFC 9113, 5.2).
+func TestCreditConserved(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		p := newPlayer(testConfig(), 0)
+		p.greet()
+		granted := map[uint32]int{0: flow.DefaultWindow} // what the client may send
+		allowed := map[uint32]int{0: flow.DefaultWindow} // what the server may send
+		held := map[uint32]int{}
+		take := func() {
+			for _, f := range p.frames {
+				switch f.Type {
+				case http2.FrameWindowUpdate:
+					granted[f.Stream] += int(f.Inc)
+				case http2.FrameData:
+					allowed[0] -= len(f.Payload)
+					allowed[f.Stream] -= len(f.Payload)
+					if allowed[0] < 0 || allowed[f.Stream] < 0 {
+						t.Fatalf("seed %d: %v is over the window", seed, f)
+					}
+				case http2.FrameGoAway:
+					t.Fatalf("seed %d: %v", seed, f)
+				}
+			}
+			p.frames, p.events = nil, nil
+		}
+		next := uint32(1)
+		for range 400 {
+			id := uint32(1 + 2*r.IntN(int(next+1)/2))
+			s := p.streams[id]
+			live := s != nil && s.state != stateClosed
+			switch r.IntN(9) {
+			case 0:
+				p.send(fmt.Sprintf("HEADERS %d :method=POST :scheme=http :path=/ :authority=a", next))
+				granted[next], allowed[next] = flow.DefaultWindow, flow.DefaultWindow
+				if ns := p.streams[next]; ns != nil {
+					if err := p.c.answer(ns, fieldsOf(":status=200"), false, false); err != nil {
+						t.Fatal(err)
+					}
+				}
+				next += 2
+			case 1, 2, 3:
+				if id >= next || s == nil && id > p.c.maxID || s != nil && s.state == stateRemoteEnded {
+					continue
+				}
+				pad, n := r.IntN(256), r.IntN(8000)
+				if size := n + pad + 1; size <= granted[id] && size <= granted[0] && (s == nil || s.state != stateClosed || s.err != nil && !s.err.(*StreamError).Remote) {
+					p.send(fmt.Sprintf("DATA %d PAD=%d LEN=%d", id, pad, n))
+					granted[0] -= size
+					granted[id] -= size
+					if live {
+						held[id] += n
+					}
+				}
+			case 4:
+				if live && held[id] > 0 {
+					n := 1 + r.IntN(held[id])
+					p.c.release(s, n)
+					held[id] -= n
+				}
+			case 5:
+				if live && r.IntN(4) == 0 {
+					p.c.reset(s, Cancel)
+				}
+			case 6:
+				if live && !s.fin {
+					if _, err := p.c.send(s, [][]byte{make([]byte, r.IntN(30000))}, false); err != nil {
+						t.Fatal(err)
+					}
+				}
+			case 7:
+				if id < next {
+					n := 1 + r.IntN(20000)
+					p.send(fmt.Sprintf("WINDOW_UPDATE %d %d", id, n))
+					allowed[id] += n
+					p.send(fmt.Sprintf("WINDOW_UPDATE 0 %d", n))
+					allowed[0] += n
+				}
+			case 8:
+				if live && s.state == stateOpen && r.IntN(4) == 0 {
+					p.send(fmt.Sprintf("RST_STREAM %d CANCEL", id))
+				}
+			}
+			p.drain()
+			take()
+			if err := p.c.check(); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			if granted[0] != p.c.credit.Outstanding() || granted[0] < flow.DefaultWindow/2 {
+				t.Fatalf("seed %d: the client may send %d, the core thinks %d", seed, granted[0], p.c.credit.Outstanding())
+			}
+			for id, s := range p.streams {
+				if s.state != stateClosed && s.credit.Held() != held[id] {
+					t.Fatalf("seed %d: stream %d holds %d, want %d", seed, id, s.credit.Held(), held[id])
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package h2
+
+import "time"
+
+// Limit names a bound of Config that a peer can run into (RFC 9113, 10.5). Zero is none.
+type Limit uint8
+
+// The limits. The first group are rates, see Config.
+const (
+	LimitPeerResets Limit = iota + 1
+	LimitFaults
+	LimitRefused
+	LimitPings
+	LimitSettings
+	LimitWindowUpdates
+	LimitTinyData
+	LimitIgnored
+
+	LimitQueued        // MaxQueued
+	LimitUnread        // MaxUnread
+	LimitContinuations // MaxContinuations
+	LimitHeaderList    // MaxHeaderListSize and MaxHeaderFields, far exceeded
+	LimitHandshake     // HandshakeTimeout
+	LimitWrite         // WriteTimeout
+	LimitStall         // StallTimeout
+	limits
+
+	rates = LimitIgnored + 1
+)
+
+// limitTexts say, for each limit, the field of Config and what a peer did that ran into it.
+var limitTexts = [limits]struct{ field, msg string }{
+	LimitPeerResets:    {"MaxPeerResets", "streams are opened and reset"},
+	LimitFaults:        {"MaxFaults", "faults that make us reset streams"},
+	LimitRefused:       {"MaxRefused", "requests over SETTINGS_MAX_CONCURRENT_STREAMS"},
+	LimitPings:         {"MaxPings", "too many PINGs"},
+	LimitSettings:      {"MaxSettings", "too many SETTINGS"},
+	LimitWindowUpdates: {"MaxWindowUpdates", "WINDOW_UPDATEs that nothing was sent for"},
+	LimitTinyData:      {"MaxTinyData", "DATA frames with next to nothing in them"},
+	LimitIgnored:       {"MaxIgnored", "frames that do nothing"},
+	LimitQueued:        {"MaxQueued", "requests come faster than they are handled"},
+	LimitUnread:        {"MaxUnread", "answers are not read"},
+	LimitContinuations: {"MaxContinuations", "field block without end"},
+	LimitHeaderList:    {"MaxHeaderListSize", "field block that unfolds far over the limits"},
+	LimitHandshake:     {"HandshakeTimeout", "took too long"},
+	LimitWrite:         {"WriteTimeout", "the socket takes nothing"},
+	LimitStall:         {"StallTimeout", "nothing could be sent for want of window"},
+}
+
+// String is the name of the field of Config.
+func (l Limit) String() string {
+	if l < limits && limitTexts[l].field != "" {
+		return limitTexts[l].field
+	}
+	return "none"
+}
+
+// rateWindow is the time that the rates of Config count over.
+const rateWindow = 10 * time.Second
+
+// budget is a rate with a burst: what is spent comes back evenly. It holds one instant, so that nothing has to run.
+type budget struct {
+	full time.Time // when all that was spent will have come back
+}
+
+// spend takes n of most. False: there was not so much left.
+func (b *budget) spend(n, most int, now time.Time) bool {
+	if b.full.Before(now) {
+		b.full = now
+	}
+	b.full = b.full.Add(time.Duration(n) * (rateWindow / time.Duration(most)))
+	return b.full.Sub(now) <= rateWindow
+}
+
+// earn gives n of most back; there is never more than most.
+func (b *budget) earn(n, most int, now time.Time) {
+	if b.full.After(now) {
+		b.full = b.full.Add(-time.Duration(n) * (rateWindow / time.Duration(most)))
+	}
+}
+
+// charge spends n of a rate, and ends the connection if there is not so much left: then it says false.
+func (c *core) charge(l Limit, n int) bool {
+	most := c.cfg.rates[l]
+	if most <= 0 || c.budgets[l].spend(n, most, c.now) {
+		return true
+	}
+	c.exceed(l)
+	return false
+}
+
+func (c *core) earn(l Limit, n int) {
+	if most := c.cfg.rates[l]; most > 0 {
+		c.budgets[l].earn(n, most, c.now)
+	}
+}
+
+// exceed ends the connection for a limit.
+func (c *core) exceed(l Limit) { c.exceedBy(l, EnhanceYourCalm, "RFC 9113, 10.5", limitTexts[l].msg) }
+
+func (c *core) exceedBy(l Limit, code Code, rule, msg string) {
+	c.end(&ConnError{Code: code, Rule: rule, Msg: msg, Limit: l})
+}
+
+// premature is the age below which the peer's reset of a stream counts: a WebSocket that was used, a download that was
+// begun, may be dropped at any time.
+const premature = time.Second
+
+// chargeReset counts the peer's RST_STREAM (CVE-2023-44487). One that comes behind our END_STREAM saves nobody's work.
+func (c *core) chargeReset(s *coreStream) bool {
+	return s.sent || c.now.Sub(s.born) >= premature || c.charge(LimitPeerResets, 1)
+}
+
+// chargeFault counts a stream error of the peer's making (CVE-2025-8671). What comes late for a stream that has gone
+// (s is nil) ends nobody's work, and an honest peer sends it when many streams were reset early: it is noise.
+func (c *core) chargeFault(s *coreStream) bool {
+	if s == nil {
+		return c.charge(LimitIgnored, 1)
+	}
+	return c.charge(LimitFaults, 1)
+}
+
+// tinyData is how many octets a DATA frame is expected to bring: the least that a client's WebSocket frame has
+// (RFC 6455, 5.2).
+const tinyData = 6
+
+// chargeData counts a DATA frame by what it lacks, and takes more octets for an amends. The last frame of a stream may
+// be empty.
+func (c *core) chargeData(n int, fin bool) bool {
+	switch lack := tinyData - n; {
+	case lack < 0:
+		c.earn(LimitTinyData, -lack)
+	case lack > 0 && !fin:
+		return c.charge(LimitTinyData, lack)
+	}
+	return true
+}
+
+// earnUpdates is what a DATA frame of ours is worth in WINDOW_UPDATEs: one for the stream and one for the connection
+// when it is all there was to send, and for its octets. A frame cut short by the window earns for its octets alone, or
+// else a peer could have a stream sent octet by octet.
+func (c *core) earnUpdates(n int, whole bool) {
+	n /= 32
+	if whole {
+		n += 2
+	}
+	c.earn(LimitWindowUpdates, n)
+}

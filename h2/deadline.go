@@ -1,0 +1,44 @@
+package h2
+
+import "time"
+
+// deadline is one of the two of an exchange; it may be set anew at any time, a passed one too. Under conn.mu.
+type deadline struct {
+	x      *exchange
+	timer  *time.Timer
+	at     time.Time
+	passed bool
+}
+
+func (d *deadline) init(x *exchange) { d.x = x }
+
+func (d *deadline) set(t time.Time) {
+	d.at, d.passed = t, !t.IsZero() && !time.Now().Before(t)
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	if d.passed {
+		d.x.changed.Broadcast()
+	} else if !t.IsZero() {
+		if d.timer == nil {
+			d.timer = time.AfterFunc(time.Until(t), d.fired)
+		} else {
+			d.timer.Reset(time.Until(t))
+		}
+	}
+}
+
+func (d *deadline) fired() {
+	x := d.x
+	x.c.mu.Lock()
+	defer x.c.mu.Unlock()
+	if d.at.IsZero() || time.Now().Before(d.at) {
+		return
+	}
+	d.passed = true
+	if d == &x.writing && x.returned && !x.closed && x.s.pending() { // nobody else gives up on this answer
+		x.c.core.reset(x.s, InternalError)
+		x.c.after(false)
+	}
+	x.changed.Broadcast()
+}

@@ -1,0 +1,79 @@
+package h2
+
+import "time"
+
+// flushOn is flush on a goroutine of its own.
+func (c *conn) flushOn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	more := true
+	defer c.crashed(&more)
+	c.flush(true)
+	c.arm()
+}
+
+// flush writes what there is, one write after the other; mu is held, but not during a write. A caller that has better to
+// do (own false) does one write and leaves the rest to a goroutine.
+func (c *conn) flush(own bool) {
+	whole := false
+	defer func() {
+		if !whole { // a panic: the next one writes
+			c.flushing = false
+		}
+	}()
+	for n := 0; c.core.pending(); n++ {
+		if n > 0 && !own {
+			whole = true
+			go c.flusher() // ends when there is nothing to write
+			return
+		}
+		out := c.core.swap(c.spare, time.Now())
+		c.spare = nil
+		c.events()
+		if len(out) > 0 {
+			c.mu.Unlock()
+			err := c.write(out)
+			c.mu.Lock()
+			if err != nil {
+				c.lose(err)
+			}
+		}
+		c.spare = out[:0]
+	}
+	if cap(c.spare) > 16<<10 { // an idle connection keeps small buffers only
+		c.spare = nil
+	}
+	if len(c.core.out) == 0 && cap(c.core.out) > 16<<10 {
+		c.core.out = nil
+	}
+	if c.core.over() && !c.hungUp {
+		c.hungUp = true
+		c.mu.Unlock()
+		c.hangUp()
+		c.mu.Lock()
+	}
+	c.flushing, whole = false, true
+	if c.core.over() && c.core.pending() { // said while we hung up: it goes nowhere
+		c.core.out = nil
+	}
+}
+
+func (c *conn) write(b []byte) error {
+	if d := c.srv.cfg.WriteTimeout; d > 0 {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
+			return err
+		}
+	}
+	_, err := c.nc.Write(b)
+	return err
+}
+
+// hangUp ends our side of the socket; the reader drains what still arrives, for a short while.
+func (c *conn) hangUp() {
+	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok && cw.CloseWrite() == nil {
+		if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+			return
+		}
+	}
+	c.nc.Close()
+}

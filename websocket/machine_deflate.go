@@ -1,0 +1,108 @@
+package websocket
+
+import (
+	"errors"
+
+	"weir/wsframe"
+	"weir/wsframe/deflate"
+)
+
+// deflation is permessage-deflate as it was agreed on (RFC 7692). The codec keeps no more between messages than the
+// window's octets, and without context takeover nothing.
+type deflation struct {
+	on        bool // command Deflate
+	level     int
+	bits      int  // of the window of what we send
+	takeover  bool // what we send refers back to what we sent
+	threshold int  // smaller messages go uncompressed
+	w         deflate.Writer
+	r         deflate.Reader
+	plain     []byte // the message inflated last; a runner's
+	text      []byte // a string that is being compressed; a runner's
+}
+
+// compress begins with what the handshake agreed on.
+func (m *machine) compress(o *Options, p deflate.Params) {
+	d := &deflation{on: true, level: o.Deflate.Level, bits: p.ServerMaxWindowBits, takeover: !p.ServerNoContextTakeover, threshold: o.CompressThreshold}
+	d.w, d.r = p.Server(o.Deflate.Level)
+	m.deflate = d
+	m.input.rd.Deflate = true
+}
+
+// wants says whether a message of n octets is to be compressed. d may be nil.
+func (d *deflation) wants(op wsframe.Opcode, n int) bool {
+	return d != nil && d.on && !op.IsControl() && n >= d.threshold
+}
+
+// inflate gives the message whose compressed payload is p. It is good until the next.
+func (m *machine) inflate(p []byte) ([]byte, bool) {
+	limit := m.input.rd.MaxFrameSize
+	if limit == 0 {
+		limit = -1
+	}
+	d := m.deflate
+	out, err := d.r.Append(d.plain[:0], p, limit)
+	d.plain = out
+	switch {
+	case errors.Is(err, deflate.ErrTooBig):
+		m.fail(&wsframe.Error{Code: wsframe.MessageTooBig, Rule: "RFC 6455, 10.4", Msg: "message inflates to more than MaxFrameSize"})
+	case err != nil:
+		m.fail(&wsframe.Error{Code: wsframe.ProtocolError, Rule: "RFC 7692, 7.2.2", Msg: err.Error()})
+	default:
+		return out, true
+	}
+	return nil, false
+}
+
+// message appends one data message, compressed if it is to be.
+func (m *machine) message(op wsframe.Opcode, p []byte, text string) {
+	d, n := m.deflate, len(p)+len(text)
+	if !d.wants(op, n) {
+		m.sendFrame(op, p, text)
+		return
+	}
+	if p == nil {
+		d.text = append(d.text[:0], text...)
+		p = d.text
+	}
+	before := len(m.out.b)
+	m.out.b = appendDeflated(m.out.b, op, &d.w, p)
+	m.tellDeflated(m.out.b[before:])
+}
+
+// tellDeflated tells of a compressed frame that we made.
+func (m *machine) tellDeflated(frame []byte) {
+	if m.trace != nil {
+		h, _ := wsframe.ParseHeader(frame)
+		m.tellFrame(true, h)
+	}
+}
+
+// appendDeflated appends a compressed frame. Its header is made once the length is known, in a gap before the payload.
+func appendDeflated(dst []byte, op wsframe.Opcode, w *deflate.Writer, p []byte) []byte {
+	var gap [wsframe.MaxHeaderLen]byte
+	start := len(dst)
+	dst = append(dst, gap[:]...)
+	dst = w.Append(dst, p)
+	n := len(dst) - start - len(gap)
+	h := wsframe.AppendHeader(gap[:0], wsframe.Header{Fin: true, RSV1: true, Op: op, Length: int64(n)})
+	payload := dst[start+len(gap):]
+	dst = append(dst[:start], h...)
+	return append(dst, payload...) // to the left: append moves overlapping octets rightly
+}
+
+// prepared appends a frame that was encoded for many.
+func (m *machine) prepared(p *Prepared) {
+	d := m.deflate
+	if !d.wants(p.op, len(p.payload)) {
+		m.out.b = append(m.out.b, p.plain...)
+		m.tellFrame(true, wsframe.Header{Fin: true, Op: p.op, Length: int64(len(p.payload))})
+		return
+	}
+	b := p.deflated(d.level, d.bits)
+	m.out.b = append(m.out.b, b...)
+	m.tellDeflated(b)
+	if d.takeover {
+		d.w.Learn(p.payload)
+	}
+}

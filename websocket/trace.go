@@ -1,0 +1,71 @@
+package websocket
+
+import (
+	"strconv"
+
+	"weir/wsframe"
+)
+
+// Event is something that happened to a session, for Options.Trace. Which fields count depends on Kind.
+type Event struct {
+	Kind       EventKind
+	Session    *Session
+	Sent       bool      // Frame, Message, Close: by us
+	Type       FrameType // Frame: the opcode, Continuation and Close among them; Message: text or binary
+	Fin        bool      // Frame: it ends its message
+	Compressed bool      // Frame, Message
+	Bytes      int       // Message: octets of its payload; Frame: of its payload on the wire; Queue: octets that wait for the peer
+	Code       CloseCode // Close: 0 for an empty close frame
+	Text       string    // Close
+	Reason     Reason    // Terminate
+}
+
+// EventKind is what an Event tells.
+type EventKind uint8
+
+// The kinds of Event.
+const (
+	EventOpen      EventKind = iota // the session has begun, Init comes next
+	EventFrame                      // a frame's header arrived, or a frame was made
+	EventMessage                    // a text or binary message was received whole, or made
+	EventPause                      // Active(false)
+	EventResume                     // Active(true)
+	EventClose                      // a close frame
+	EventQueue                      // what waits in the transport became more than nothing, or nothing again
+	EventTerminate                  // the session has ended, Terminate comes next
+)
+
+var eventNames = [...]string{"open", "frame", "message", "pause", "resume", "close", "queue", "terminate"}
+
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) {
+		return eventNames[k]
+	}
+	return "event " + strconv.Itoa(int(k))
+}
+
+// tell passes an event on. Nobody listens mostly, and then nothing is made of it.
+func (m *machine) tell(e Event) {
+	if m.trace != nil {
+		m.trace(e)
+	}
+}
+
+// tellFrame tells of a frame and, of a data frame that we made, of its message.
+func (m *machine) tellFrame(sent bool, h wsframe.Header) {
+	if m.trace != nil {
+		m.trace(Event{Kind: EventFrame, Sent: sent, Type: h.Op, Fin: h.Fin, Compressed: h.RSV1, Bytes: int(h.Length)})
+	}
+}
+
+func (m *machine) tellMessage(sent bool, t FrameType, compressed bool, n int) {
+	if m.trace != nil {
+		m.trace(Event{Kind: EventMessage, Sent: sent, Type: t, Compressed: compressed, Bytes: n})
+	}
+}
+
+func (m *machine) tellClose(sent bool, code CloseCode, text string) {
+	if m.trace != nil {
+		m.trace(Event{Kind: EventClose, Sent: sent, Code: code, Text: text})
+	}
+}
