@@ -1,7 +1,7 @@
 package websocket
 
 import (
-	"log"
+	"fmt"
 	"net/http"
 
 	"weir/upgrade"
@@ -15,51 +15,65 @@ import (
 //
 // Handle returns once the stream is open: the session lives on, w and r are not to be used any more, and r's context
 // ends. On HTTP/1.1 the request is a GET, on HTTP/2 a CONNECT: a ServeMux pattern for it must not name a method.
+//
+// It is upgrade.Handle for routes that know no other protocol than this one.
 func Handle(init func(w http.ResponseWriter, r *http.Request) (Handler, *Options)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(init, w, r) })
+	return upgrade.Handle(func(w http.ResponseWriter, r *http.Request) (*upgrade.Switch, error) {
+		h, o := init(w, r)
+		if h == nil {
+			return nil, nil
+		}
+		sw := &upgrade.Switch{Protocol: Protocol, Handler: h}
+		if o != nil {
+			sw.Options = o
+		}
+		return sw, nil
+	})
 }
 
-func serve(init func(http.ResponseWriter, *http.Request) (Handler, *Options), w http.ResponseWriter, r *http.Request) {
-	watched := upgrade.Watch(w)
-	h, given := init(watched, r)
-	opt := Options{}
-	if given != nil {
-		opt = *given
+// Protocol is WebSocket as a sub protocol for upgrade.Handle. Its handlers are of type Handler, its options *Options.
+var Protocol upgrade.Protocol = protocol{}
+
+type protocol struct{}
+
+func (protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error {
+	h, ok := handler.(Handler)
+	if !ok {
+		return fmt.Errorf("websocket: a %T is no websocket.Handler", handler)
 	}
-	switch {
-	case watched.Answered():
-		if t, ok := h.(Terminator); ok {
-			t.Terminate(Reason{Kind: ReasonNormal}, partial(r, &opt, nil))
-		}
-		return
-	case h == nil:
-		logf(r, "websocket: init named no handler for %s and wrote no answer", r.URL.Path)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return
+	var o Options
+	if given, ok := opts.(*Options); ok && given != nil {
+		o = *given
 	}
-	hs, err := upgrade.WebSocket(r, &upgrade.WebSocketConfig{Origins: opt.Origins, Subprotocols: opt.Subprotocols})
+	if o.Group == nil {
+		o.Group, _ = r.Context().Value(groupKey{}).(*Group)
+	}
+	hs, err := upgrade.WebSocket(r, &upgrade.WebSocketConfig{Origins: o.Origins, Subprotocols: o.Subprotocols})
 	if err != nil {
-		upgrade.Refuse(w, err)
-		return
+		return err
 	}
-	header := w.Header()
+	header := w.Header().Clone()
 	hs.Header(header)
-	params, agreed := agree(hs, &opt, header)
+	params, agreed := agree(hs, &o, header)
 	st, err := upgrade.Accept(w, r, header)
 	if err != nil {
-		logf(r, "websocket: %s: %v", r.URL.Path, err)
-		upgrade.Refuse(w, err)
-		return
+		return err
 	}
-	if opt.Group == nil {
-		opt.Group, _ = r.Context().Value(groupKey{}).(*Group)
-	}
-	info := st.Info()
-	s := newSession(st, h, &opt, partial(r, &opt, &info), header)
+	req := upgrade.Partial(r, st.Info())
+	o.FilterRequest(r, req)
+	s := newSession(st, h, &o, req, header)
 	if agreed {
-		s.m.compress(&opt, params)
+		s.m.compress(&o, params)
 	}
 	s.begin()
+	return nil
+}
+
+// FilterRequest implements upgrade.Filter by ReqFilter.
+func (o *Options) FilterRequest(r *http.Request, p *PartialRequest) {
+	if o.ReqFilter != nil {
+		o.ReqFilter(r, p)
+	}
 }
 
 // agree takes the first offer of permessage-deflate that is acceptable (RFC 7692, 5).
@@ -77,13 +91,4 @@ func agree(hs *upgrade.Handshake, o *Options, header http.Header) (p deflate.Par
 		}
 	}
 	return p, false
-}
-
-// logf reports a fault of the set-up where net/http reports its own: to the server's ErrorLog.
-func logf(r *http.Request, format string, args ...any) {
-	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && srv.ErrorLog != nil {
-		srv.ErrorLog.Printf(format, args...)
-		return
-	}
-	log.Printf(format, args...)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"weir/h2"
+	"weir/upgrade"
 )
 
 // DefaultDrain is Config.Drain when none is given.
@@ -26,6 +28,8 @@ type Server struct {
 	group    *Group
 	drain    time.Duration
 	refusing atomic.Bool
+	draining chan struct{} // closed when a drain begins
+	begin    sync.Once
 }
 
 // groupKey is where the server's Group is in the context of its requests.
@@ -41,7 +45,7 @@ func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 	if cfg == nil {
 		cfg = new(Config)
 	}
-	s := &Server{hs: srv, group: new(Group), drain: or(cfg.Drain, DefaultDrain, 0)}
+	s := &Server{hs: srv, group: new(Group), drain: or(cfg.Drain, DefaultDrain, 0), draining: make(chan struct{})}
 	var err error
 	if s.h2, err = h2.ConfigureServer(srv, &cfg.HTTP2); err != nil {
 		return nil, err
@@ -52,7 +56,7 @@ func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 		if base != nil {
 			ctx = base(l)
 		}
-		return context.WithValue(ctx, groupKey{}, s.group)
+		return context.WithValue(upgrade.WithDrain(ctx, s.draining), groupKey{}, s.group)
 	}
 	next := srv.Handler
 	if next == nil {
@@ -82,6 +86,7 @@ func (s *Server) Group() *Group { return s.group }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.refusing.Store(true)
 	s.h2.GoAway()
+	s.begin.Do(func() { close(s.draining) })
 	err := s.group.Shutdown(ctx)
 	if e := s.hs.Shutdown(ctx); e != nil {
 		s.h2.Close()
@@ -107,6 +112,7 @@ func (s *Server) drainOnShutdown() {
 	if s.refusing.Load() {
 		return
 	}
+	s.begin.Do(func() { close(s.draining) })
 	ctx, stop := context.WithTimeout(context.Background(), s.drain)
 	defer stop()
 	_ = s.group.Shutdown(ctx) // nobody waits for it; what is cut is told its reason

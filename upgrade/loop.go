@@ -1,0 +1,227 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"weir/stream"
+)
+
+// Loop is Cowboy's loop handler: a request that is held open, and fed by messages that others post. It serves
+// server-sent events and long polls over every version of HTTP. Its handlers are of type LoopHandler, its options
+// *LoopOptions.
+var Loop Protocol = loop{}
+
+// LoopHandler answers a request piece by piece. Its callbacks come one at a time, on the request's own goroutine. What
+// one of them wrote to w is flushed when it returns.
+//
+// A handler may also have LoopDrain, and Terminate (Terminator), which is called once, last: with Stop after LoopStop,
+// Timeout, {error, closed} if the client has gone, or Crash.
+type LoopHandler interface {
+	// LoopInit is called first. q is where messages for Info are posted, from any goroutine, until Terminate.
+	LoopInit(q *Queue, w http.ResponseWriter) LoopResult
+	// Info gets what was posted (Cowboy: info/3).
+	Info(msg any, w http.ResponseWriter) LoopResult
+}
+
+// LoopDrainer is asked to come to an end when the server shuts down. Without it the request ends, with Stop.
+type LoopDrainer interface {
+	LoopDrain(w http.ResponseWriter) LoopResult
+}
+
+// LoopResult is what a callback wants next.
+type LoopResult uint8
+
+// The results.
+const (
+	LoopOK        LoopResult = iota // wait for the next message
+	LoopHibernate                   // as LoopOK, and give back what can be given back until then
+	LoopStop                        // the answer is complete
+)
+
+// LoopOptions are the options of Loop.
+type LoopOptions struct {
+	IdleTimeout time.Duration                            // ends a request to which nothing was posted for so long; 0: none
+	Backlog     int                                      // messages that may wait; 0: 1024
+	ReqFilter   func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
+}
+
+// FilterRequest implements Filter by ReqFilter.
+func (o *LoopOptions) FilterRequest(r *http.Request, p *PartialRequest) {
+	if o != nil && o.ReqFilter != nil {
+		o.ReqFilter(r, p)
+	}
+}
+
+// DefaultBacklog is LoopOptions.Backlog when none is given.
+const DefaultBacklog = 1024
+
+// The errors of Queue.Post.
+var (
+	ErrEnded   = errors.New("upgrade: the request has ended")
+	ErrBacklog = errors.New("upgrade: too many posted messages wait")
+)
+
+// Queue is where messages for a held request are posted.
+type Queue struct {
+	mail    stream.Mailbox[[]any]
+	wake    chan struct{}
+	waiting atomic.Int32
+	backlog int32
+	over    atomic.Bool
+	ctx     context.Context
+}
+
+// Post sends msg to Info. It never waits: ErrBacklog says that LoopOptions.Backlog messages wait already, ErrEnded that
+// nobody will see it.
+func (q *Queue) Post(msg any) error {
+	if q.over.Load() {
+		return ErrEnded
+	}
+	if q.waiting.Add(1) > q.backlog {
+		q.waiting.Add(-1)
+		return ErrBacklog
+	}
+	box := q.mail.Lock()
+	*box = append(*box, msg)
+	if q.mail.Unlock() {
+		q.wake <- struct{}{} // has room: the loop takes it before anybody can be told to start again
+	}
+	return nil
+}
+
+// Context is the request's.
+func (q *Queue) Context() context.Context { return q.ctx }
+
+type loop struct{}
+
+func (loop) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) (err error) {
+	h, ok := handler.(LoopHandler)
+	if !ok {
+		return fmt.Errorf("upgrade: a %T is no LoopHandler", handler)
+	}
+	o, _ := opts.(*LoopOptions)
+	if o == nil {
+		o = new(LoopOptions)
+	}
+	watched, ok := w.(*Watcher)
+	if !ok {
+		watched = Watch(w)
+	}
+	run := &looping{w: watched, r: r, h: h, o: o, rc: http.NewResponseController(watched)}
+	run.q = &Queue{wake: make(chan struct{}, 1), backlog: DefaultBacklog, ctx: r.Context()}
+	if o.Backlog > 0 {
+		run.q.backlog = int32(o.Backlog)
+	}
+	run.q.mail.Claim()
+	req := filtered(r, o)
+	returned := false
+	reason := Reason{Kind: Crash, Class: ClassExit} // unless it is told otherwise
+	defer func() {
+		run.q.over.Store(true)
+		if v := recover(); !returned && v != nil {
+			reason = Crashed(v)
+			err = fmt.Errorf("callback panicked: %v\n%s", v, debug.Stack())
+		}
+		Terminate(reason, req, h)
+		if err != nil && watched.Answered() { // the client must not take a part for the whole
+			logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, err)
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	reason = run.loop()
+	returned = true
+	return nil
+}
+
+// looping is one request that is held open.
+type looping struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	h    LoopHandler
+	o    *LoopOptions
+	rc   *http.ResponseController
+	q    *Queue
+	msgs []any
+}
+
+// loop runs callbacks until the request has come to its end.
+func (l *looping) loop() Reason {
+	stop := Reason{Kind: Stop}
+	if l.done(l.h.LoopInit(l.q, l.w)) {
+		return stop
+	}
+	draining := Draining(l.r.Context())
+	for {
+		for l.q.mail.Take(&l.msgs) {
+			for i, msg := range l.msgs {
+				l.q.waiting.Add(-1)
+				l.msgs[i] = nil
+				if l.done(l.h.Info(msg, l.w)) {
+					return stop
+				}
+				if err := l.r.Context().Err(); err != nil {
+					return Reason{Kind: Error, Name: Closed, Err: err}
+				}
+			}
+			l.msgs = l.msgs[:0]
+		}
+		switch event := l.wait(draining); event {
+		case loopIdle:
+			return Reason{Kind: Timeout}
+		case loopGone:
+			return Reason{Kind: Error, Name: Closed, Err: context.Cause(l.r.Context())}
+		case loopDraining:
+			draining = nil
+			if d, ok := l.h.(LoopDrainer); !ok || l.done(d.LoopDrain(l.w)) {
+				return stop
+			}
+		}
+	}
+}
+
+type loopEvent uint8
+
+const (
+	loopWoken loopEvent = iota
+	loopIdle
+	loopGone
+	loopDraining
+)
+
+// wait waits for something to do.
+func (l *looping) wait(draining <-chan struct{}) loopEvent {
+	var idle <-chan time.Time
+	if l.o.IdleTimeout > 0 {
+		t := time.NewTimer(l.o.IdleTimeout)
+		defer t.Stop()
+		idle = t.C
+	}
+	select {
+	case <-l.q.wake:
+		return loopWoken
+	case <-idle:
+		return loopIdle
+	case <-l.r.Context().Done():
+		return loopGone
+	case <-draining:
+		return loopDraining
+	}
+}
+
+// done flushes what a callback wrote, and does what it wants.
+func (l *looping) done(r LoopResult) bool {
+	if r == LoopStop {
+		return true
+	}
+	_ = l.rc.Flush() // a writer that cannot flush sends when it is full; a client that has gone ends the context
+	if r == LoopHibernate {
+		l.msgs = nil
+	}
+	return false
+}

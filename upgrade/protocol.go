@@ -1,0 +1,118 @@
+package upgrade
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"runtime/debug"
+
+	"weir/stream"
+)
+
+// Protocol is a sub protocol: it takes a request over once init has switched to it (Cowboy guide, sub protocols).
+// WebSocket is one; Loop and Tunnel are others; a program may have its own.
+type Protocol interface {
+	// Upgrade handles the request with a handler, whose type the protocol says, and options: nil if init gave none
+	// (Cowboy's upgrade/4), else of whatever type the protocol knows; options it does not know it ignores. The
+	// request's context is the environment of the middlewares. When what it began has come to its end, at whatever
+	// time, it calls Terminate, once. An error answers the request, if nothing has: a *HandshakeError as it says,
+	// any other with 500, and it is logged; then the handler is not told.
+	Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error
+}
+
+// Switch says which protocol takes a request over, with which handler and options.
+type Switch struct {
+	Protocol Protocol // nil: init has answered the request itself, and the handler gets Terminate(normal)
+	Handler  any
+	Options  any
+}
+
+// Filter may be implemented by options: it changes p, the default, into what Terminate gets (Cowboy: req_filter).
+type Filter interface {
+	FilterRequest(r *http.Request, p *PartialRequest)
+}
+
+// Handle makes an http.Handler of init, Cowboy's init/2. It looks at the request and answers it through w, or switches
+// to a protocol. Fields that it sets on w's header go out with the protocol's answer.
+//
+// If init answers and switches all the same, its answer stands, and the handler gets Terminate(normal). If it does
+// neither, that is 500. An error is 500 if nothing was written, it is logged, and the handler of a Switch that came with
+// it gets Terminate(crash). So is a panic, but then there is no handler; http.ErrAbortHandler goes on to net/http.
+func Handle(init func(w http.ResponseWriter, r *http.Request) (*Switch, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		watched := Watch(w)
+		sw, err := callInit(init, watched, r)
+		switch {
+		case err != nil:
+			fault(watched, r, err)
+			if sw != nil {
+				Terminate(Crashed(err), filtered(r, sw.Options), sw.Handler)
+			}
+		case watched.Answered():
+			if sw != nil {
+				Terminate(Reason{Kind: Normal}, filtered(r, sw.Options), sw.Handler)
+			}
+		case sw == nil || sw.Protocol == nil && sw.Handler == nil:
+			fault(watched, r, errNothing)
+		case sw.Protocol == nil: // an answer of status 200 without a body
+			Terminate(Reason{Kind: Normal}, filtered(r, sw.Options), sw.Handler)
+		default:
+			if err := sw.Protocol.Upgrade(watched, r, sw.Handler, sw.Options); err != nil {
+				fault(watched, r, err)
+			}
+		}
+	})
+}
+
+var errNothing = errors.New("init named no handler and wrote no answer")
+
+// callInit makes an error of a panic.
+func callInit(init func(http.ResponseWriter, *http.Request) (*Switch, error), w http.ResponseWriter, r *http.Request) (sw *Switch, err error) {
+	defer func() {
+		switch v := recover(); {
+		case v == nil:
+		case v == http.ErrAbortHandler:
+			panic(v)
+		default:
+			sw, err = nil, fmt.Errorf("init panicked: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return init(w, r)
+}
+
+// fault answers a request that came to nothing, if nothing has, and logs what is not the client's fault.
+func fault(w *Watcher, r *http.Request, err error) {
+	he, refused := errors.AsType[*HandshakeError](err)
+	if !refused || he.Status == http.StatusInternalServerError {
+		logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, err)
+	}
+	if !w.Answered() {
+		Refuse(w, err)
+	}
+}
+
+// logf reports a fault of the set-up where net/http reports its own: to the server's ErrorLog.
+func logf(r *http.Request, format string, args ...any) {
+	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && srv.ErrorLog != nil {
+		srv.ErrorLog.Printf(format, args...)
+		return
+	}
+	log.Printf(format, args...)
+}
+
+// filtered is the partial request of a request that became no stream.
+func filtered(r *http.Request, opts any) *PartialRequest {
+	p := Partial(r, stream.Info{TLS: r.TLS})
+	if f, ok := opts.(Filter); ok {
+		f.FilterRequest(r, p)
+	}
+	return p
+}
+
+// Terminate tells a handler why what it handled has ended, if it wants to know (Cowboy: cowboy_handler:terminate/4).
+func Terminate(reason Reason, req *PartialRequest, handler any) {
+	if t, ok := handler.(Terminator); ok {
+		t.Terminate(reason, req)
+	}
+}

@@ -1,0 +1,125 @@
+package upgrade
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"weir/stream"
+)
+
+// Tunnel is the stream of a request as a net.Conn, under an upgrade token: Upgrade on HTTP/1.1 (RFC 9110, 7.8),
+// extended CONNECT on HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), where the token is :protocol. Its handlers are of type
+// TunnelHandler, its options *TunnelOptions.
+type Tunnel struct {
+	Token string // compared in any case
+}
+
+// TunnelHandler serves one tunnel, on a goroutine of its own; when it returns, the tunnel is closed. c has CloseWrite.
+// If it has Terminate, that is called once, last: with Stop, or {error, closed} if the stream was cut before, or Crash.
+type TunnelHandler interface {
+	ServeTunnel(c net.Conn, req *PartialRequest)
+}
+
+// TunnelFunc is a TunnelHandler that is a function.
+type TunnelFunc func(c net.Conn, req *PartialRequest)
+
+// ServeTunnel calls f.
+func (f TunnelFunc) ServeTunnel(c net.Conn, req *PartialRequest) { f(c, req) }
+
+// TunnelOptions are the options of Tunnel.
+type TunnelOptions struct {
+	Window    int                                      // octets the peer may send ahead; 0: 65 535
+	ReqFilter func(r *http.Request, p *PartialRequest) // changes p, the default, into what the handler gets
+}
+
+// FilterRequest implements Filter by ReqFilter.
+func (o *TunnelOptions) FilterRequest(r *http.Request, p *PartialRequest) {
+	if o != nil && o.ReqFilter != nil {
+		o.ReqFilter(r, p)
+	}
+}
+
+// Upgrade opens the tunnel and returns.
+func (t Tunnel) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error {
+	h, ok := handler.(TunnelHandler)
+	if !ok {
+		return fmt.Errorf("upgrade: a %T is no TunnelHandler", handler)
+	}
+	o, _ := opts.(*TunnelOptions)
+	if o == nil {
+		o = new(TunnelOptions)
+	}
+	if err := t.check(r); err != nil {
+		return err
+	}
+	header := w.Header().Clone()
+	if r.ProtoMajor == 1 {
+		header["Upgrade"] = []string{t.Token}
+		header["Connection"] = []string{"Upgrade"}
+	}
+	st, err := Accept(w, r, header)
+	if err != nil {
+		return err
+	}
+	req := Partial(r, st.Info())
+	o.FilterRequest(r, req)
+	c := stream.NewConn(st, o.Window)
+	_, _ = st.Send(nil, false) // the answer leaves; an error is told by the Conn
+	draining := Draining(r.Context())
+	done := make(chan struct{})
+	go serveTunnel(h, c, req, r, done) // ends when the handler returns
+	if draining != nil {
+		go func() { // ends with the tunnel
+			select {
+			case <-draining:
+				c.Close()
+			case <-done:
+			}
+		}()
+	}
+	return nil
+}
+
+// check judges whether the request asks for this token.
+func (t Tunnel) check(r *http.Request) error {
+	if r.ProtoMajor >= 2 {
+		if r.Method != http.MethodConnect || !strings.EqualFold(r.Header.Get(":protocol"), t.Token) {
+			return &HandshakeError{Status: http.StatusNotImplemented, Rule: "RFC 9220, 3", Msg: "this resource is a tunnel for " + t.Token}
+		}
+		return nil
+	}
+	if r.ProtoMinor < 1 {
+		return &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 9110, 7.8", Msg: "HTTP/1.1 or later needed"}
+	}
+	if !contains(r.Header["Connection"], "upgrade") || !contains(r.Header["Upgrade"], t.Token) {
+		return &HandshakeError{Status: http.StatusUpgradeRequired, Rule: "RFC 9110, 7.8", Msg: "this resource is a tunnel for " + t.Token,
+			Header: http.Header{"Connection": {"upgrade"}, "Upgrade": {t.Token}}}
+	}
+	return nil
+}
+
+func serveTunnel(h TunnelHandler, c *stream.Conn, req *PartialRequest, r *http.Request, done chan<- struct{}) {
+	reason := Reason{Kind: Crash, Class: ClassExit} // unless it is told otherwise
+	returned := false
+	defer func() {
+		if v := recover(); !returned && v != nil {
+			reason = Crashed(v)
+			logf(r, "upgrade: tunnel %s: %v\n%s", req.Path, v, debug.Stack())
+		}
+		if !returned {
+			c.Reset(stream.InternalError)
+		}
+		c.Close()
+		close(done)
+		Terminate(reason, req, h)
+	}()
+	h.ServeTunnel(c, req)
+	returned = true
+	reason = Reason{Kind: Stop}
+	if err := c.Err(); err != nil {
+		reason = Reason{Kind: Error, Name: Closed, Err: err}
+	}
+}
