@@ -55,15 +55,8 @@ func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.St
 
 // answer is the 101 with header.
 func answer(header http.Header) ([]byte, error) {
-	for name, values := range header {
-		if !httpguts.ValidHeaderFieldName(name) {
-			return nil, fmt.Errorf("h1: field name %q (RFC 9110, 5.1)", name)
-		}
-		for _, v := range values {
-			if !httpguts.ValidHeaderFieldValue(v) {
-				return nil, fmt.Errorf("h1: value of field %s (RFC 9110, 5.5)", name)
-			}
-		}
+	if err := checkFields(header); err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
@@ -72,4 +65,19 @@ func answer(header http.Header) ([]byte, error) {
 	}
 	b.WriteString("\r\n")
 	return b.Bytes(), nil
+}
+
+// checkFields refuses what would break the framing of a head.
+func checkFields(header http.Header) error {
+	for name, values := range header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("h1: field name %q (RFC 9110, 5.1)", name)
+		}
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return fmt.Errorf("h1: value of field %s (RFC 9110, 5.5)", name)
+			}
+		}
+	}
+	return nil
 }

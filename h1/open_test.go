@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"weir/stream"
 	"weir/stream/memnet"
@@ -37,6 +38,7 @@ func serve(t *testing.T, h http.HandlerFunc) (c net.Conn, writes *noting) {
 		c.Close()
 		srv.Close()
 		<-served
+		time.Sleep(time.Second) // in fake time: net/http lingers half a second over a connection it closes early
 	})
 	return c, writes
 }

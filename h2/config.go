@@ -29,7 +29,7 @@ type Config struct {
 	MaxPeerResets    int // streams the peer resets before they are 1 s old and their answer is whole (CVE-2023-44487); 0: 500
 	MaxFaults        int // streams and requests that we have to reset for a fault of the peer (CVE-2025-8671); 0: 100
 	MaxRefused       int // requests over MaxConcurrentStreams; 0: 1000
-	MaxPings         int // PING; 0: 5000
+	MaxPings         int // PING; a DATA frame of ours gives one back; 0: 5000
 	MaxSettings      int // SETTINGS frames and the settings in them; 0: 1000
 	MaxWindowUpdates int // WINDOW_UPDATE, see below; 0: 10 000
 	MaxTinyData      int // empty DATA frames, see below; 0: 10 000

@@ -21,13 +21,17 @@ import (
 // conn is the shell round one core: the socket, the clock, the lock, the goroutines. Nothing of a user is called with mu
 // held.
 type conn struct {
-	srv     *Server
-	nc      net.Conn
-	tls     *tls.ConnectionState
-	handler http.Handler
-	ctx     context.Context
-	cancel  context.CancelFunc
-	remote  string
+	srv      *Server // nil: the client's side
+	client   *Client // nil: the server's
+	cfg      *Config
+	log      *slog.Logger
+	errorLog *log.Logger // of a client; nil: that of package log
+	nc       net.Conn
+	tls      *tls.ConnectionState
+	handler  http.Handler
+	ctx      context.Context
+	cancel   context.CancelFunc
+	remote   string
 
 	id uint64 // of the server's connections
 
@@ -53,12 +57,12 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler, ctx context.Context) *conn {
-	c := &conn{srv: s, nc: nc, tls: state, handler: h}
+	c := &conn{srv: s, cfg: &s.cfg, log: s.log, nc: nc, tls: state, handler: h}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
-	c.core = newCore(s.cfg.core(), state == nil, s.tracer(), time.Now())
+	c.core = newCore(s.cfg.core(), state == nil, s.cfg.tracer(), time.Now())
 	c.flusher, c.notifier = c.flushOn, c.notify
 	return c
 }
@@ -70,11 +74,16 @@ func (c *conn) serve() {
 	c.mu.Lock()
 	c.state(http.StateActive)
 	c.setIdle(true)
-	if c.tls != nil && !c.srv.secure(c.tls) {
+	if c.tls != nil && !secure(c.tls, c.srv.permit) {
 		c.core.fail(InadequateSecurity, "RFC 9113, 9.2", "TLS below what HTTP/2 asks for")
 	}
 	c.after(false)
 	c.mu.Unlock()
+	c.read()
+}
+
+// read brings what arrives to the core, until the connection has ended.
+func (c *conn) read() {
 	buf := make([]byte, 4096)
 	for {
 		n, err := c.nc.Read(buf)
@@ -108,6 +117,9 @@ func (c *conn) arrived(b []byte, err error) (more bool) {
 	if err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
+		}
+		if c.client != nil {
+			err = c.client.lost(err)
 		}
 		c.core.lost(err)
 	}
@@ -224,8 +236,14 @@ func (c *conn) dispatch(ev event, reader bool) {
 		return
 	case evGoAway:
 		if ev.err != nil {
-			c.say(c.srv.log, slog.LevelDebug, "h2: GOAWAY received", slog.Any("err", ev.err))
+			c.say(c.log, slog.LevelDebug, "h2: GOAWAY received", slog.Any("err", ev.err))
 		}
+		if c.client != nil {
+			c.client.asked(ev.err)
+		}
+		return
+	case evSettings:
+		c.client.greeted()
 		return
 	case evClosed:
 		c.setIdle(len(c.core.streams) == 0)
@@ -236,13 +254,19 @@ func (c *conn) dispatch(ev event, reader bool) {
 	switch o := ev.s.owner.(type) {
 	case *exchange:
 		o.event(ev)
+	case *call:
+		o.event(ev)
 	case *tunnel:
 		o.event(ev, reader)
 	}
 }
 
 func (c *conn) logf(format string, args ...any) {
-	if l := c.srv.hs.ErrorLog; l != nil {
+	l := c.errorLog
+	if c.srv != nil {
+		l = c.srv.hs.ErrorLog
+	}
+	if l != nil {
 		l.Printf(format, args...)
 		return
 	}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// core is one HTTP/2 connection as a pure machine, the server's side of it. It owns no socket, clock, lock or goroutine:
+// core is one HTTP/2 connection as a pure machine, the server's side of it or the client's. It owns no socket, clock, lock or goroutine:
 //
 //	feed    octets that arrived, lent until next has said that there is nothing more
 //	next    what follows from them, one event at a time
@@ -42,7 +42,7 @@ type core struct {
 	streams map[uint32]*coreStream
 	oldest  *coreStream // of streams, in the order they were opened
 	newest  *coreStream
-	maxID   uint32 // the highest stream the peer has opened
+	maxID   uint32 // the highest stream the client has opened
 	gone    goneRing
 
 	// Out.
@@ -60,6 +60,7 @@ type core struct {
 	leave  leaving
 	timers timers
 	stalls stalls
+	keep   keepalive
 
 	budgets [rates]budget
 	counts  counts
@@ -70,6 +71,7 @@ type core struct {
 
 // coreConfig is what the core needs to know; all of it is set.
 type coreConfig struct {
+	client          bool // the role; fields that say so are for one of the two
 	connect         bool // ENABLE_CONNECT_PROTOCOL
 	plainConnect    bool // CONNECT without :protocol reaches the handler
 	maxStreams      int
@@ -84,13 +86,15 @@ type coreConfig struct {
 	blockFrames     int           // HEADERS and CONTINUATIONs of one block; 0: any
 	unread          int           // octets of answers that the peer provoked and does not read; 0: any
 	rates           [rates]int    // in 10 s; 0: any
+	pingInterval    time.Duration // without an octet from the peer for so long it is sent a PING; 0: never
+	pingTimeout     time.Duration // without an octet for so long after it the connection is lost
 }
 
 // newCore begins a connection: the first octets out are our SETTINGS. greeted: the client preface has been read.
 func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
 	c := &core{cfg: cfg, now: now, trace: trace, preface: len(http2.ClientPreface), streams: map[uint32]*coreStream{},
 		credit: flow.NewCredit(flow.DefaultWindow), window: flow.NewWindow(flow.DefaultWindow)}
-	if greeted {
+	if greeted || cfg.client {
 		c.preface = 0
 	}
 	c.fr = http2.NewFramer(&outWriter{c}, &c.reader)
@@ -98,8 +102,9 @@ func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
 	c.hdec = hpack.NewDecoder(4096, c.field)
 	c.hdec.SetMaxStringLength(2 * cfg.maxHeaderList) // as much as a block may have: a field over the limit is answered with 431
 	c.henc = hpack.NewEncoder(&c.hbuf)
-	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384}
+	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384, maxStreams: unnamedStreams}
 	c.timers.start(c)
+	c.keep.heardAt(now)
 	c.sendSettings()
 	return c
 }
@@ -125,6 +130,7 @@ func (a *appender) Write(b []byte) (int, error) {
 func (c *core) feed(b []byte, now time.Time) {
 	c.now = now
 	c.in = b
+	c.keep.heardAt(now)
 }
 
 // next gives the next event. ev.data points into what was fed and ev.req.fields into the core, until the next call.
@@ -160,7 +166,7 @@ func (c *core) end(err *ConnError) {
 	if err.Limit != 0 {
 		c.counts.hit(err.Limit)
 	}
-	c.writeGoAway(c.maxID, err.Code, err.Msg)
+	c.writeGoAway(c.peerID(), err.Code, err.Msg)
 	c.lost(err)
 }
 

@@ -120,6 +120,8 @@ func (c *core) blockDone() {
 	case b.s != nil && b.s.state == stateClosed: // reset since
 	case b.selfDep:
 		c.refuse(b, ProtocolError, "RFC 7540, 5.3.1", "a stream that depends on itself")
+	case b.s != nil && c.cfg.client && !b.s.answered:
+		c.response(b)
 	case b.s != nil:
 		c.trailers(b)
 	default:

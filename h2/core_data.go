@@ -45,6 +45,10 @@ func (c *core) dataHead(h http2.FrameHeader) {
 		c.streamFault(s.id, s, FlowControlError, "RFC 9113, 6.9.1", "DATA over the stream's window")
 		c.data.s = nil
 	}
+	if c.cfg.client && c.data.s != nil && !s.answered {
+		c.streamFault(s.id, s, ProtocolError, "RFC 9113, 8.1", "DATA before the response")
+		c.data.s = nil
+	}
 	if !c.data.padded {
 		c.countBody()
 	}

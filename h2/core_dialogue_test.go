@@ -3,9 +3,11 @@ package h2
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,6 +143,16 @@ func (p *player) event(ev event) {
 		}
 	case evGoAway:
 		s = "goaway"
+		if e, ok := ev.err.(*ConnError); ok {
+			s += " " + e.Code.String()
+		}
+	case evResponse:
+		s = fmt.Sprintf("response %d %d", ev.s.id, ev.status)
+		for _, f := range ev.tail {
+			s += " " + f.Name + "=" + f.Value
+		}
+	case evSettings:
+		s = "settings"
 	}
 	if ev.fin {
 		s += " fin"
@@ -148,10 +160,13 @@ func (p *player) event(ev event) {
 	p.events = append(p.events, s)
 }
 
-// do is what a user of the core does: "answer 1 200 [fin]", "send 1 text [fin]", "send 1 LEN=n", "trailers 1 a=b", "release 1 n",
+// do is what a user of the core does: "answer 1 200 [name=value ...] [fin]", "send 1 text [fin]", "send 1 LEN=n", "trailers 1 a=b", "release 1 n",
 // "grow 1 n", "reset 1 n", "finish 1", "goaway", "wait 10s".
 func (p *player) do(line string) error {
-	w := strings.Fields(line)
+	w, err := h2test.Words(line)
+	if err != nil {
+		return err
+	}
 	fin := w[len(w)-1] == "fin"
 	var s *coreStream
 	var n int
@@ -162,10 +177,15 @@ func (p *player) do(line string) error {
 	if len(w) > 2 {
 		n, _ = strconv.Atoi(w[2]) // not every action has a number
 	}
-	var err error
 	switch w[0] {
 	case "answer":
-		err = p.c.answer(s, []hpack.HeaderField{statusField(n)}, fin, false)
+		fields := []hpack.HeaderField{statusField(n)}
+		for _, f := range w[3:] {
+			if k, v, ok := strings.Cut(f, "="); ok {
+				fields = append(fields, hpack.HeaderField{Name: k, Value: v})
+			}
+		}
+		err = p.c.answer(s, fields, fin, false)
 	case "open":
 		err = p.c.answer(s, []hpack.HeaderField{statusField(200)}, false, true)
 	case "send":
@@ -209,6 +229,13 @@ func (p *player) do(line string) error {
 			}
 		}
 		p.c.tick(p.now)
+	case "connect":
+		s := p.c.connect(fieldsOf(strings.Join(w[1:], "|")), p.now)
+		p.streams[s.id] = s
+	case "leave":
+		p.c.leaveNow()
+	case "abandon":
+		p.c.abandon(p.now, net.ErrClosed)
 	default:
 		return fmt.Errorf("unknown action %q", line)
 	}
@@ -220,14 +247,19 @@ func (p *player) do(line string) error {
 //
 //	== section, what it shows; begins a connection that has got over its SETTINGS
 //	== raw section, what it shows; begins before the preface; PREFACE sends it
-//	C: a frame of the client            S: the next frame of the server, at least its beginning
-//	E: the next event                   A: what the user does
-//	S: -     no frame has been left     over     the connection is to be closed
+//	CONFIG no-connect | initial-window=n    ours is other than testConfig
+//	> a frame of the client      < the next frame of the server, at least its beginning
+//	E: the next event            <= the next frame of the server, all of it
+//	A: what the user does        < -  no frame has been left
+//	over     the connection is to be closed
+//
+// The first of all is the example of RFC 8441, 5.1.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("../testdata/h2/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no dialogues", err)
 	}
+	count := 0
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil {
@@ -236,6 +268,12 @@ func TestDialogues(t *testing.T) {
 		for i, part := range strings.Split("\n"+string(b), "\n== ")[1:] {
 			title, body, _ := strings.Cut(part, "\n")
 			title, raw := strings.TrimPrefix(title, "raw "), strings.HasPrefix(title, "raw ")
+			if count++; !sectioned.MatchString(title) {
+				t.Errorf("%s: %q names no section", f, title)
+			}
+			if count == 1 && !strings.HasPrefix(title, "8441-5.1,") {
+				t.Errorf("the first is %q", title)
+			}
 			for _, cut := range []int{0, 1, 7} {
 				t.Run(fmt.Sprintf("%s/%d_%s/cut%d", strings.TrimSuffix(filepath.Base(f), ".txt"), i, title, cut), func(t *testing.T) {
 					playDialogue(t, body, raw, cut)
@@ -243,45 +281,75 @@ func TestDialogues(t *testing.T) {
 			}
 		}
 	}
+	if count < 60 {
+		t.Errorf("only %d dialogues", count)
+	}
+}
+
+// sectioned is a title that begins with the number of an RFC and a section of it.
+var sectioned = regexp.MustCompile(`^\d{4}-\d+(\.\d+)*, \S`)
+
+// dialogueConfig is testConfig, but for what a dialogue's CONFIG line says.
+func dialogueConfig(t *testing.T, body string) coreConfig {
+	cfg := testConfig()
+	for _, line := range strings.Split(body, "\n") {
+		set, ok := strings.CutPrefix(line, "CONFIG ")
+		if !ok {
+			continue
+		}
+		switch k, v, _ := strings.Cut(set, "="); k {
+		case "no-connect":
+			cfg.connect = false
+		case "initial-window":
+			n, err := strconv.Atoi(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.initialWindow = n
+		default:
+			t.Fatalf("cannot read %q", line)
+		}
+	}
+	return cfg
 }
 
 func playDialogue(t *testing.T, body string, raw bool, cut int) {
-	p := newPlayer(testConfig(), cut)
+	p := newPlayer(dialogueConfig(t, body), cut)
 	if !raw {
 		p.greet()
 	}
 	for n, line := range strings.Split(body, "\n") {
 		line = strings.TrimSpace(line)
-		kind, rest, _ := strings.Cut(line, ": ")
+		kind, rest, _ := strings.Cut(line, " ")
 		switch {
-		case line == "" || line[0] == '#':
+		case line == "" || line[0] == '#' || strings.HasPrefix(line, "CONFIG "):
 		case line == "PREFACE":
 			p.feed([]byte(http2.ClientPreface))
-		case kind == "OCTETS":
+		case kind == "OCTETS:":
 			p.feed([]byte(rest))
 		case line == "over":
 			if !p.c.over() {
 				t.Fatalf("line %d: the connection is not over", n+1)
 			}
-		case kind == "C":
+		case kind == ">":
 			p.send(rest)
-		case kind == "A":
+		case kind == "A:":
 			if err := p.do(rest); err != nil {
 				t.Fatalf("line %d: %s: %v", n+1, line, err)
 			}
-		case line == "S: -":
+		case line == "< -":
 			if len(p.frames) > 0 {
 				t.Fatalf("line %d: unexpected %v", n+1, p.frames[0])
 			}
-		case kind == "S":
+		case kind == "<", kind == "<=":
 			if len(p.frames) == 0 {
 				t.Fatalf("line %d: no frame, want %s; events %q", n+1, rest, p.events)
 			}
-			if !p.frames[0].Matches(rest) {
+			if kind == "<=" && p.frames[0].String() != rest || !p.frames[0].Matches(rest) {
 				t.Fatalf("line %d:\n got %v\nwant %s", n+1, p.frames[0], rest)
 			}
 			p.frames = p.frames[1:]
-		case kind == "E":
+		case kind == "E:":
 			if len(p.events) == 0 || p.events[0] != rest {
 				t.Fatalf("line %d: events %q, want %q; frames %v", n+1, p.events, rest, p.frames)
 			}

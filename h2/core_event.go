@@ -4,13 +4,14 @@ import "golang.org/x/net/http2/hpack"
 
 // event is something that happened on the connection.
 type event struct {
-	kind eventKind
-	s    *coreStream
-	req  request             // evRequest; its fields are lent until the next call of next
-	tail []hpack.HeaderField // evTrailers; lent until the next call of next
-	data []byte              // evData; lent until the next call of next
-	fin  bool                // evData, evRequest: the peer has ended its side
-	err  error               // evClosed: nil if both sides ended; evGoAway: the peer's *ConnError, nil for NO_ERROR
+	kind   eventKind
+	s      *coreStream
+	req    request             // evRequest; its fields are lent until the next call of next
+	tail   []hpack.HeaderField // evTrailers, evResponse: the fields; lent until the next call of next
+	status int                 // evResponse
+	data   []byte              // evData; lent until the next call of next
+	fin    bool                // evData, evRequest, evResponse: the peer has ended its side
+	err    error               // evClosed: nil if both sides ended; evGoAway: the peer's *ConnError, nil for NO_ERROR
 }
 
 type eventKind uint8
@@ -22,6 +23,10 @@ const (
 	evDrained                       // the send queue fell to the low mark
 	evClosed                        // the stream is over, last for each stream
 	evGoAway                        // the peer is leaving
+
+	// Of the client's side.
+	evResponse // an informational response, or the final one
+	evSettings // the server's first SETTINGS
 )
 
 // queue holds events that came of anything but parsing, and what one parsed frame had to say.

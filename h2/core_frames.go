@@ -160,7 +160,7 @@ func (c *core) checkHead(h http2.FrameHeader) bool {
 			return false
 		}
 	case http2.FramePushPromise:
-		c.fail(ProtocolError, "RFC 9113, 8.4", "PUSH_PROMISE from a client")
+		c.fail(ProtocolError, "RFC 9113, 8.4", "PUSH_PROMISE from a client, or one that was not allowed")
 		return false
 	default: // RFC 9113, 5.5: unknown frames are ignored
 		c.skip = int(h.Length)

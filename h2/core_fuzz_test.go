@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"weir/flow"
-
 	"golang.org/x/net/http2"
 )
 
@@ -109,105 +107,4 @@ func (c *core) check() error {
 		return fmt.Errorf("%d streams on the list, %d known", n, len(c.streams))
 	}
 	return nil
-}
-
-// TestCreditConserved: in a random life of streams (delivered, dropped, reset, padded, refused, released late) the peer
-// of a connection always has what its window was, less what is under way; and we never send over a window (RFC 9113, 5.2).
-func TestCreditConserved(t *testing.T) {
-	for seed := range uint64(50) {
-		r := rand.New(rand.NewPCG(seed, 2))
-		p := newPlayer(testConfig(), 0)
-		p.greet()
-		granted := map[uint32]int{0: flow.DefaultWindow} // what the client may send
-		allowed := map[uint32]int{0: flow.DefaultWindow} // what the server may send
-		held := map[uint32]int{}
-		take := func() {
-			for _, f := range p.frames {
-				switch f.Type {
-				case http2.FrameWindowUpdate:
-					granted[f.Stream] += int(f.Inc)
-				case http2.FrameData:
-					allowed[0] -= len(f.Payload)
-					allowed[f.Stream] -= len(f.Payload)
-					if allowed[0] < 0 || allowed[f.Stream] < 0 {
-						t.Fatalf("seed %d: %v is over the window", seed, f)
-					}
-				case http2.FrameGoAway:
-					t.Fatalf("seed %d: %v", seed, f)
-				}
-			}
-			p.frames, p.events = nil, nil
-		}
-		next := uint32(1)
-		for range 400 {
-			id := uint32(1 + 2*r.IntN(int(next+1)/2))
-			s := p.streams[id]
-			live := s != nil && s.state != stateClosed
-			switch r.IntN(9) {
-			case 0:
-				p.send(fmt.Sprintf("HEADERS %d :method=POST :scheme=http :path=/ :authority=a", next))
-				granted[next], allowed[next] = flow.DefaultWindow, flow.DefaultWindow
-				if ns := p.streams[next]; ns != nil {
-					if err := p.c.answer(ns, fieldsOf(":status=200"), false, false); err != nil {
-						t.Fatal(err)
-					}
-				}
-				next += 2
-			case 1, 2, 3:
-				if id >= next || s == nil && id > p.c.maxID || s != nil && s.state == stateRemoteEnded {
-					continue
-				}
-				pad, n := r.IntN(256), r.IntN(8000)
-				if size := n + pad + 1; size <= granted[id] && size <= granted[0] && (s == nil || s.state != stateClosed || s.err != nil && !s.err.(*StreamError).Remote) {
-					p.send(fmt.Sprintf("DATA %d PAD=%d LEN=%d", id, pad, n))
-					granted[0] -= size
-					granted[id] -= size
-					if live {
-						held[id] += n
-					}
-				}
-			case 4:
-				if live && held[id] > 0 {
-					n := 1 + r.IntN(held[id])
-					p.c.release(s, n)
-					held[id] -= n
-				}
-			case 5:
-				if live && r.IntN(4) == 0 {
-					p.c.reset(s, Cancel)
-				}
-			case 6:
-				if live && !s.fin {
-					if _, err := p.c.send(s, [][]byte{make([]byte, r.IntN(30000))}, false); err != nil {
-						t.Fatal(err)
-					}
-				}
-			case 7:
-				if id < next {
-					n := 1 + r.IntN(20000)
-					p.send(fmt.Sprintf("WINDOW_UPDATE %d %d", id, n))
-					allowed[id] += n
-					p.send(fmt.Sprintf("WINDOW_UPDATE 0 %d", n))
-					allowed[0] += n
-				}
-			case 8:
-				if live && s.state == stateOpen && r.IntN(4) == 0 {
-					p.send(fmt.Sprintf("RST_STREAM %d CANCEL", id))
-				}
-			}
-			p.drain()
-			take()
-			if err := p.c.check(); err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
-			}
-			if granted[0] != p.c.credit.Outstanding() || granted[0] < flow.DefaultWindow/2 {
-				t.Fatalf("seed %d: the client may send %d, the core thinks %d", seed, granted[0], p.c.credit.Outstanding())
-			}
-			for id, s := range p.streams {
-				if s.state != stateClosed && s.credit.Held() != held[id] {
-					t.Fatalf("seed %d: stream %d holds %d, want %d", seed, id, s.credit.Held(), held[id])
-				}
-			}
-		}
-	}
 }

@@ -58,7 +58,7 @@ func (c *core) leaveNow() {
 		return
 	}
 	c.leave.step, c.leave.last = leaveFinal, c.maxID
-	c.writeGoAway(c.maxID, NoError, "")
+	c.writeGoAway(c.peerID(), NoError, "")
 }
 
 // abandon gives every stream up and ends the connection.
@@ -70,7 +70,7 @@ func (c *core) abandon(now time.Time, err error) {
 	for s := c.oldest; s != nil; s = s.younger {
 		c.writeReset(s.id, Cancel)
 	}
-	c.writeGoAway(c.maxID, NoError, "")
+	c.writeGoAway(c.peerID(), NoError, "")
 	c.lost(err)
 }
 
@@ -84,6 +84,9 @@ func (c *core) peerLeaves(f *http2.GoAwayFrame) {
 		return
 	}
 	c.leave.peer = true
+	if c.cfg.client {
+		c.unprocessed(f.LastStreamID)
+	}
 	var err error
 	if f.ErrCode != http2.ErrCodeNo {
 		err = &ConnError{Code: Code(f.ErrCode), Msg: string(f.DebugData()[:min(len(f.DebugData()), 128)]), Remote: true}

@@ -127,7 +127,7 @@ const tinyData = 6
 // chargeData counts a DATA frame by what it lacks, and takes more octets for an amends. The last frame of a stream may
 // be empty.
 func (c *core) chargeData(n int, fin bool) bool {
-	switch lack := tinyData - n; {
+	switch lack := c.tiny() - n; {
 	case lack < 0:
 		c.earn(LimitTinyData, -lack)
 	case lack > 0 && !fin:
@@ -136,13 +136,15 @@ func (c *core) chargeData(n int, fin bool) bool {
 	return true
 }
 
-// earnUpdates is what a DATA frame of ours is worth in WINDOW_UPDATEs: one for the stream and one for the connection
-// when it is all there was to send, and for its octets. A frame cut short by the window earns for its octets alone, or
-// else a peer could have a stream sent octet by octet.
-func (c *core) earnUpdates(n int, whole bool) {
+// earnData is what a DATA frame of ours is worth to the peer in WINDOW_UPDATEs: one for the stream and one for the
+// connection when it is all there was to send, and for its octets; and a PING, with which there are peers that measure
+// the way (gRPC). A frame cut short by the window earns for its octets alone, or else a peer could have a stream sent
+// octet by octet.
+func (c *core) earnData(n int, whole bool) {
 	n /= 32
 	if whole {
 		n += 2
+		c.earn(LimitPings, 1)
 	}
 	c.earn(LimitWindowUpdates, n)
 }

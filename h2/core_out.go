@@ -52,7 +52,7 @@ func (c *core) step(s *coreStream) {
 	}
 	s.heads = nil
 	if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
-		last := n == s.queued() && s.fin && s.tail == nil && s.cut == NoError
+		last := n == s.queued() && s.fin && s.tail == nil && s.cut == NoError && !s.hushes()
 		c.writeData(s, s.buf[s.off:s.off+n], last)
 		if s.off += n; s.off == len(s.buf) {
 			c.recycle(s)
@@ -66,6 +66,10 @@ func (c *core) step(s *coreStream) {
 		switch {
 		case s.cut != NoError:
 			c.reset(s, s.cut)
+			return
+		case s.hushes():
+			s.fin = false // nothing is pending
+			c.reset(s, NoError)
 			return
 		case s.tail != nil:
 			c.writeBlock(s.id, s.tail, true)
@@ -98,7 +102,7 @@ func (c *core) writeDataHead(s *coreStream, n int, fin bool) {
 	s.window.Spend(n)
 	c.window.Spend(n)
 	c.countOut(http2.FrameHeader{Length: uint32(n), Type: http2.FrameData, Flags: flags, StreamID: s.id}, nil)
-	c.earnUpdates(n, n >= s.queued())
+	c.earnData(n, n >= s.queued())
 }
 
 // writeBlock writes HEADERS and the CONTINUATIONs it needs.
@@ -228,7 +232,7 @@ func (c *core) finTrailers(s *coreStream, fields []hpack.HeaderField) error {
 func (c *core) send(s *coreStream, v [][]byte, fin bool) (queued int, err error) {
 	if err := s.sendable(); err != nil {
 		if len(v) == 0 && !fin && s.state != stateClosed {
-			return s.queued(), nil // only asked
+			return s.queued(), err // only asked
 		}
 		return 0, err
 	}
@@ -275,6 +279,8 @@ func (s *coreStream) sendable() error {
 	switch {
 	case s.state == stateClosed && s.err != nil:
 		return s.err
+	case s.hushed:
+		return &StreamError{ID: s.id}
 	case s.state == stateClosed, s.fin:
 		return stream.ErrClosed
 	}

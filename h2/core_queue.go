@@ -18,6 +18,8 @@ type sendQueue struct {
 	held   bool                // nothing leaves until the first send: an answer travels with the first octets
 	quiet  bool                // RST_STREAM(NO_ERROR) after END_STREAM, see finish
 	cut    Code                // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
+	hushed bool                // RST_STREAM(NO_ERROR) behind all of it, see hush
+	open   bool                // with hushed: nobody asked for END_STREAM
 	low    int                 // the mark for evDrained
 	above  bool                // the queue was over the mark
 	link

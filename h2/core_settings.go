@@ -12,6 +12,8 @@ type peerSettings struct {
 	initialWindow int
 	maxFrame      int
 	connect       bool
+	maxHeaderList uint32 // 0: not named
+	maxStreams    int    // that we may have open at once
 }
 
 // mySettings says how far ours have come: what they forbid counts from the ACK on (RFC 9113, 6.5.3), what they allow at once.
@@ -29,13 +31,18 @@ func (m *mySettings) window(cfg coreConfig) int {
 
 // sendSettings queues our SETTINGS, the first frame of ours (RFC 9113, 3.4), and the connection's window.
 func (c *core) sendSettings() {
+	first := http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: uint32(c.cfg.maxStreams)}
+	if c.cfg.client {
+		c.out = append(c.out, http2.ClientPreface...)
+		first = http2.Setting{ID: http2.SettingEnablePush, Val: 0}
+	}
 	ss := []http2.Setting{
-		{ID: http2.SettingMaxConcurrentStreams, Val: uint32(c.cfg.maxStreams)},
+		first,
 		{ID: http2.SettingInitialWindowSize, Val: uint32(c.cfg.initialWindow)},
 		{ID: http2.SettingMaxFrameSize, Val: uint32(c.cfg.maxFrame)},
 		{ID: http2.SettingMaxHeaderListSize, Val: uint32(c.cfg.maxHeaderList)},
 	}
-	if c.cfg.connect { // RFC 8441, 3; there are peers that take its presence for a yes
+	if c.cfg.connect && !c.cfg.client { // RFC 8441, 3; there are peers that take its presence for a yes
 		ss = append(ss, http2.Setting{ID: http2.SettingEnableConnectProtocol, Val: 1})
 	}
 	c.must(c.fr.WriteSettings(ss...))
@@ -57,10 +64,14 @@ func (c *core) settings(f *http2.SettingsFrame) {
 		case http2.SettingHeaderTableSize:
 			c.henc.SetMaxDynamicTableSize(min(s.Val, 4096))
 		case http2.SettingEnablePush:
-			if s.Val > 1 {
-				c.fail(ProtocolError, "RFC 9113, 6.5.2", "ENABLE_PUSH over 1")
+			if s.Val > 1 || s.Val == 1 && c.cfg.client {
+				c.fail(ProtocolError, "RFC 9113, 6.5.2", "ENABLE_PUSH over 1, or 1 from a server")
 				return
 			}
+		case http2.SettingMaxConcurrentStreams:
+			c.peer.maxStreams = int(min(s.Val, 1<<31-1))
+		case http2.SettingMaxHeaderListSize:
+			c.peer.maxHeaderList = s.Val
 		case http2.SettingInitialWindowSize:
 			if !c.peerWindow(s.Val) {
 				return
@@ -82,6 +93,9 @@ func (c *core) settings(f *http2.SettingsFrame) {
 	if !c.peer.seen {
 		c.peer.seen = true
 		c.timers.greeted()
+		if c.cfg.client {
+			c.events.push(event{kind: evSettings})
+		}
 	}
 	c.provoked(c.fr.WriteSettingsAck)
 }

@@ -66,20 +66,24 @@ func (c *core) stateOf(id uint32, s *coreStream) state {
 	switch {
 	case s != nil:
 		return s.state
-	case c.leave.beyond(id):
+	case !c.cfg.client && c.leave.beyond(id):
 		return stateBeyond
 	case id%2 == 0 || id > c.maxID: // a client never opens an even one (RFC 9113, 5.1.1)
 		return stateIdle
 	}
-	return c.gone.state(id)
+	if st := c.gone.state(id); st != stateGoneLong || !c.cfg.client {
+		return st
+	}
+	return stateGoneByUs // it was ours, and answers to what we gave up may come as late as they like
 }
 
 // judge says what becomes of a frame on stream id.
 func (c *core) judge(id uint32, s *coreStream, r row) verdict {
-	if id%2 == 0 && r == rowHeaders {
+	st := c.stateOf(id, s)
+	if r == rowHeaders && (id%2 == 0 || c.cfg.client && st == stateIdle) {
 		return faultConn
 	}
-	return verdicts[c.stateOf(id, s)][r]
+	return verdicts[st][r]
 }
 
 // stateFault ends the connection for a frame in a state that does not allow it.

@@ -8,11 +8,12 @@ import (
 
 // coreStream is what the core knows of a stream that is not over.
 type coreStream struct {
-	id     uint32
-	state  state
-	tunnel bool  // CONNECT: content-length means nothing (RFC 9113, 8.5), trailers neither
-	length int64 // what content-length leaves to come; negative: not declared
-	owner  any   // the shell's
+	id       uint32
+	state    state
+	answered bool  // the client's side: the final response has come
+	tunnel   bool  // CONNECT: content-length means nothing (RFC 9113, 8.5), trailers neither
+	length   int64 // what content-length leaves to come; negative: not declared
+	owner    any   // the shell's
 
 	credit flow.Credit // what the peer may send
 	want   int         // the credit asked for by grow, 0: the initial window
@@ -63,6 +64,8 @@ func (c *core) weEnded(s *coreStream) {
 		if s.state = stateLocalEnded; s.quiet {
 			c.writeReset(s.id, NoError) // RFC 9113, 8.1: the rest of the request is not needed
 			c.close(s, goneByUs, nil)
+		} else if s.hushed {
+			c.reset(s, NoError)
 		}
 	case stateRemoteEnded:
 		c.close(s, goneEnded, nil)
@@ -150,6 +153,22 @@ func (c *core) reset(s *coreStream, code Code) {
 	c.writeReset(s.id, code)
 	c.close(s, goneByUs, &StreamError{ID: s.id, Code: code})
 }
+
+// hush is the quiet end of a tunnel: what is queued was said for good and leaves first; then RST_STREAM(NO_ERROR) says that
+// nothing more of the peer's is wanted, unless it has ended its side, and then END_STREAM is all there is to say.
+func (c *core) hush(s *coreStream) {
+	switch {
+	case s.state == stateClosed || s.hushed:
+	case !s.pending():
+		c.reset(s, NoError)
+	default:
+		s.hushed, s.open, s.fin, s.held = true, !s.fin, true, false
+		c.schedule(s)
+	}
+}
+
+// hushes says that RST_STREAM(NO_ERROR) comes in the place of END_STREAM.
+func (s *coreStream) hushes() bool { return s.hushed && s.open && s.state != stateRemoteEnded }
 
 // giveUp is reset behind what is queued: it was said for good.
 func (c *core) giveUp(s *coreStream, code Code) {

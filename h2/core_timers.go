@@ -53,7 +53,7 @@ func (c *core) deadline() time.Time {
 	if c.leave.step == leaveAsked {
 		by = c.leave.by
 	}
-	for _, d := range [...]time.Time{t.hello, t.ack, t.field, t.idle, t.stall, by} {
+	for _, d := range [...]time.Time{t.hello, t.ack, t.field, t.idle, t.stall, by, c.keep.by(&c.cfg)} {
 		if !d.IsZero() && (first.IsZero() || d.Before(first)) {
 			first = d
 		}
@@ -79,6 +79,9 @@ func (c *core) tick(now time.Time) {
 	case due(t.idle):
 		t.idle = time.Time{}
 		c.leaveNow()
+	}
+	if due(c.keep.by(&c.cfg)) && c.err == nil {
+		c.keepAlive()
 	}
 	if due(t.stall) && c.err == nil {
 		c.sweepStalled(now)

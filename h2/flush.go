@@ -59,7 +59,7 @@ func (c *conn) flush(own bool) {
 }
 
 func (c *conn) write(b []byte) error {
-	if d := c.srv.cfg.WriteTimeout; d > 0 {
+	if d := c.cfg.WriteTimeout; d > 0 {
 		if err := c.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
 			return err
 		}

@@ -54,12 +54,12 @@ func (c *conn) writeJournal() {
 		j.entries, j.lost = nil, 0
 		c.mu.Unlock()
 		for _, e := range entries {
-			c.log(e)
+			e.handle()
 		}
 		if lost > 0 {
 			r := slog.NewRecord(time.Now(), slog.LevelWarn, "h2: the log fell behind", 0)
 			r.AddAttrs(slog.Uint64("conn", c.id), slog.Int("lost", lost))
-			c.log(entry{entries[len(entries)-1].to, r})
+			entry{entries[len(entries)-1].to, r}.handle()
 		}
 		c.mu.Lock()
 	}
@@ -67,7 +67,7 @@ func (c *conn) writeJournal() {
 	j.writing = nil
 }
 
-func (c *conn) log(e entry) {
+func (e entry) handle() {
 	ctx := context.Background()
 	if h := e.to.Handler(); h.Enabled(ctx, e.r.Level) {
 		_ = h.Handle(ctx, e.r) // slog drops it too
@@ -92,7 +92,7 @@ func (c *conn) sayEnd() {
 	}
 	c.journal.ended = true
 	if err.Limit == 0 {
-		c.say(c.srv.log, slog.LevelDebug, "h2: connection ended", slog.Any("err", err))
+		c.say(c.log, slog.LevelDebug, "h2: connection ended", slog.Any("err", err))
 		return
 	}
 	c.sayLimit(err.Limit, err)
@@ -100,7 +100,7 @@ func (c *conn) sayEnd() {
 
 // sayLimit logs that the peer ran into a limit, and after how many of its frames; mu is held.
 func (c *conn) sayLimit(l Limit, err error) {
-	c.say(c.srv.log, slog.LevelWarn, "h2: limit", slog.String("limit", l.String()),
+	c.say(c.log, slog.LevelWarn, "h2: limit", slog.String("limit", l.String()),
 		slog.Uint64("frames", c.core.counts.received()), slog.Any("err", err))
 }
 
@@ -108,7 +108,7 @@ func (c *conn) sayLimit(l Limit, err error) {
 func (c *conn) sayTrace() {
 	t := c.core.trace
 	for i := range t.frames {
-		c.say(c.srv.cfg.Trace, slog.LevelDebug, "h2: frame", t.frames[i].attrs(c.srv.cfg.TraceValues)...)
+		c.say(c.cfg.Trace, slog.LevelDebug, "h2: frame", t.frames[i].attrs(c.cfg.TraceValues)...)
 		t.frames[i] = tracedFrame{}
 	}
 	c.journal.lost += t.lost

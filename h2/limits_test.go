@@ -254,6 +254,17 @@ func TestHonest(t *testing.T) {
 				p.forget()
 			}
 		}},
+		{"a PING for each of 5 000 messages a second", func(p *player) {
+			tunnel(p)
+			for range 20_000 {
+				p.now = p.now.Add(200 * time.Microsecond)
+				p.must(p.do("send 1 x"))
+				p.raw(http2.FramePing, 0, 0, make([]byte, 8)...)
+				p.raw(http2.FrameWindowUpdate, 0, 1, 0, 0, 0, 1)
+				p.raw(http2.FrameWindowUpdate, 0, 0, 0, 0, 0, 1)
+				p.forget()
+			}
+		}},
 		{"a message of 8 KiB octet by octet", func(p *player) {
 			tunnel(p)
 			for range 8192 {

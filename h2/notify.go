@@ -15,7 +15,7 @@ func (c *conn) setIdle(idle bool) {
 }
 
 func (c *conn) state(s http.ConnState) {
-	if c.srv.hs.ConnState != nil {
+	if c.srv != nil && c.srv.hs.ConnState != nil {
 		c.states = append(c.states, s)
 		c.startNotifier()
 	}

@@ -140,12 +140,12 @@ func (s *Server) serve(nc net.Conn, state *tls.ConnectionState, h http.Handler) 
 	c.serve()
 }
 
-// secure judges the TLS of a connection (RFC 9113, 9.2).
-func (s *Server) secure(state *tls.ConnectionState) bool {
+// secure judges the TLS of a connection (RFC 9113, 9.2). permit: cipher suites that appendix A prohibits.
+func secure(state *tls.ConnectionState, permit bool) bool {
 	if state.Version < tls.VersionTLS12 {
 		return false
 	}
-	if state.Version > tls.VersionTLS12 || s.permit {
+	if state.Version > tls.VersionTLS12 || permit {
 		return true
 	}
 	switch state.CipherSuite { // what is not in appendix A: ephemeral keys and AEAD

@@ -85,8 +85,8 @@ func (st *Stats) add(n *counts) {
 }
 
 // tracer is what notes the frames of a connection, nil if nobody traces.
-func (s *Server) tracer() *tracer {
-	if t := s.cfg.Trace; t == nil || !t.Enabled(context.Background(), slog.LevelDebug) {
+func (cfg *Config) tracer() *tracer {
+	if t := cfg.Trace; t == nil || !t.Enabled(context.Background(), slog.LevelDebug) {
 		return nil
 	}
 	return new(tracer)

@@ -20,6 +20,7 @@ type tunnel struct {
 	busy    bool // somebody is telling the sink
 	noticed bool // in conn.notices
 	drained bool // Drained is to be told
+	cut     bool // Reset was called: Closed is all there is to tell
 	closed  bool // the stream is over
 	told    bool // Closed was told
 	err     error
@@ -39,7 +40,7 @@ func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
 	t.sink = s
 	t.s.low = l.Low
 	c.core.setPatience(t.s, max(l.WriteTimeout, 0))
-	if l.Window > c.srv.cfg.InitialWindow {
+	if l.Window > c.cfg.InitialWindow {
 		c.core.grow(t.s, l.Window)
 	}
 	t.notice()
@@ -51,8 +52,8 @@ func (t *tunnel) Send(v [][]byte, fin bool) (queued int, err error) {
 	c := t.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, err := c.core.send(t.s, v, fin); err != nil {
-		return 0, told(err)
+	if queued, err := c.core.send(t.s, v, fin); err != nil {
+		return queued, told(err)
 	}
 	c.after(true)
 	return t.s.queued(), nil
@@ -72,7 +73,12 @@ func (t *tunnel) Reset(code stream.Code) {
 	c := t.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.core.reset(t.s, Code(code))
+	t.cut, t.pend, t.pendFin = true, nil, false
+	if code == stream.NoError {
+		c.core.hush(t.s)
+	} else {
+		c.core.reset(t.s, Code(code))
+	}
 	c.after(false)
 }
 
@@ -86,6 +92,10 @@ func (t *tunnel) Info() stream.Info {
 func (t *tunnel) event(ev event, reader bool) {
 	switch ev.kind {
 	case evData:
+		if t.cut {
+			t.c.core.release(t.s, len(ev.data))
+			return
+		}
 		if !reader || t.sink == nil || t.busy || len(t.pend) > 0 || t.pendFin {
 			t.pend = append(t.pend, ev.data...)
 			t.pendFin = t.pendFin || ev.fin
@@ -101,7 +111,7 @@ func (t *tunnel) event(ev event, reader bool) {
 			t.notice()
 		}
 	case evDrained:
-		t.drained = true
+		t.drained = !t.cut
 		t.notice()
 	case evClosed:
 		t.c.core.counts.tunnelsNow--

@@ -43,8 +43,9 @@ func (closedError) Unwrap() error { return net.ErrClosed }
 // ErrClosed is what Send gives once our side has ended. It unwraps to net.ErrClosed.
 var ErrClosed error = closedError{}
 
-// ErrHalfClosed is what OpenStream gives when the request has already ended its side: a tunnel cannot be half closed at birth.
-var ErrHalfClosed = errors.New("stream: the request has already ended its side")
+// ErrHalfClosed is what opens no stream: the peer has ended its side with the request, or with the answer to it. A tunnel
+// cannot be half closed at birth.
+var ErrHalfClosed = errors.New("stream: the peer has already ended its side")
 
 // ResetError says that a stream was given up, and by whom. It unwraps to net.ErrClosed.
 type ResetError struct {

@@ -22,7 +22,8 @@ type Stream interface {
 	// After fin, a reset or the end of the stream, err is ErrClosed or the *ResetError.
 	Send(v [][]byte, fin bool) (queued int, err error)
 
-	// Release says that n received octets are consumed: as much credit goes back to the peer. After the end it does nothing.
+	// Release says that n received octets are consumed: as much credit goes back to the peer, gathered until it is half the
+	// window where credit costs a frame. After the end it does nothing.
 	Release(n int)
 
 	// Reset gives the stream up: RST_STREAM(c), or a TCP reset. What is queued is dropped. Reset(NoError) is the quiet form:

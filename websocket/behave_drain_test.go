@@ -3,10 +3,17 @@ package websocket_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/net/http2"
+
+	"weir/h2/h2test"
 	"weir/websocket"
 )
 
@@ -24,7 +31,7 @@ func (h *house) shutdown(d time.Duration) <-chan error {
 }
 
 func TestDrainClosesSpread(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	row(t, "8.spread", overHTTP, func(h *house) {
 		var actors []*actor
 		var clients []*client
 		for range 4 {
@@ -64,15 +71,19 @@ func TestDrainClosesSpread(t *testing.T) {
 type drainer struct {
 	actor
 	onDrain websocket.Commands
+	atDrain func()
 }
 
 func (d *drainer) Drain(websocket.Commands) websocket.Commands {
 	defer d.enter("drain")()
+	if d.atDrain != nil {
+		d.atDrain()
+	}
 	return d.onDrain
 }
 
 func TestDrainCallback(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	row(t, "8.callback", overHTTP, func(h *house) {
 		d := &drainer{onDrain: websocket.Commands{websocket.Text("last words"), websocket.Close(1012, "restart")}}
 		c := h.open(d, nil)
 		synctest.Wait()
@@ -87,28 +98,96 @@ func TestDrainCallback(t *testing.T) {
 	})
 }
 
+// keeper is a handler that does nothing when asked to drain.
+func (h *house) keeper() (*drainer, *client) {
+	d := new(drainer)
+	c := h.open(d, nil)
+	synctest.Wait()
+	return d, c
+}
+
 func TestDrainRefusesTheNew(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
-		d := new(drainer) // does nothing when asked to drain
-		c := h.open(d, nil)
-		var h1conn *h1wire
-		if !h.http2() {
-			h1conn = &h1wire{Conn: h.dial()}
+	row(t, "8.refuse", overHTTP, func(h *house) {
+		_, c := h.keeper()
+		var h1conn, later net.Conn
+		if h.http2() {
+			h.peer()
+		} else {
+			h1conn = h.dial()
 		}
 		synctest.Wait()
 		done := h.shutdown(10 * time.Second)
 		synctest.Wait()
+		later = h.dial() // the listeners are still open
 		if h.http2() {
-			if f := h.peer().GoAway(); f == nil {
+			if h.peer().GoAway() == nil {
 				h.Error("no GOAWAY")
 			}
-		} else if resp, _ := h.upgrade(h1conn.Conn, "GET /plain HTTP/1.1\r\nHost: weir.test\r\n\r\n"); resp.StatusCode != 503 {
-			h.Errorf("status %d while draining, want 503", resp.StatusCode)
+			p, err := h2test.Dial(later)
+			if err != nil {
+				h.Fatal(err)
+			}
+			if r, err := p.Get("/plain"); err == nil && r.Status != 503 || p.GoAway() == nil {
+				h.Errorf("a new connection: %+v, %v", r, err)
+			}
+			p.Close()
+		} else {
+			for _, nc := range []net.Conn{h1conn, later} {
+				if resp, _ := h.upgrade(nc, "GET /plain HTTP/1.1\r\nHost: weir.test\r\n\r\n"); resp.StatusCode != 503 {
+					h.Errorf("status %d while draining, want 503", resp.StatusCode)
+				}
+			}
 		}
 		c.send(text("alive"))
 		c.wantText("those that are open go on", "alive")
+		<-done
+	})
+}
+
+// Streams between the two GOAWAY are refused by an answer, and not lost.
+func TestDrainGoAway(t *testing.T) {
+	row(t, "8.goaway", overHTTP2, func(h *house) {
+		_, c := h.keeper()
+		p := h2test.New(h.dial(), h2test.Options{Manual: true})
+		defer p.Close()
+		p.Send("SETTINGS ACK")
+		synctest.Wait()
+		done := h.shutdown(10 * time.Second)
+		synctest.Wait()
+		between, err := p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "example.test", ":path", "/plain")
+		if err != nil {
+			h.Fatal(err)
+		}
+		synctest.Wait()
+		var seen []string
+		for {
+			f, err := p.Next()
+			if err != nil {
+				break
+			}
+			switch {
+			case f.Type == http2.FrameGoAway:
+				seen = append(seen, fmt.Sprintf("GOAWAY %d %s", f.Last, f.Code))
+			case f.Stream == between.ID && f.Field(":status") != "":
+				seen = append(seen, "status "+f.Field(":status"))
+			}
+			if f.Type == http2.FramePing && !f.Flags.Has(http2.FlagPingAck) {
+				p.Send(fmt.Sprintf("PING ACK %x", f.Payload))
+			}
+		}
+		if want := "GOAWAY 2147483647 NO_ERROR; status 503; GOAWAY 1 NO_ERROR"; strings.Join(seen, "; ") != want {
+			h.Errorf("seen %s, want %s", strings.Join(seen, "; "), want)
+		}
+		c.send(closing(1000, ""))
+		<-done
+	})
+}
+
+func TestDrainCuts(t *testing.T) {
+	row(t, "8.cut", overHTTP, func(h *house) {
+		d, c := h.keeper()
 		start := time.Now()
-		if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
+		if err := <-h.shutdown(10 * time.Second); !errors.Is(err, context.DeadlineExceeded) {
 			h.Fatalf("Shutdown: %v, want the deadline: one was cut", err)
 		}
 		if d := time.Since(start); d > 10*time.Second {
@@ -119,8 +198,26 @@ func TestDrainRefusesTheNew(t *testing.T) {
 	})
 }
 
+// Without Drain it is 1001, and Shutdown is content. It may be called again, as http.Server.Shutdown may.
+func TestDrainCloses(t *testing.T) {
+	for _, id := range []string{"8.close", "8.again"} {
+		row(t, id, overHTTP, func(h *house) {
+			a := new(actor)
+			c := h.open(a, nil)
+			synctest.Wait()
+			done, again := h.shutdown(10*time.Second), h.shutdown(10*time.Second)
+			c.wantClose("drained", 1001, "")
+			c.wire.CloseWrite()
+			if err := errors.Join(<-done, <-again, <-h.shutdown(time.Second), h.srv.Shutdown(context.Background())); err != nil {
+				h.Fatal(err)
+			}
+			h.wantReason(a, "stop")
+		})
+	}
+}
+
 func TestDrainCutsSlowCallback(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	row(t, "8.in_callback", overHTTP, func(h *house) {
 		release := make(chan struct{})
 		a := &actor{onHandle: func(_ websocket.Frame, out websocket.Commands) websocket.Commands { <-release; return out }}
 		c := h.open(a, nil)
@@ -139,7 +236,7 @@ func TestDrainCutsSlowCallback(t *testing.T) {
 
 // A Group of one's own does the same under any server.
 func TestGroup(t *testing.T) {
-	each(t, modes, func(h *house) {
+	row(t, "6.group", all, func(h *house) {
 		g := new(websocket.Group)
 		a := new(actor)
 		c := h.open(a, &websocket.Options{Group: g})
@@ -161,6 +258,62 @@ func TestGroup(t *testing.T) {
 		h.wantReason(late, "stop")
 		if err := g.Shutdown(context.Background()); err != nil && g.Len() == 0 {
 			h.Fatal("a second call:", err)
+		}
+	})
+}
+
+// A plain http.Server.Shutdown drains, too.
+func TestPlainShutdownDrains(t *testing.T) {
+	row(t, "8.plain", overHTTP, func(h *house) {
+		a := new(actor)
+		c := h.open(a, nil)
+		synctest.Wait()
+		done := make(chan error, 1)
+		go func() { done <- h.srv.Shutdown(context.Background()) }() // ends when HTTP/2 connections have
+		c.wantClose("drained", 1001, "")
+		c.wire.CloseWrite()
+		h.wantReason(a, "stop")
+		if err := <-done; err != nil {
+			h.Fatal(err)
+		}
+	})
+}
+
+// Config.Drain is the time a plain Shutdown leaves; what is open then is cut.
+func TestPlainShutdownCuts(t *testing.T) {
+	short := func(_ *http.Server, cfg *websocket.Config) { cfg.Drain = 3 * time.Second }
+	rowWith(t, "8.plain", overHTTP, short, func(h *house) {
+		d, c := h.keeper()
+		start := time.Now()
+		done := make(chan error, 1)
+		go func() { done <- h.srv.Shutdown(context.Background()) }() // ends when HTTP/2 connections have
+		c.wantReset("cut")
+		if d := time.Since(start); d != 3*time.Second {
+			h.Fatalf("after %v", d)
+		}
+		h.wantReason(&d.actor, "error:closed")
+		if h.http2() {
+			h.peer().Close()
+		}
+		<-done
+	})
+}
+
+// The drain of a session by itself, whatever holds it.
+func TestDrainOfOne(t *testing.T) {
+	row(t, "4.drain", all, func(h *house) {
+		for _, a := range []*actor{{}, inactive()} {
+			g := new(websocket.Group)
+			c := h.open(a, &websocket.Options{Group: g})
+			synctest.Wait()
+			done := make(chan error, 1)
+			go func() { done <- g.Shutdown(context.Background()) }() // ends with the session
+			c.wantClose("drained", 1001, "")
+			c.wire.CloseWrite()
+			if err := <-done; err != nil {
+				h.Fatal(err)
+			}
+			h.wantReason(a, "stop")
 		}
 	})
 }

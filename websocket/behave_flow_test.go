@@ -1,24 +1,25 @@
 package websocket_test
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"weir/h2/h2test"
 	"weir/websocket"
 	"weir/wsframe"
 )
 
-// BEHAVIOUR 6 and 7: options, flow control, HTTP/2.
+// BEHAVIOUR 6 and 7: flow control, HTTP/2.
 
 // A peer that sends to a paused session is stopped: at the window on HTTP/2, by the socket on HTTP/1.1. After
 // Active(true) all arrives, in order, once.
 func TestPausedPeerIsStopped(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	row(t, "6.window", overHTTP, func(h *house) {
 		const size, n = 1000, 1000
 		a := &actor{onInit: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
 			return append(out, websocket.Active(false))
@@ -73,7 +74,7 @@ func TestPausedPeerIsStopped(t *testing.T) {
 
 // A message larger than the window passes.
 func TestMessageLargerThanWindow(t *testing.T) {
-	each(t, modes, func(h *house) {
+	row(t, "7.larger_than_window", all, func(h *house) {
 		a := new(actor)
 		c := h.open(a, nil)
 		big := strings.Repeat("x", 900_000)
@@ -84,7 +85,7 @@ func TestMessageLargerThanWindow(t *testing.T) {
 
 // Frames may be cut over DATA frames and packets in any way.
 func TestCutAnywhere(t *testing.T) {
-	each(t, modes, func(h *house) {
+	row(t, "7.cut", all, func(h *house) {
 		c := h.open(new(actor), nil)
 		for _, f := range [][]byte{text("hello"), ping("p"), begin(wsframe.Binary, "a"), last("b"), text("")} {
 			for i := range f {
@@ -99,55 +100,12 @@ func TestCutAnywhere(t *testing.T) {
 	})
 }
 
-// The first frames may come with the request, in one segment.
-func TestFramesBehindTheRequest(t *testing.T) {
-	each(t, []string{"h1", "h1tls"}, func(h *house) {
-		h.handler = new(actor)
-		nc := h.dial()
-		resp, rest := h.upgrade(nc, upgradeRequest+string(text("early"))+string(text("bird")))
-		if resp.StatusCode != 101 {
-			h.Fatal(resp.Status)
-		}
-		c := &client{house: h, wire: &h1wire{Conn: nc, r: rest}}
-		c.wantText("kept", "early")
-		c.wantText("kept", "bird")
-	})
-}
-
-func TestReqFilterAndContext(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
-		type key struct{}
-		a := new(actor)
-		c := h.open(a, &websocket.Options{
-			Context:   context.WithValue(context.Background(), key{}, "value"),
-			ReqFilter: func(r *http.Request, p *websocket.PartialRequest) { p.Extra = r.Header.Get("Sec-WebSocket-Version") },
-		})
-		if v := a.session().Context().Value(key{}); v != "value" {
-			h.Fatal(v)
-		}
-		c.send(closing(1000, ""))
-		c.wantClose("bye", 1000, "")
-		h.wantReason(a, "remote")
-		p := a.reqs[0]
-		want := websocket.PartialRequest{Method: "GET", Version: "1.1", Scheme: "http", Host: "weir.test", Port: 80, Path: "/", Peer: p.Peer, Stream: p.Stream, Extra: "13"}
-		if h.tls() {
-			want.Scheme, want.Port = "https", 443
-		}
-		if h.http2() {
-			want.Method, want.Version, want.Host = "CONNECT", "2", p.Host
-		}
-		if *p != want || p.Peer == "" || h.http2() != (p.Stream != 0) {
-			h.Fatalf("got %+v\nwant %+v", *p, want)
-		}
-	})
-}
-
 // A connection with a live WebSocket is not idled out by an HTTP timer, and WebSockets have no HTTP deadlines.
 func TestHTTPTimersDoNotTouchWebSockets(t *testing.T) {
-	timers := func(srv *http.Server) {
+	timers := func(srv *http.Server, _ *websocket.Config) {
 		srv.IdleTimeout, srv.ReadTimeout, srv.WriteTimeout = time.Second, time.Second, time.Second
 	}
-	eachWith(t, overHTTP, timers, func(h *house) {
+	rowWith(t, "7.http_timers", overHTTP, timers, func(h *house) {
 		c := h.open(new(actor), &websocket.Options{IdleTimeout: -1})
 		time.Sleep(time.Hour)
 		c.send(text("alive"))
@@ -157,7 +115,7 @@ func TestHTTPTimersDoNotTouchWebSockets(t *testing.T) {
 
 // A GOAWAY of the peer: existing WebSockets go on, the connection closes after the last.
 func TestPeerGoesAway(t *testing.T) {
-	each(t, []string{"h2c", "h2"}, func(h *house) {
+	row(t, "7.goaway", overHTTP2, func(h *house) {
 		a, b := new(actor), new(actor)
 		ca, cb := h.open(a, nil), h.open(b, nil)
 		h.peer().Send("GOAWAY 0 NO_ERROR")
@@ -175,39 +133,6 @@ func TestPeerGoesAway(t *testing.T) {
 	})
 }
 
-// The connection's loss is error closed for each of its WebSockets.
-func TestConnectionLost(t *testing.T) {
-	each(t, []string{"h2c", "h2"}, func(h *house) {
-		var actors []*actor
-		for range 3 {
-			a := new(actor)
-			h.open(a, nil)
-			actors = append(actors, a)
-		}
-		h.peer().Close()
-		for _, a := range actors {
-			h.wantReason(a, "error:closed")
-		}
-	})
-}
-
-// A plain http.Server.Shutdown drains, too.
-func TestPlainShutdownDrains(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
-		a := new(actor)
-		c := h.open(a, nil)
-		synctest.Wait()
-		done := make(chan error, 1)
-		go func() { done <- h.srv.Shutdown(context.Background()) }() // ends when HTTP/2 connections have
-		c.wantClose("drained", 1001, "")
-		c.wire.CloseWrite()
-		h.wantReason(a, "stop")
-		if err := <-done; err != nil {
-			h.Fatal(err)
-		}
-	})
-}
-
 // An entry in TLSNextProto that is there already is an error.
 func TestConfigureServerTwice(t *testing.T) {
 	srv := new(http.Server)
@@ -216,5 +141,92 @@ func TestConfigureServerTwice(t *testing.T) {
 	}
 	if _, err := websocket.ConfigureServer(srv, nil); err == nil || errors.Is(err, http.ErrServerClosed) {
 		t.Fatal("no error")
+	}
+}
+
+// A peer may send Window octets ahead, on every transport; a pipe and HTTP/2 are exact.
+func TestWindow(t *testing.T) {
+	for _, r := range []struct {
+		id      string
+		window  int
+		initial int // of the server's SETTINGS
+		want    int
+	}{
+		{"6.window", 0, 0, 65535},
+		{"6.window", 10 * 65535, 0, 10 * 65535},
+	} {
+		row(t, r.id, all, func(h *house) {
+			c := h.open(inactive(), &websocket.Options{Window: r.window, IdleTimeout: -1})
+			sent := c.flood(2 << 20)
+			synctest.Wait()
+			slack := 255 + pipeBuffer
+			if h.mode == "h1" || h.mode == "h1tls" {
+				slack = 4 * 64 << 10 // what the two ends of the socket hold, and TLS records
+			}
+			if n := sent(); n < r.want-255 || n > r.want+slack {
+				h.Fatalf("the peer could send %d octets, want %d", n, r.want)
+			}
+			c.reset()
+		})
+	}
+	initial := func(_ *http.Server, cfg *websocket.Config) { cfg.HTTP2.InitialWindow = 255 * 400 }
+	rowWith(t, "6.window.granted", overHTTP2, initial, func(h *house) {
+		for window, want := range map[int]int{255: 255 * 400, 255 * 800: 255 * 800} {
+			c := h.open(inactive(), &websocket.Options{Window: window, IdleTimeout: -1})
+			sent := c.flood(1 << 20)
+			synctest.Wait()
+			if n := sent(); n != want {
+				h.Fatalf("window %d: the peer could send %d octets, want %d", window, n, want)
+			}
+			c.reset()
+		}
+	})
+}
+
+// Octets of a paused WebSocket do not count against its siblings: more than the connection's window waits.
+func TestPausedSibling(t *testing.T) {
+	row(t, "7.paused_sibling", overHTTP2, func(h *house) {
+		for range 20 { // 20 windows of a stream are more than one of the connection
+			c := h.open(inactive(), &websocket.Options{IdleTimeout: -1})
+			c.flood(1 << 20)
+		}
+		synctest.Wait()
+		c := h.open(new(actor), nil)
+		big := strings.Repeat("x", 300_000)
+		go c.wire.Write(text(big)) // ends when all is sent
+		c.wantText("a sibling", big)
+	})
+}
+
+// Whatever one stream does, the others go on.
+func TestErrorsApart(t *testing.T) {
+	for name, fault := range map[string]func(h *house, c *client){
+		"bad_frame": func(_ *house, c *client) { c.send([]byte{0xff, 0xff}) },
+		"reset":     func(_ *house, c *client) { c.reset() },
+		"window_too_large": func(h *house, c *client) {
+			h.peer().Send(fmt.Sprintf("WINDOW_UPDATE %d 2147483647", c.wire.(*h2test.Tunnel).ID))
+		},
+		"window_of_0": func(h *house, c *client) {
+			h.peer().Send(fmt.Sprintf("WINDOW_UPDATE %d 0", c.wire.(*h2test.Tunnel).ID))
+		},
+		"trailers": func(h *house, c *client) {
+			h.peer().Send(fmt.Sprintf("HEADERS %d END_STREAM a=b", c.wire.(*h2test.Tunnel).ID))
+		},
+		"crash": func(h *house, c *client) { c.send(text("crash")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			row(t, "7.errors_apart", overHTTP2, func(h *house) {
+				a := new(drainer)
+				a.crashIn("handle", func() { panic("crash") })
+				bad, good := h.open(a, nil), h.open(new(actor), nil)
+				fault(h, bad)
+				synctest.Wait()
+				if len(a.reasons) != 1 {
+					h.Fatal("it did not end:", a.told())
+				}
+				good.send(text("alive"))
+				good.wantText("the other", "alive")
+			})
+		})
 	}
 }

@@ -43,7 +43,11 @@ func (s *Session) call(c call) {
 	cmds := s.invoke(&c)
 	s.turn.Lock()
 	s.calling = false
+	ended := s.m.ended
 	s.m.apply(cmds, time.Now())
+	if r := s.m.reason; !ended && r.Kind == upgrade.Crash {
+		s.logger().Error("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
+	}
 	s.sc.keep(cmds)
 }
 
@@ -57,7 +61,7 @@ func (s *Session) invoke(c *call) (cmds Commands) {
 		}
 		v := recover()
 		if v == nil {
-			go s.afterGoexit(c.kind) // ends like any runner
+			go s.afterGoexit(c.kind, string(debug.Stack())) // ends like any runner
 			return
 		}
 		s.turn.Lock()
@@ -92,11 +96,11 @@ func (s *Session) crashed(k callKind, v any) {
 	s.m.crash(class, v)
 }
 
-// afterGoexit goes on with the turn whose goroutine a callback ended.
-func (s *Session) afterGoexit(k callKind) {
+// afterGoexit goes on with the turn whose goroutine a callback ended, with its stack for the log.
+func (s *Session) afterGoexit(k callKind, stack string) {
 	s.turn.Lock()
 	s.calling = false
-	s.logger().Error("websocket: callback called runtime.Goexit", "callback", k.String())
+	s.logger().Error("websocket: callback called runtime.Goexit", "callback", k.String(), "stack", stack)
 	s.m.crash(upgrade.ClassExit, nil)
 	if s.gone {
 		s.m.lost(upgrade.Closed, s.goneErr, fateGone)

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
 	"weir/h2/h2test"
-	"weir/upgrade"
 	"weir/websocket"
 	"weir/wsframe"
 )
@@ -19,8 +18,10 @@ import (
 // client speaks frames over a wire. Every want says why.
 type client struct {
 	*house
-	wire wire
-	in   []byte
+	wire   wire
+	in     []byte
+	answer string // Sec-WebSocket-Extensions
+	*codec        // nil: nothing was agreed on
 }
 
 // send sends frames in one write.
@@ -50,23 +51,33 @@ func closing(code websocket.CloseCode, s string) []byte {
 	return frame(wsframe.Header{Fin: true, Op: wsframe.Close}, string(wsframe.AppendClose(nil, code, s)))
 }
 
-// next reads one frame: unmasked, unfragmented, in the shortest length form, as everything from the server is.
-func (c *client) next(why string) (op wsframe.Opcode, payload string) {
+// frame reads one frame: unmasked, unfragmented, in the shortest length form, as everything from the server is.
+func (c *client) frame(why string) (h wsframe.Header, payload string) {
 	c.Helper()
 	for {
 		h, n := wsframe.ParseHeader(c.in)
 		if n > 0 && int64(len(c.in)-n) >= h.Length {
 			payload = string(c.in[n : n+int(h.Length)])
-			if short := wsframe.AppendHeader(nil, wsframe.Header{Fin: true, Op: h.Op, Length: h.Length}); !bytes.Equal(short, c.in[:n]) {
+			if short := wsframe.AppendHeader(nil, wsframe.Header{Fin: true, RSV1: h.RSV1, Op: h.Op, Length: h.Length}); !bytes.Equal(short, c.in[:n]) {
 				c.Fatalf("%s: frame header %x, want %x", why, c.in[:n], short)
 			}
 			c.in = c.in[n+int(h.Length):]
-			return h.Op, payload
+			return h, payload
 		}
 		if err := c.more(); err != nil {
 			c.Fatalf("%s: %v with %x before it", why, err, c.in)
 		}
 	}
+}
+
+// next reads one frame, which is not compressed.
+func (c *client) next(why string) (op wsframe.Opcode, payload string) {
+	c.Helper()
+	h, payload := c.frame(why)
+	if h.RSV1 {
+		c.Fatalf("%s: got a compressed frame %x", why, payload)
+	}
+	return h.Op, payload
 }
 
 func (c *client) more() error {
@@ -89,6 +100,22 @@ func (c *client) want(why string, op wsframe.Opcode, payload string) {
 		}
 		c.Fatalf("%s: got %s %q, want %s %q", why, gotOp, got, op, payload)
 	}
+}
+
+// wantDeflated wants a compressed text, and says how many octets it has on the wire.
+func (c *client) wantDeflated(why, payload string) int {
+	c.Helper()
+	h, p := c.frame(why)
+	if !h.RSV1 || h.Op != wsframe.Text {
+		c.Fatalf("%s: got %+v %q, want a compressed text", why, h, p)
+	}
+	if got := c.inflate(c.house, why, p); got != payload {
+		if len(got)+len(payload) > 200 {
+			got, payload = fmt.Sprintf("%d octets", len(got)), fmt.Sprintf("%d octets", len(payload))
+		}
+		c.Fatalf("%s: got %q, want %q", why, got, payload)
+	}
+	return len(p)
 }
 
 func (c *client) wantText(why, payload string) { c.Helper(); c.want(why, wsframe.Text, payload) }
@@ -132,110 +159,6 @@ func (c *client) wantQuiet(why string) {
 	c.wire.SetReadDeadline(time.Time{})
 }
 
-// actor is a handler that a test drives by functions, and that notes what it was told.
-type actor struct {
-	onInit   func(s *websocket.Session, out websocket.Commands) websocket.Commands
-	onHandle func(f websocket.Frame, out websocket.Commands) websocket.Commands
-	onInfo   func(msg any, out websocket.Commands) websocket.Commands
-
-	mu      sync.Mutex
-	s       *websocket.Session
-	log     []string
-	reasons []websocket.Reason
-	reqs    []*websocket.PartialRequest
-	running int
-}
-
-func (a *actor) enter(format string, args ...any) func() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.log = append(a.log, fmt.Sprintf(format, args...))
-	if a.running++; a.running > 1 {
-		panic("two callbacks at once")
-	}
-	return func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.running--
-	}
-}
-
-func (a *actor) Init(s *websocket.Session, out websocket.Commands) websocket.Commands {
-	a.s = s
-	defer a.enter("init")()
-	if a.onInit != nil {
-		return a.onInit(s, out)
-	}
-	return out
-}
-
-func (a *actor) Handle(f websocket.Frame, out websocket.Commands) websocket.Commands {
-	p := string(f.Payload)
-	if len(p) > 40 {
-		p = fmt.Sprintf("%d octets", len(p))
-	}
-	defer a.enter("%s %s", f.Type, p)()
-	if a.onHandle != nil {
-		return a.onHandle(f, out)
-	}
-	if f.IsData() {
-		out = append(out, f.Reply())
-	}
-	return out
-}
-
-func (a *actor) Info(msg any, out websocket.Commands) websocket.Commands {
-	if cmds, ok := msg.(websocket.Commands); ok {
-		defer a.enter("info")()
-		return cmds
-	}
-	defer a.enter("info %v", msg)()
-	if a.onInfo != nil {
-		return a.onInfo(msg, out)
-	}
-	return out
-}
-
-func (a *actor) Terminate(r websocket.Reason, p *websocket.PartialRequest) {
-	defer a.enter("terminate %s", r)()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.reasons = append(a.reasons, r)
-	a.reqs = append(a.reqs, p)
-}
-
-// session is the actor's session, once it is there.
-func (a *actor) session() *websocket.Session {
-	synctest.Wait()
-	return a.s
-}
-
-// told is what the actor has been told, once everything has come to rest.
-func (a *actor) told() string {
-	synctest.Wait()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return strings.Join(a.log, "; ")
-}
-
-// wantReason wants that Terminate ran once, with this reason, as the last callback.
-func (h *house) wantReason(a *actor, want string) websocket.Reason {
-	h.Helper()
-	told := a.told()
-	if len(a.reasons) != 1 {
-		h.Fatalf("Terminate ran %d times; told: %s", len(a.reasons), told)
-	}
-	if got := a.reasons[0].String(); got != want {
-		h.Fatalf("reason %s (%v), want %s", got, a.reasons[0].Err, want)
-	}
-	if !strings.HasSuffix(told, "terminate "+want) {
-		h.Fatalf("Terminate was not the last: %s", told)
-	}
-	return a.reasons[0]
-}
-
-var _ upgrade.Terminator = (*actor)(nil)
-
 // withhold stops reading; on HTTP/2 no credit goes back.
 func (c *client) withhold() {
 	if t, ok := c.wire.(*h2test.Tunnel); ok {
@@ -247,4 +170,28 @@ func (c *client) allow() {
 	if t, ok := c.wire.(*h2test.Tunnel); ok {
 		t.Withhold(false)
 	}
+}
+
+// flood sends n octets of binary messages, as the windows allow, and says how many it could send so far.
+func (c *client) flood(n int) (sent func() int) {
+	var done atomic.Int64
+	b := binary(strings.Repeat("x", 1<<10-8))
+	b = b[:len(b):len(b)]
+	const step = 255 // of 65 535 a part without rest
+	go func() {      // ends when all is sent, or with the stream
+		var in []byte
+		for range n / len(b) {
+			in = append(in, b...)
+		}
+		in = append(in, b[:n-len(in)]...)
+		for len(in) > 0 {
+			k := min(step, len(in))
+			if _, err := c.wire.Write(in[:k]); err != nil {
+				return
+			}
+			done.Add(int64(k))
+			in = in[k:]
+		}
+	}()
+	return func() int { return int(done.Load()) }
 }

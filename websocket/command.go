@@ -28,6 +28,7 @@ const (
 	cmdNone commandKind = iota
 	cmdFrame
 	cmdPrepared
+	cmdFragment // of a Conn: flag is FIN
 	cmdClose
 	cmdActive
 	cmdDeflate

@@ -1,13 +1,27 @@
 package websocket
 
-import "weir/stream"
+import (
+	"net/http"
 
-// Open starts a session on a stream that was opened without a handshake.
-func Open(st stream.Stream, h Handler, o *Options, req *PartialRequest) *Session {
+	"weir/stream"
+	"weir/upgrade"
+)
+
+// Open starts a session on a stream that was opened without a handshake; offer is what one would have offered in
+// Sec-WebSocket-Extensions.
+func Open(st stream.Stream, h Handler, o *Options, req *PartialRequest, offer string) *Session {
 	if o == nil {
 		o = new(Options)
 	}
-	s := newSession(st, h, o, req, nil)
+	hs, header := new(upgrade.Handshake), http.Header{}
+	if offer != "" {
+		hs.Extensions, _ = upgrade.ParseExtensions([]string{offer})
+	}
+	params, agreed := agree(hs, o, header)
+	s := newSession(st, h, o, req, header)
+	if agreed {
+		s.m.compress(o, params)
+	}
 	s.begin()
 	return s
 }

@@ -13,6 +13,8 @@ const (
 	PongFrame   FrameType = wsframe.Pong
 )
 
+const continuation = wsframe.Continuation
+
 // CloseCode is a close code of RFC 6455, 7.4.
 type CloseCode = wsframe.CloseCode
 

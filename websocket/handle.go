@@ -34,9 +34,11 @@ func Handle(init func(w http.ResponseWriter, r *http.Request) (Handler, *Options
 // Protocol is WebSocket as a sub protocol for upgrade.Handle. Its handlers are of type Handler, its options *Options.
 var Protocol upgrade.Protocol = protocol{}
 
-type protocol struct{}
+type protocol struct {
+	began func(*Session) // for Accept; nil: nobody asks
+}
 
-func (protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error {
+func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error {
 	h, ok := handler.(Handler)
 	if !ok {
 		return fmt.Errorf("websocket: a %T is no websocket.Handler", handler)
@@ -64,6 +66,9 @@ func (protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts an
 	s := newSession(st, h, &o, req, header)
 	if agreed {
 		s.m.compress(&o, params)
+	}
+	if p.began != nil {
+		p.began(s)
 	}
 	s.begin()
 	return nil

@@ -44,6 +44,8 @@ const (
 type settings struct {
 	idle, ping, send time.Duration
 	utf8             bool
+	keepOpen         bool  // our side ends after the peer's: a client on HTTP/1.1 (RFC 6455, 7.1.1)
+	limit            int64 // of a compressed message where messages come in pieces
 }
 
 // newMachine gives a machine that starts at now.
@@ -58,8 +60,16 @@ func newMachine(o *Options, now time.Time) machine {
 		active: true,
 	}
 	m.input.rd.MaxFrameSize = or(o.MaxFrameSize, DefaultMaxFrameSize, 0)
+	m.set.limit = m.input.rd.MaxFrameSize
 	m.clock.heard = now
 	return m
+}
+
+// client makes the machine a client's: it masks what it sends, and refuses masked frames (RFC 6455, 5.1).
+func (m *machine) client(keepOpen bool, key func() [4]byte) {
+	m.input.rd.Client = true
+	m.out.key = key
+	m.set.keepOpen = keepOpen
 }
 
 // end makes r the reason; the first end counts. What was not looked at is dropped, and counts as consumed.

@@ -42,6 +42,8 @@ func (m *machine) applyOne(c *Command, now time.Time) {
 			m.stats.Out.add(n)
 			m.tellMessage(true, c.op, m.deflate.wants(c.op, n), n)
 		}
+	case cmdFragment:
+		m.fragment(c.op, c.data, c.flag)
 	case cmdClose:
 		m.sendClose(c.code, c.text)
 		m.end(Reason{Kind: upgrade.Stop}, fateFin)
@@ -96,8 +98,19 @@ func (c *Command) check() error {
 	switch {
 	case c.kind == cmdClose:
 		return wsframe.CheckClose(c.code, c.text)
-	case c.op.IsControl() && c.length() > wsframe.MaxControl:
-		return &wsframe.Error{Code: wsframe.ProtocolError, Rule: "RFC 6455, 5.5", Msg: "control frame over 125 octets"}
+	case c.kind == cmdFrame || c.kind == cmdPrepared:
+		return checkFrame(c.op, c.length())
+	}
+	return nil
+}
+
+// checkFrame says why a frame with n octets of payload cannot be a command.
+func checkFrame(op wsframe.Opcode, n int) error {
+	switch {
+	case !op.Known() || op == wsframe.Continuation || op == wsframe.Close:
+		return &wsframe.Error{Code: wsframe.InternalError, Rule: "RFC 6455, 5.2", Msg: "no frame type that a handler sends: " + op.String()}
+	case op.IsControl() && n > wsframe.MaxControl:
+		return &wsframe.Error{Code: wsframe.InternalError, Rule: "RFC 6455, 5.5", Msg: "control frame over 125 octets"}
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ type clock struct {
 	unsent   int       // octets that wait in the transport
 	total    int64     // octets handed to the transport
 	progress time.Time // when unsent last became smaller by sending, or began
-	finished bool      // our end was handed to the transport
+	said     bool      // our close frame, or what stands for it, was handed to the transport
+	finished bool      // so was our end
 	linger   time.Time // when the quiet reset is due
 }
 
@@ -36,10 +37,11 @@ func (m *machine) sent(queued int, now time.Time) {
 	}
 	k.unsent = queued
 	m.out.drop()
-	if fin {
-		k.finished = true
+	if m.fate == fateFin && !k.said {
+		k.said = true
 		k.linger = now.Add(lingerTime)
 	}
+	k.finished = k.finished || fin
 }
 
 // deadline is when tick wants to be called; zero: never.
@@ -52,7 +54,7 @@ func (m *machine) deadline() time.Time {
 	}
 	k := &m.clock
 	switch {
-	case m.fate == fateFin && k.finished:
+	case m.fate == fateFin && k.said:
 		return k.linger
 	case m.ended:
 		return d
@@ -80,7 +82,7 @@ func (m *machine) pingDue() time.Time {
 // before, for the send timeout looks at it.
 func (m *machine) tick(now time.Time) {
 	k := &m.clock
-	if m.fate == fateFin && k.finished && !now.Before(k.linger) {
+	if m.fate == fateFin && k.said && !now.Before(k.linger) {
 		m.fate = fateQuiet
 	}
 	if m.ended {

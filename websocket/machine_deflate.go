@@ -25,6 +25,9 @@ type deflation struct {
 func (m *machine) compress(o *Options, p deflate.Params) {
 	d := &deflation{on: true, level: o.Deflate.Level, bits: p.ServerMaxWindowBits, takeover: !p.ServerNoContextTakeover, threshold: o.CompressThreshold}
 	d.w, d.r = p.Server(o.Deflate.Level)
+	if m.input.rd.Client {
+		d.w, d.r = p.Client(o.Deflate.Level)
+	}
 	m.deflate = d
 	m.input.rd.Deflate = true
 }
@@ -37,6 +40,9 @@ func (d *deflation) wants(op wsframe.Opcode, n int) bool {
 // inflate gives the message whose compressed payload is p. It is good until the next.
 func (m *machine) inflate(p []byte) ([]byte, bool) {
 	limit := m.input.rd.MaxFrameSize
+	if m.input.pieces {
+		limit = m.set.limit
+	}
 	if limit == 0 {
 		limit = -1
 	}
@@ -45,7 +51,7 @@ func (m *machine) inflate(p []byte) ([]byte, bool) {
 	d.plain = out
 	switch {
 	case errors.Is(err, deflate.ErrTooBig):
-		m.fail(&wsframe.Error{Code: wsframe.MessageTooBig, Rule: "RFC 6455, 10.4", Msg: "message inflates to more than MaxFrameSize"})
+		m.fail(tooBig)
 	case err != nil:
 		m.fail(&wsframe.Error{Code: wsframe.ProtocolError, Rule: "RFC 7692, 7.2.2", Msg: err.Error()})
 	default:
@@ -66,7 +72,11 @@ func (m *machine) message(op wsframe.Opcode, p []byte, text string) {
 		p = d.text
 	}
 	before := len(m.out.b)
-	m.out.b = appendDeflated(m.out.b, op, &d.w, p)
+	h := wsframe.Header{Op: op}
+	if m.out.key != nil {
+		h.Masked, h.Key = true, m.out.key()
+	}
+	m.out.b = appendDeflated(m.out.b, h, &d.w, p)
 	m.tellDeflated(m.out.b[before:])
 }
 
@@ -78,22 +88,29 @@ func (m *machine) tellDeflated(frame []byte) {
 	}
 }
 
-// appendDeflated appends a compressed frame. Its header is made once the length is known, in a gap before the payload.
-func appendDeflated(dst []byte, op wsframe.Opcode, w *deflate.Writer, p []byte) []byte {
+// appendDeflated appends a compressed frame. Its header is made of h once the length is known, in a gap before the
+// payload.
+func appendDeflated(dst []byte, h wsframe.Header, w *deflate.Writer, p []byte) []byte {
 	var gap [wsframe.MaxHeaderLen]byte
 	start := len(dst)
 	dst = append(dst, gap[:]...)
 	dst = w.Append(dst, p)
-	n := len(dst) - start - len(gap)
-	h := wsframe.AppendHeader(gap[:0], wsframe.Header{Fin: true, RSV1: true, Op: op, Length: int64(n)})
 	payload := dst[start+len(gap):]
-	dst = append(dst[:start], h...)
+	h.Fin, h.RSV1, h.Length = true, true, int64(len(payload))
+	if h.Masked {
+		wsframe.Mask(payload, h.Key, 0)
+	}
+	dst = append(dst[:start], wsframe.AppendHeader(gap[:0], h)...)
 	return append(dst, payload...) // to the left: append moves overlapping octets rightly
 }
 
 // prepared appends a frame that was encoded for many.
 func (m *machine) prepared(p *Prepared) {
 	d := m.deflate
+	if m.out.key != nil { // a client masks each frame anew (RFC 6455, 5.3)
+		m.message(p.op, p.payload, "")
+		return
+	}
 	if !d.wants(p.op, len(p.payload)) {
 		m.out.b = append(m.out.b, p.plain...)
 		m.tellFrame(true, wsframe.Header{Fin: true, Op: p.op, Length: int64(len(p.payload))})

@@ -15,10 +15,13 @@ type input struct {
 	fin      bool   // the peer ended its side behind rest
 	consumed int    // octets looked at since the last takeConsumed
 
-	ctl   []byte // payload of an unfinished control frame
-	msg   []byte // payload of an unfinished message
-	given bool   // msg was handed to the handler by the last next
-	utf8  wsframe.UTF8
+	ctl    []byte // payload of an unfinished control frame
+	msg    []byte // payload of an unfinished message
+	pieces bool   // a message is given in pieces, as it arrives (Conn)
+	piece  piece  // what the last one was
+	size   int    // octets of the message so far, in pieces
+	given  bool   // msg was handed to the handler by the last next
+	utf8   wsframe.UTF8
 }
 
 // feed lends b until settle. fin: the peer has ended its side behind it. It may be called with nothing: that is an
@@ -31,18 +34,35 @@ func (m *machine) feed(b []byte, fin bool, now time.Time) {
 	case m.ended:
 		in.consumed += len(b)
 	case len(in.rest) == 0:
-		in.rest = b
+		in.rest, in.held = b, nil
 	default:
 		in.hold()
+		looked := len(in.held) - len(in.rest)
 		in.held = append(in.held, b...)
-		in.rest = in.held
+		in.rest = in.held[looked:]
 	}
 }
 
-// hold makes rest our own.
+// hold makes rest our own: the end of held. What was looked at before it goes once it is half of held, so that a
+// peer's small pieces are not moved again and again.
 func (in *input) hold() {
+	if in.held != nil && len(in.rest) > len(in.held)/2 {
+		return
+	}
 	in.held = append(in.held[:0], in.rest...)
 	in.rest = in.held
+}
+
+// gather appends p to the unfinished message. Its room doubles as octets arrive, up to the largest message there may
+// be: where that is MaxFrameSize, growing never needs more than twice as much at once (BEHAVIOUR 6).
+func (in *input) gather(p []byte) {
+	need, most := len(in.msg)+len(p), in.rd.MaxFrameSize
+	if need > cap(in.msg) && most > 0 && int64(need) <= most {
+		grown := make([]byte, len(in.msg), min(int64(2*need), most))
+		copy(grown, in.msg)
+		in.msg = grown
+	}
+	in.msg = append(in.msg, p...)
 }
 
 // settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.
@@ -169,8 +189,17 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 		m.fail(&wsframe.Error{Code: wsframe.InvalidPayload, Rule: "RFC 6455, 8.1", Msg: "text is not UTF-8"})
 		return Frame{}, false
 	}
+	if in.pieces {
+		if !ev.Compressed {
+			return m.pass(ev.Op, p, first, last)
+		}
+		if m.set.limit > 0 && int64(len(in.msg)+len(p)) > m.set.limit {
+			m.fail(tooBig)
+			return Frame{}, false
+		}
+	}
 	if !first || !last {
-		in.msg = append(in.msg, p...)
+		in.gather(p)
 		p = in.msg
 	}
 	if !last {
@@ -183,10 +212,34 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 			return Frame{}, false
 		}
 	}
-	m.stats.In.add(len(p))
-	m.tellMessage(false, ev.Op, ev.Compressed, len(p))
+	in.piece = piece{first: true, last: true}
+	m.received(ev.Op, ev.Compressed, len(p))
 	return Frame{Type: ev.Op, Payload: p}, true
 }
+
+func (m *machine) received(op wsframe.Opcode, compressed bool, n int) {
+	m.stats.In.add(n)
+	m.tellMessage(false, op, compressed, n)
+}
+
+// piece is where in its message a payload stands that next gave.
+type piece struct{ first, last bool }
+
+// pass gives a piece of a message on as it is.
+func (m *machine) pass(op wsframe.Opcode, p []byte, first, last bool) (Frame, bool) {
+	in := &m.input
+	if first {
+		in.size = 0
+	}
+	if in.size += len(p); last {
+		m.received(op, false, in.size)
+	}
+	in.piece = piece{first, last}
+	return Frame{Type: op, Payload: p}, first || last || len(p) > 0
+}
+
+// tooBig is for a message that is larger than MaxFrameSize once it is whole.
+var tooBig = &wsframe.Error{Code: wsframe.MessageTooBig, Rule: "RFC 6455, 10.4", Msg: "message over MaxFrameSize"}
 
 // inflated gives the message of a compressed payload, judged.
 func (m *machine) inflated(op wsframe.Opcode, p []byte) ([]byte, bool) {

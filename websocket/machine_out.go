@@ -4,20 +4,46 @@ import "weir/wsframe"
 
 // output is what is to be sent: frames encoded one behind the other.
 type output struct {
-	b []byte
+	b    []byte
+	key  func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
+	kind wsframe.Opcode // of the message being sent in fragments
+	size int            // octets of it so far
 }
 
-// frame appends one unfragmented, unmasked frame. The payload is p, or text where p is nil.
-func (o *output) frame(op wsframe.Opcode, p []byte, text string) {
-	o.b = wsframe.AppendHeader(o.b, wsframe.Header{Fin: true, Op: op, Length: int64(len(p) + len(text))})
+// frame appends one frame in the shortest length form. The payload is p, or text where p is nil.
+func (o *output) frame(h wsframe.Header, p []byte, text string) {
+	h.Length = int64(len(p) + len(text))
+	if o.key != nil {
+		h.Masked, h.Key = true, o.key()
+	}
+	o.b = wsframe.AppendHeader(o.b, h)
+	start := len(o.b)
 	o.b = append(o.b, p...)
 	o.b = append(o.b, text...)
+	if h.Masked {
+		wsframe.Mask(o.b[start:], h.Key, 0)
+	}
 }
 
-// sendFrame sends one uncompressed frame.
+// sendFrame sends one uncompressed, unfragmented frame.
 func (m *machine) sendFrame(op wsframe.Opcode, p []byte, text string) {
-	m.out.frame(op, p, text)
+	m.out.frame(wsframe.Header{Fin: true, Op: op}, p, text)
 	m.tellFrame(true, wsframe.Header{Fin: true, Op: op, Length: int64(len(p) + len(text))})
+}
+
+// fragment sends one frame of a message: op is text or binary first, then continuation.
+func (m *machine) fragment(op wsframe.Opcode, p []byte, fin bool) {
+	h := wsframe.Header{Fin: fin, Op: op}
+	m.out.frame(h, p, "")
+	h.Length = int64(len(p))
+	m.tellFrame(true, h)
+	if op != wsframe.Continuation {
+		m.out.kind, m.out.size = op, 0
+	}
+	if m.out.size += len(p); fin {
+		m.stats.Out.add(m.out.size)
+		m.tellMessage(true, m.out.kind, false, m.out.size)
+	}
 }
 
 // sendClose sends a close frame.
@@ -31,7 +57,8 @@ func (o *output) drop() { o.b = o.b[:0] }
 
 // output gives what is to be sent now, and whether our side ends behind it. It is good until sent.
 func (m *machine) output() (b []byte, fin bool) {
-	return m.out.b, m.fate == fateFin && !m.clock.finished
+	wait := m.set.keepOpen && !m.input.fin
+	return m.out.b, m.fate == fateFin && !m.clock.finished && !wait
 }
 
 // Counts are messages, and the octets of their payloads.

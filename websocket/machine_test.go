@@ -20,8 +20,8 @@ func masked(h wsframe.Header, payload string) []byte {
 	return wsframe.AppendFrame(nil, h, []byte(payload))
 }
 
-func fin(op wsframe.Opcode) wsframe.Header  { return wsframe.Header{Fin: true, Op: op} }
-func part(op wsframe.Opcode) wsframe.Header { return wsframe.Header{Op: op} }
+func fin(op wsframe.Opcode) wsframe.Header   { return wsframe.Header{Fin: true, Op: op} }
+func begun(op wsframe.Opcode) wsframe.Header { return wsframe.Header{Op: op} }
 
 func closePayload(code CloseCode, text string) string {
 	return string(wsframe.AppendClose(nil, code, text))
@@ -65,23 +65,23 @@ func inputs() map[string][]byte {
 		"6455-5.6/text":                 text("hello"),
 		"6455-5.6/empty":                text(""),
 		"6455-5.6/binary_126":           masked(fin(wsframe.Binary), strings.Repeat("b", 126)),
-		"6455-5.4/fragments":            join(masked(part(wsframe.Text), "Gr\xc3"), masked(part(wsframe.Continuation), "\xbc\xc3\x9f"), masked(fin(wsframe.Continuation), "e")),
-		"6455-5.4/ping_between":         join(masked(part(wsframe.Text), "a"), masked(fin(wsframe.Ping), "p"), masked(fin(wsframe.Continuation), "b")),
-		"6455-5.5.1/close_between":      join(masked(part(wsframe.Text), "a"), masked(fin(wsframe.Close), ""), masked(fin(wsframe.Continuation), "b")),
+		"6455-5.4/fragments":            join(masked(begun(wsframe.Text), "Gr\xc3"), masked(begun(wsframe.Continuation), "\xbc\xc3\x9f"), masked(fin(wsframe.Continuation), "e")),
+		"6455-5.4/ping_between":         join(masked(begun(wsframe.Text), "a"), masked(fin(wsframe.Ping), "p"), masked(fin(wsframe.Continuation), "b")),
+		"6455-5.5.1/close_between":      join(masked(begun(wsframe.Text), "a"), masked(fin(wsframe.Close), ""), masked(fin(wsframe.Continuation), "b")),
 		"6455-5.5.1/close_code_text":    join(text("x"), masked(fin(wsframe.Close), closePayload(4001, "bye")), text("y")),
 		"6455-5.5.1/close_one_octet":    join(text("x"), masked(fin(wsframe.Close), "a")),
 		"6455-5.5.1/close_bad_utf8":     masked(fin(wsframe.Close), closePayload(1000, "ok\xff")),
 		"6455-7.4.1/close_1005":         masked(fin(wsframe.Close), closePayload(1005, "")),
-		"6455-8.1/bad_utf8_in_2nd":      join(masked(part(wsframe.Text), "ok"), masked(fin(wsframe.Continuation), "\xed\xa0\x80")),
+		"6455-8.1/bad_utf8_in_2nd":      join(masked(begun(wsframe.Text), "ok"), masked(fin(wsframe.Continuation), "\xed\xa0\x80")),
 		"6455-8.1/ends_in_character":    text("\xe2\x82"),
 		"6455-5.5/long_ping":            masked(fin(wsframe.Ping), strings.Repeat("p", 126)),
 		"6455-5.1/unmasked":             join(text("x"), wsframe.AppendFrame(nil, fin(wsframe.Text), []byte("y"))),
 		"6455-5.2/rsv2":                 join(text("x"), masked(wsframe.Header{Fin: true, RSV2: true, Op: wsframe.Text}, "y")),
 		"6455-5.2/opcode_3":             join(text("x"), masked(fin(3), "y")),
 		"6455-5.4/lone_continuation":    join(text("x"), masked(fin(wsframe.Continuation), "y")),
-		"6455-5.4/text_inside":          join(masked(part(wsframe.Text), "x"), text("y")),
+		"6455-5.4/text_inside":          join(masked(begun(wsframe.Text), "x"), text("y")),
 		"6455-10.4/over_max_frame_size": join(text("x"), masked(fin(wsframe.Text), strings.Repeat("x", 301))),
-		"6455-10.4/over_in_fragments":   join(masked(part(wsframe.Text), strings.Repeat("x", 200)), masked(fin(wsframe.Continuation), strings.Repeat("x", 101))),
+		"6455-10.4/over_in_fragments":   join(masked(begun(wsframe.Text), strings.Repeat("x", 200)), masked(fin(wsframe.Continuation), strings.Repeat("x", 101))),
 	}
 }
 

@@ -37,7 +37,7 @@ func (p *Prepared) deflated(level, bits int) []byte {
 	b, ok := p.made[k]
 	if !ok {
 		w := deflate.NewWriter(level, bits, false)
-		b = appendDeflated(nil, p.op, &w, p.payload)
+		b = appendDeflated(nil, wsframe.Header{Op: p.op}, &w, p.payload)
 		if p.made == nil {
 			p.made = map[deflateKey][]byte{}
 		}

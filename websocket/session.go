@@ -40,6 +40,9 @@ type Session struct {
 	alarm      alarm
 	sc         *scratch
 
+	parts   *connHandler  // the session of a Conn: messages come in parts
+	waiters chan struct{} // closed when there is room, see do
+
 	over    atomic.Bool  // ended: what arrives is dropped where it arrives
 	backlog atomic.Int32 // posts that wait
 
@@ -64,6 +67,7 @@ type inbox struct {
 	alarm   bool // the timer fired
 	drain   bool // the server shuts down
 	cut     bool // the session is to be given up
+	resume  bool // a Conn has been read far enough
 }
 
 // The errors of Post.
@@ -84,6 +88,9 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 		}
 	}
 	s.run = s.work
+	if s.parts, _ = h.(*connHandler); s.parts != nil {
+		s.m.input.pieces, s.m.input.rd.MaxFrameSize = true, 0
+	}
 	s.group = o.Group
 	s.mail.Claim()
 	return s
@@ -117,6 +124,8 @@ func (s *Session) attach() {
 	high := s.sendHigh()
 	s.st.Attach(s, stream.Limits{Window: s.opt.Window, Low: high / 2, WriteTimeout: or(s.opt.SendTimeout, DefaultSendTimeout, -1)})
 }
+
+func (s *Session) window() int { return or(s.opt.Window, stream.DefaultWindow, stream.DefaultWindow) }
 
 func (s *Session) sendHigh() int { return or(s.opt.SendHigh, DefaultSendHigh, 0) }
 
@@ -158,7 +167,10 @@ func (s *Session) Context() context.Context { return s.ctx.get(s.opt.Context) }
 func (s *Session) Data(b []byte, fin bool) {
 	if s.over.Load() {
 		s.st.Release(len(b))
-		return
+		if !fin {
+			return
+		}
+		b = nil // a client may still have to end its side
 	}
 	if s.own && s.mail.Claim() {
 		s.takeScratch()
@@ -215,6 +227,10 @@ func (s *Session) cut() {
 	s.mail.Lock().cut = true
 	s.start(s.mail.Unlock())
 }
+
+// Cut gives the session up, at once and without a close frame: RST_STREAM(CANCEL) or a TCP reset. What waits to be sent is
+// dropped, and the handler is told error closed. It is for a peer that does not read; others are closed with a command.
+func (s *Session) Cut() { s.cut() }
 
 func (s *Session) logger() *slog.Logger {
 	if s.opt.Logger == nil {

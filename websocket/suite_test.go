@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -27,12 +26,14 @@ import (
 
 // The suite runs one body over every transport, in fake time over an in-memory network: a real http.Server with
 // ConfigureServer, and a raw client. The mode pipe has no HTTP: the session runs on one end of stream.Pipe.
-var modes = []string{"pipe", "h1", "h1tls", "h2c", "h2"}
+var (
+	all       = []string{"pipe", "h1", "h1tls", "h2c", "h2"}
+	overHTTP  = all[1:] // the modes that have a handshake
+	overHTTP1 = all[1:3]
+	overHTTP2 = all[3:]
+)
 
 var only = flag.String("mode", "", "run the suite in this mode alone")
-
-// overHTTP are the modes that have a handshake.
-var overHTTP = modes[1:]
 
 // wire is the client's end: octets, an end (io.EOF), a reset (any other error).
 type wire interface {
@@ -53,20 +54,25 @@ type house struct {
 	// What the next request to / gets.
 	handler websocket.Handler
 	opts    *websocket.Options
+	offer   string // Sec-WebSocket-Extensions of the next open
 	mux     *http.ServeMux
 
+	fault  chan error   // what the server's end of the next connection fails with; nil: it does not
 	shared *h2test.Peer // the connection of h2 modes
 	close  []func()
 }
 
+// setUp changes a server, and what ConfigureServer is told, before it is configured.
+type setUp func(*http.Server, *websocket.Config)
+
 // each runs body once for each of the modes, in a bubble of its own.
 func each(t *testing.T, modes []string, body func(h *house)) {
 	t.Helper()
-	eachWith(t, modes, func(*http.Server) {}, body)
+	eachWith(t, modes, func(*http.Server, *websocket.Config) {}, body)
 }
 
 // eachWith is each for a server that prepare has changed before it was configured.
-func eachWith(t *testing.T, modes []string, prepare func(*http.Server), body func(h *house)) {
+func eachWith(t *testing.T, modes []string, prepare setUp, body func(h *house)) {
 	for _, m := range modes {
 		if *only != "" && *only != m {
 			continue
@@ -75,12 +81,17 @@ func eachWith(t *testing.T, modes []string, prepare func(*http.Server), body fun
 	}
 }
 
-func run(t *testing.T, mode string, prepare func(*http.Server), body func(h *house)) {
+func run(t *testing.T, mode string, prepare setUp, body func(h *house)) {
 	h := &house{T: t, mode: mode, mux: http.NewServeMux(), log: new(lockedBuilder)}
 	if mode != "pipe" {
 		h.serve(prepare)
 	}
+	defer h.end()
 	body(h)
+}
+
+// end closes the house, so that nothing is left in the bubble, also of a test that failed.
+func (h *house) end() {
 	for _, f := range h.close {
 		f()
 	}
@@ -93,7 +104,7 @@ func run(t *testing.T, mode string, prepare func(*http.Server), body func(h *hou
 	synctest.Wait()
 }
 
-func (h *house) serve(prepare func(*http.Server)) {
+func (h *house) serve(prepare setUp) {
 	h.mux.Handle("/", websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
 		return h.handler, h.opts
 	}))
@@ -103,8 +114,9 @@ func (h *house) serve(prepare func(*http.Server)) {
 	}))
 	h.mux.HandleFunc("/plain", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "plain") })
 	h.srv = &http.Server{Handler: h.mux, ErrorLog: log.New(h.log, "", 0)}
-	prepare(h.srv)
-	ws, err := websocket.ConfigureServer(h.srv, nil)
+	cfg := new(websocket.Config)
+	prepare(h.srv, cfg)
+	ws, err := websocket.ConfigureServer(h.srv, cfg)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -113,10 +125,10 @@ func (h *house) serve(prepare func(*http.Server)) {
 	h.close = append(h.close, func() { h.ln.Close() })
 	if h.tls() {
 		h.srv.TLSConfig.Certificates = []tls.Certificate{testCert()}
-		go h.srv.ServeTLS(h.ln, "", "") // ends when the listener is closed
+		go h.srv.ServeTLS(listener{h.ln, h}, "", "") // ends when the listener is closed
 		return
 	}
-	go h.srv.Serve(h.ln) // ends when the listener is closed
+	go h.srv.Serve(listener{h.ln, h}) // ends when the listener is closed
 }
 
 func (h *house) tls() bool   { return h.mode == "h1tls" || h.mode == "h2" }
@@ -171,31 +183,43 @@ func (h *house) tryOpen(handler websocket.Handler, o *websocket.Options) (*clien
 	h.Helper()
 	h.handler, h.opts = handler, o
 	var w wire
+	answer := ""
 	switch {
 	case h.mode == "pipe":
 		a, b := stream.Pipe()
-		websocket.Open(a, handler, o, &websocket.PartialRequest{})
+		answer = websocket.Open(a, handler, o, &websocket.PartialRequest{}, h.offer).Extensions()
 		pw := newPipeWire(b)
 		h.close = append(h.close, pw.reset)
 		w = pw
 	case h.http2():
-		t, err := h.peer().Connect("/", "sec-websocket-version", "13")
+		t, err := h.peer().Connect("/", h.offered("sec-websocket-version", "13")...)
 		if err != nil {
 			return nil, err
 		}
 		if t.Status != 200 {
 			return nil, fmt.Errorf("status %d", t.Status)
 		}
-		w = t
+		w, answer = t, t.Field("sec-websocket-extensions")
 	default:
 		nc := h.dial()
-		resp, rest := h.upgrade(nc, upgradeRequest)
+		resp, rest := h.upgrade(nc, strings.Join(append([]string{strings.TrimSuffix(upgradeRequest, "\r\n")}, h.offered()...), "")+"\r\n")
 		if resp.StatusCode != 101 {
 			return nil, fmt.Errorf("status %d", resp.StatusCode)
 		}
-		w = &h1wire{Conn: nc, r: rest}
+		w, answer = &h1wire{Conn: nc, r: rest}, strings.Join(resp.Header["Sec-Websocket-Extensions"], ",")
 	}
-	return &client{house: h, wire: w}, nil
+	return &client{house: h, wire: w, codec: newCodec(answer), answer: answer}, nil
+}
+
+// offered adds the offer to the fields of a request: names and values in turn, or lines.
+func (h *house) offered(fields ...string) []string {
+	switch {
+	case h.offer == "":
+		return fields
+	case h.http2():
+		return append(fields, "sec-websocket-extensions", h.offer)
+	}
+	return append(fields, "Sec-WebSocket-Extensions: "+h.offer+"\r\n")
 }
 
 const upgradeRequest = "GET / HTTP/1.1\r\nHost: weir.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
@@ -248,79 +272,45 @@ func (c *client) reset() {
 	}
 }
 
-// pipeWire makes a wire of the client's end of a pipe.
-type pipeWire struct {
-	st       stream.Stream
-	mu       sync.Mutex
-	changed  *sync.Cond
-	in       []byte
-	fin      bool
-	err      error
-	over     bool
-	deadline time.Time
+// listener gives the server connections that can be made to fail.
+type listener struct {
+	*memnet.Listener
+	h *house
 }
 
-func newPipeWire(st stream.Stream) *pipeWire {
-	w := &pipeWire{st: st}
-	w.changed = sync.NewCond(&w.mu)
-	st.Attach(w, stream.Limits{Window: 1 << 30})
-	return w
-}
-
-func (w *pipeWire) Data(b []byte, fin bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.in = append(w.in, b...)
-	w.fin = fin
-	w.st.Release(len(b))
-	w.changed.Broadcast()
-}
-
-func (w *pipeWire) Drained() {}
-
-func (w *pipeWire) Closed(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.err, w.over = err, true
-	w.changed.Broadcast()
-}
-
-func (w *pipeWire) SetReadDeadline(t time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.deadline = t
-	time.AfterFunc(time.Until(t), w.changed.Broadcast)
-	return nil
-}
-
-func (w *pipeWire) Read(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for len(w.in) == 0 {
-		switch {
-		case w.fin:
-			return 0, io.EOF
-		case w.over && w.err != nil:
-			return 0, w.err
-		case w.over:
-			return 0, io.EOF
-		case !w.deadline.IsZero() && !time.Now().Before(w.deadline):
-			return 0, errors.New("read deadline")
-		}
-		w.changed.Wait()
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if fault := l.h.fault; err == nil && fault != nil {
+		return &failing{Conn: c.(*memnet.Conn), fault: fault}, nil
 	}
-	n := copy(b, w.in)
-	w.in = w.in[n:]
-	return n, nil
+	return c, err
 }
 
-func (w *pipeWire) Write(b []byte) (int, error) {
-	_, err := w.st.Send([][]byte{b}, false)
-	return len(b), err
+// failing is a connection whose Read fails with what comes from fault.
+type failing struct {
+	*memnet.Conn
+	fault chan error
 }
 
-func (w *pipeWire) CloseWrite() error { _, err := w.st.Send(nil, true); return err }
-func (w *pipeWire) reset()            { w.st.Reset(stream.Cancel) }
+func (f *failing) Read(b []byte) (int, error) {
+	read := make(chan struct{})
+	failed := make(chan error, 1)
+	go func() { // ends with the Read
+		select {
+		case err := <-f.fault:
+			failed <- err
+			_ = f.SetReadDeadline(time.Unix(1, 0)) // cannot fail
+		case <-read:
+			failed <- nil
+		}
+	}()
+	n, err := f.Conn.Read(b)
+	close(read)
+	if e := <-failed; e != nil {
+		return n, e
+	}
+	return n, err
+}
 
 type lockedBuilder struct {
 	mu sync.Mutex

@@ -50,6 +50,9 @@ func (s *Session) take(box *inbox, lent []byte) {
 	if s.stalled {
 		s.flush()
 	}
+	if box.resume {
+		s.m.setActive(true)
+	}
 	s.frames()
 	if s.gone {
 		s.m.lost(errorName(s.goneErr), s.goneErr, fateGone)
@@ -63,6 +66,7 @@ func (s *Session) take(box *inbox, lent []byte) {
 	}
 	if box.drain && !s.m.ended {
 		s.askDrain()
+		s.frames() // Drain may have said Active(true)
 	}
 	s.finish()
 	box.data.free()
@@ -79,7 +83,13 @@ func (s *Session) frames() {
 		if !ok {
 			return
 		}
-		s.call(call{kind: callHandle, frame: f})
+		if p := &s.m.input.piece; s.parts != nil && f.IsData() {
+			if s.parts.part(part{f.Type, f.Payload, p.last}, s.window()) {
+				s.m.setActive(false)
+			}
+		} else {
+			s.call(call{kind: callHandle, frame: f})
+		}
 		s.relieve(n)
 	}
 }
@@ -137,6 +147,7 @@ func (s *Session) flush() {
 	s.headless = false
 	s.m.sent(queued, time.Now())
 	s.stalled = queued > s.sendHigh()
+	s.wakeWaiters()
 }
 
 // pending says that something waits for a flush.
@@ -152,6 +163,7 @@ func (s *Session) finish() {
 	}
 	if s.m.ended {
 		s.over.Store(true)
+		s.wakeWaiters()
 		s.posts = nil
 		s.terminate()
 		s.settleFate()

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"encoding/json"
-	"net"
 	"net/http"
 	"strings"
 
@@ -40,7 +39,8 @@ type headers struct {
 }
 
 // headersEndpoint answers with the request, then closes.
-func headersEndpoint(r *http.Request, _ *query) websocket.Handler {
+func (s *server) headersEndpoint(r *http.Request, _ *query) websocket.Handler {
+	from := s.config.trusted.origin(r)
 	h := &headers{report: requestReport{
 		Method:     r.Method,
 		Protocol:   r.Header.Get("Upgrade"),
@@ -50,14 +50,17 @@ func headersEndpoint(r *http.Request, _ *query) websocket.Handler {
 		Query:      r.URL.RawQuery,
 		Headers:    r.Header.Clone(),
 		RemoteAddr: r.RemoteAddr,
-		ClientIP:   r.RemoteAddr,
+		ClientIP:   from.ip,
 		TLS:        reportTLS(r.TLS),
 	}}
 	if r.TLS != nil {
 		h.report.Scheme = "https"
 	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		h.report.ClientIP = host
+	if from.scheme != "" {
+		h.report.Scheme = from.scheme
+	}
+	if from.host != "" {
+		h.report.Authority = from.host
 	}
 	for name, v := range r.Header {
 		if strings.HasPrefix(name, ":") { // :protocol is in there

@@ -14,26 +14,28 @@ type endpoint func(r *http.Request, q *query) websocket.Handler
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, e := range map[string]endpoint{
-		"/echo":     echoEndpoint,
-		"/commands": commandsEndpoint,
-		"/push":     pushEndpoint,
-		"/source":   sourceEndpoint,
-		"/discard":  discardEndpoint,
-		"/headers":  headersEndpoint,
-		"/close":    closeEndpoint,
+		"/echo":         echoEndpoint,
+		"/commands":     commandsEndpoint,
+		"/push":         pushEndpoint,
+		"/source":       sourceEndpoint,
+		"/discard":      discardEndpoint,
+		"/headers":      s.headersEndpoint,
+		"/close":        closeEndpoint,
+		"/rooms/{name}": s.rooms.endpoint,
 	} {
 		mux.Handle(path, s.websocket(e))
 	}
 	mux.HandleFunc("/", serveIndex)
 	mux.HandleFunc("GET /healthz", s.serveHealth)
+	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.HandleFunc("GET /bytes/{n}", serveBytes)
 	mux.HandleFunc("POST /upload", serveUpload)
 	return mux
 }
 
-// websocket serves e: options from the flags and the query, and events for its open and its end.
+// websocket serves e: options from the flags and the query, events for its open and its end, and metrics.
 func (s *server) websocket(e endpoint) http.Handler {
-	return websocket.Handle(func(w http.ResponseWriter, r *http.Request) (websocket.Handler, *websocket.Options) {
+	return s.metrics.handshake(websocket.Handle(func(w http.ResponseWriter, r *http.Request) (websocket.Handler, *websocket.Options) {
 		q := &query{Values: r.URL.Query()}
 		opts := s.config.options(q, s.log)
 		h := e(r, q)
@@ -41,8 +43,9 @@ func (s *server) websocket(e endpoint) http.Handler {
 			http.Error(w, q.err.Error(), http.StatusBadRequest)
 			return nil, nil
 		}
+		opts.Trace = (&socketMetrics{metrics: s.metrics}).trace
 		return s.events.watch(h, r.URL.Path), opts
-	})
+	}))
 }
 
 // echoEndpoint sends messages back. Pings are answered by the stack.

@@ -57,6 +57,7 @@ type terminateEvent struct {
 	In             counts  `json:"in"`
 	Out            counts  `json:"out"`
 	Crash          string  `json:"crash,omitempty"`
+	Cut            string  `json:"cut,omitempty"` // why the server gave it up: backlog
 }
 
 type counts struct {
@@ -158,6 +159,9 @@ func (w *watched) Terminate(r websocket.Reason, req *websocket.PartialRequest) {
 	} else {
 		st := w.session.Stats()
 		e.In, e.Out = counts(st.In), counts(st.Out)
+	}
+	if h, ok := w.Handler.(interface{ whyCut() string }); ok {
+		e.Cut = h.whyCut()
 	}
 	switch r.Kind {
 	case websocket.ReasonRemote:

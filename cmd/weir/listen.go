@@ -32,6 +32,9 @@ func (c *config) listeners() (ls []listener, err error) {
 		if err != nil {
 			return ls, fmt.Errorf("--listen: %w", err)
 		}
+		if c.proxyProtocol {
+			l = proxyListener{l}
+		}
 		ls = append(ls, listener{Listener: l})
 	}
 	if c.tlsListen != "" {

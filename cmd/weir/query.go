@@ -65,6 +65,9 @@ func (c *config) options(q *query, log *slog.Logger) *websocket.Options {
 		Subprotocols:   c.subprotocols,
 		Origins:        c.origins,
 		Logger:         log,
+		Compress:       q.number("compress", 0, 0, 1) == 1 || c.compress && !q.Has("compress"),
+		Deflate:        c.deflate,
+		Backlog:        roomBacklog,
 	}
 	if len(o.Origins) == 0 {
 		o.Origins = []string{"*"}

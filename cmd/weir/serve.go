@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"weir/websocket"
 )
 
 const serveLong = `A test server for WebSockets, over HTTP/1.1 (RFC 6455) and HTTP/2 (RFC 8441).
@@ -23,9 +25,10 @@ either version of HTTP; what is printed on standard output is one JSON event a l
   /discard    reads and drops, and counts
   /headers    one message, the request as JSON
   /close      ?code=N&reason=S: closes at once
-  Each takes max_frame_size=N, idle_timeout=MS, validate_utf8=0|1 and window=N in its query.
+  /rooms/NAME what one member sends goes to every member
+  Each takes compress=0|1, max_frame_size=N, idle_timeout=MS, validate_utf8=0|1 and window=N in its query.
 
-  /  /healthz  /bytes/N  /upload are ordinary HTTP.
+  / is a console for browsers. /healthz  /metrics  /bytes/N  /upload are ordinary HTTP.
 
 SIGTERM or SIGINT drains: every WebSocket is closed with 1001, exit code 0; 1 if some had to be cut. A second one stops
 at once.`
@@ -33,6 +36,8 @@ at once.`
 const serveExample = `  weir serve                                           127.0.0.1:8080 and, with a certificate made in memory, 127.0.0.1:8443
   weir serve --listen 127.0.0.1:0 --tls-listen ""      one free port; the first line on standard output names it
   weir serve --listen unix:/tmp/weir.sock -v           a unix socket, and all of the log
+  weir serve --compress --deflate server-max-window-bits=10,server-no-context-takeover
+  weir serve --proxy-protocol --trusted-proxy 10.0.0.0/8 behind proxies
   weir serve --cert cert.pem --key key.pem             a certificate of your own
 
   npx wscat -c ws://127.0.0.1:8080/echo
@@ -47,6 +52,8 @@ type config struct {
 	tlsListen         string
 	cert, key         string
 	noExtendedConnect bool
+	compress          bool
+	deflate           websocket.DeflateOptions
 	maxFrameSize      int64
 	idleTimeout       time.Duration
 	window            int
@@ -54,6 +61,8 @@ type config struct {
 	subprotocols      []string
 	origins           []string
 	noValidateUTF8    bool
+	proxyProtocol     bool
+	trusted           trust
 	drain             time.Duration
 	logFormat         string
 	verbose           bool
@@ -84,6 +93,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&c.cert, "cert", "", "certificate, a PEM `file`; without it one for localhost is made in memory")
 	f.StringVar(&c.key, "key", "", "its key, a PEM `file`")
 	f.BoolVar(&c.noExtendedConnect, "no-extended-connect", false, "HTTP/2 without WebSockets (RFC 8441)")
+	f.BoolVar(&c.compress, "compress", false, "offer permessage-deflate (RFC 7692) to every endpoint")
+	f.Var(deflateFlag{&c.deflate}, "deflate", "how: level (0 to 9), server-max-window-bits, client-max-window-bits (8 to 15), server-no-context-takeover, client-no-context-takeover; mem-level is taken and has no effect")
 	f.Int64Var(&c.maxFrameSize, "max-frame-size", 1_000_000, "`octets` of a frame and of a message; 0: unlimited")
 	f.DurationVar(&c.idleTimeout, "idle-timeout", 60*time.Second, "ends a WebSocket that received nothing for so long; 0: never")
 	f.IntVar(&c.window, "window", 65535, "receive window of a WebSocket, `octets`")
@@ -91,6 +102,8 @@ func serveCommand() *cobra.Command {
 	f.StringArrayVar(&c.subprotocols, "subprotocol", nil, "a sub protocol's `name`; repeatable; the first that the client offers is chosen")
 	f.StringArrayVar(&c.origins, "origin", nil, "allowed origin, a `pattern`; repeatable; others get 403 (default any)")
 	f.BoolVar(&c.noValidateUTF8, "no-validate-utf8", false, "take text as it comes")
+	f.BoolVar(&c.proxyProtocol, "proxy-protocol", false, "require a PROXY header, version 1 or 2, on cleartext listeners")
+	f.Var(trustFlag{&c.trusted}, "trusted-proxy", "a proxy whose Forwarded or X-Forwarded-* is believed; repeatable")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "how long SIGTERM or SIGINT drains before it cuts")
 	f.StringVar(&c.logFormat, "log", "text", "log `format`, text or json")
 	f.BoolVarP(&c.verbose, "verbose", "v", false, "log everything")

@@ -24,15 +24,22 @@ type server struct {
 	config   *config
 	log      *slog.Logger
 	events   *events
+	metrics  *metrics
+	rooms    *rooms
 	draining atomic.Bool
 }
 
 // errCut says that the drain deadline came before the last session's end.
 var errCut = errors.New("drain: some connections were cut")
 
+func newServer(c *config, log *slog.Logger, stdout io.Writer) *server {
+	m := newMetrics()
+	return &server{config: c, log: log, events: newEvents(stdout), metrics: m, rooms: newRooms(m.slow.Inc)}
+}
+
 // serve runs until a signal has drained it (nil, or errCut), or a listener fails.
 func serve(c *config, log *slog.Logger, stdout io.Writer) error {
-	s := &server{config: c, log: log, events: newEvents(stdout)}
+	s := newServer(c, log, stdout)
 	srv, ws, err := s.httpServer()
 	if err != nil {
 		return err

@@ -20,14 +20,17 @@ type Options struct {
 	Settings  []http2.Setting // in the peer's first SETTINGS
 	Manual    bool            // nothing is answered, and no credit given, by itself
 	NoPreface bool            // send nothing at the start, not even SETTINGS
+	Server    bool            // play the server: take the client's preface, and send none; Manual, for it knows no requests
 	Host      string          // :authority; "example.test" if empty
 	Scheme    string          // :scheme; "http" if empty
 }
 
-// Peer is the client side of one HTTP/2 connection. Its methods may be called from any goroutine.
+// Peer is the client side of one HTTP/2 connection, or with Options.Server the other. Its methods may be called from any goroutine.
 type Peer struct {
 	nc   net.Conn
 	opts Options
+
+	preface string // of the client, still to come; the reader's
 
 	mu       sync.Mutex
 	changed  sync.Cond // anything below changed
@@ -63,8 +66,16 @@ func New(nc net.Conn, o Options) *Peer {
 			p.mine = int(s.Val)
 		}
 	}
+	if o.Server {
+		p.opts.Manual = true
+		p.preface = http2.ClientPreface
+	}
 	if !o.NoPreface {
-		p.WriteRaw(append([]byte(http2.ClientPreface), settingsFrame(o.Settings)...))
+		var first []byte
+		if !o.Server {
+			first = []byte(http2.ClientPreface)
+		}
+		p.WriteRaw(append(first, settingsFrame(o.Settings)...))
 	}
 	go p.read() // ends with the connection
 	return p
@@ -207,12 +218,13 @@ func (p *Peer) read() {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := p.nc.Read(buf)
-		fs, ferr := dec.Feed(buf[:n])
+		b, perr := p.greeting(buf[:n])
+		fs, ferr := dec.Feed(b)
 		p.mu.Lock()
 		for _, f := range fs {
 			p.frame(f)
 		}
-		if err = errors.Join(ferr, err); err != nil {
+		if err = errors.Join(perr, ferr, err); err != nil {
 			p.err = err
 			if errors.Is(err, io.EOF) {
 				p.err = io.EOF
@@ -228,6 +240,16 @@ func (p *Peer) read() {
 			return
 		}
 	}
+}
+
+// greeting takes the client's preface off what was read.
+func (p *Peer) greeting(b []byte) ([]byte, error) {
+	n := min(len(b), len(p.preface))
+	if string(b[:n]) != p.preface[:n] {
+		return nil, fmt.Errorf("h2test: no client preface but %q", b)
+	}
+	p.preface = p.preface[n:]
+	return b[n:], nil
 }
 
 // frame takes one frame; the caller holds mu.

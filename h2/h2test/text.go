@@ -41,7 +41,7 @@ func (e *Encoder) Block(fields ...string) []byte {
 //
 // A word with spaces is quoted as in Go: "user-agent=a b".
 func (e *Encoder) Append(dst []byte, line string) ([]byte, error) {
-	w, err := words(line)
+	w, err := Words(line)
 	if err != nil || len(w) == 0 {
 		return dst, fmt.Errorf("h2test: cannot read %q: %v", line, err)
 	}
@@ -219,8 +219,8 @@ func (a *args) code() uint32 {
 	return a.id()
 }
 
-// words splits a line at spaces; a word that begins with a quote is a Go string.
-func words(line string) ([]string, error) {
+// Words splits a line at spaces; a word that begins with a quote is a Go string.
+func Words(line string) ([]string, error) {
 	var ws []string
 	for {
 		line = strings.TrimLeft(line, " \t")

@@ -21,6 +21,9 @@ var floors = map[string][]string{
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
+	// Programs of interop's scripts.
+	"interop/nethttp":    {},
+	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
 }
 
 // The packages of other modules. http2 is imported for its Framer alone.
@@ -33,8 +36,8 @@ const (
 	flate    = "github.com/klauspost/compress/flate"
 )
 
-// support are the packages that only tests import. They may do what tests may.
-var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test"}
+// support are the packages that only tests import, or nobody: programs for interop's scripts. They may do what tests may.
+var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/nethttp", "interop/starvation"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{

@@ -1,0 +1,192 @@
+package h2
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// Client is the client's side of one HTTP/2 connection. It opens streams by extended CONNECT (RFC 8441) and makes no other
+// requests. Its methods may be called from any goroutine.
+//
+// A connection has one goroutine, which reads, and others only while there is something to write or to tell. A stream
+// without traffic has neither a goroutine nor a buffer.
+type Client struct {
+	c    *conn
+	cfg  Config
+	left error // why the peer is leaving; under conn.mu
+
+	ready chan struct{} // closed with the server's first SETTINGS
+	done  chan struct{} // closed when the connection has ended
+	ended atomic.Pointer[error]
+}
+
+// Errors of Open and of the methods that wait for the server's SETTINGS.
+var (
+	// ErrNoExtendedConnect: the server does not offer it (RFC 8441, 3).
+	ErrNoExtendedConnect = errors.New("h2: the server does not offer extended CONNECT (RFC 8441, 3)")
+	// ErrNoRoom: as many streams are open as the server allows, or as ClientConfig does.
+	ErrNoRoom = errors.New("h2: no room for another stream (RFC 9113, 5.1.2)")
+	// ErrLeaving: the connection has ended, or ends with its last stream: after GOAWAY, Leave or Close.
+	ErrLeaving = errors.New("h2: the connection takes no new streams (RFC 9113, 6.8)")
+)
+
+// NewClient starts the client's side of HTTP/2 on nc, which it owns: the preface and SETTINGS leave at once. TLS has to have
+// shaken hands and agreed on h2. A cfg of nil is the zero ClientConfig.
+func NewClient(nc net.Conn, cfg *ClientConfig) *Client {
+	if cfg == nil {
+		cfg = new(ClientConfig)
+	}
+	cl := &Client{cfg: cfg.config(), ready: make(chan struct{}), done: make(chan struct{})}
+	c := &conn{client: cl, cfg: &cl.cfg, log: cl.cfg.Logger, nc: nc}
+	if cfg.Logger != nil {
+		c.errorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelError)
+	}
+	if t, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		state := t.ConnectionState()
+		c.tls = &state
+	}
+	if a := nc.RemoteAddr(); a != nil {
+		c.remote = a.String()
+	}
+	c.core = newCore(cfg.core(cl.cfg), true, cl.cfg.tracer(), time.Now())
+	c.flusher, c.notifier = c.flushOn, c.notify
+	cl.c = c
+	go cl.run() // ends with the connection
+	return cl
+}
+
+// run reads until the connection has ended.
+func (cl *Client) run() {
+	c := cl.c
+	defer close(cl.done)
+	defer c.logged()
+	defer c.nc.Close()
+	c.mu.Lock()
+	if c.tls != nil && !secure(c.tls, false) {
+		c.core.fail(InadequateSecurity, "RFC 9113, 9.2", "TLS below what HTTP/2 asks for")
+	}
+	c.after(false)
+	c.mu.Unlock()
+	c.read()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl.ended.Store(&c.core.err)
+}
+
+// Ready waits for the server's first SETTINGS. If the connection ends before, it says why.
+func (cl *Client) Ready(ctx context.Context) error {
+	select {
+	case <-cl.ready:
+		return nil
+	default:
+	}
+	select {
+	case <-cl.ready:
+		return nil
+	case <-cl.done:
+		return cl.Err()
+	case <-ctx.Done():
+		return fmt.Errorf("h2: no SETTINGS of the server: %w", context.Cause(ctx))
+	}
+}
+
+// ExtendedConnect waits for the server's first SETTINGS, and says whether those so far offer extended CONNECT
+// (RFC 8441, 3). A later SETTINGS may add the offer, and cannot take it back.
+func (cl *Client) ExtendedConnect(ctx context.Context) (bool, error) {
+	if err := cl.Ready(ctx); err != nil {
+		return false, err
+	}
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return cl.c.core.peer.connect, nil
+}
+
+// Room is how many more streams may be opened now: 0 before the server's first SETTINGS, when the connection is full, and
+// when it takes no new streams.
+func (cl *Client) Room() int {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return cl.c.core.room()
+}
+
+// Streams is how many streams are open, those that wait for their response too.
+func (cl *Client) Streams() int {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return len(cl.c.core.streams)
+}
+
+// Leaving says that the connection takes no new streams, or has ended.
+func (cl *Client) Leaving() bool {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return cl.c.core.leaves()
+}
+
+// Leave ends the connection with its last stream, at once if there is none. Nothing new is opened.
+func (cl *Client) Leave() {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	cl.c.core.leaveNow()
+	cl.c.after(false)
+}
+
+// Close gives every stream up and ends the connection. It does not wait; Done tells.
+func (cl *Client) Close() error {
+	cl.c.cut(net.ErrClosed)
+	return nil
+}
+
+// Done is closed when the connection has ended and its streams have been given up.
+func (cl *Client) Done() <-chan struct{} { return cl.done }
+
+// Err is nil until Done, and then why the connection ended: net.ErrClosed after Leave and Close, a *ConnError for a fault
+// or for the server's GOAWAY, or the socket's error.
+func (cl *Client) Err() error {
+	if err := cl.ended.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Unprocessed says that the server has not looked at the request of an Open that gave err: it may be made again on another
+// connection, whatever it is (RFC 9113, 8.7).
+func Unprocessed(err error) bool {
+	if se, ok := errors.AsType[*StreamError](err); ok {
+		return se.Remote && se.Code == RefusedStream
+	}
+	return errors.Is(err, ErrNoRoom) || errors.Is(err, ErrLeaving)
+}
+
+// What follows is called by conn, with conn.mu held.
+
+// greeted takes the server's first SETTINGS.
+func (cl *Client) greeted() { close(cl.ready) }
+
+// asked takes the server's GOAWAY; err is nil for NO_ERROR.
+func (cl *Client) asked(err error) {
+	if err == nil {
+		err = &ConnError{Code: NoError, Msg: "GOAWAY", Remote: true}
+	}
+	if have, ok := cl.left.(*ConnError); !ok || have.Code == NoError {
+		cl.left = err
+	}
+}
+
+// lost says why the connection is over when err is what the socket says: a GOAWAY, or our own going, explains it better.
+func (cl *Client) lost(err error) error {
+	left, ok := cl.left.(*ConnError)
+	switch over := cl.c.core.over(); {
+	case ok && (over || left.Code != NoError):
+		return left
+	case over:
+		return net.ErrClosed
+	}
+	return err
+}

@@ -1,0 +1,253 @@
+package h2_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log"
+	"maps"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/h2"
+	"weir/h2/h2test"
+	"weir/stream/memnet"
+)
+
+// parityCase is one behaviour of ordinary requests. It runs against net/http's own HTTP/2 and against this package's, in
+// cleartext and over TLS; what is seen is want on both, or else nethttp and weir, and why weir differs.
+type parityCase struct {
+	name    string // the section of an RFC, or "net/http", and the behaviour
+	secure  bool   // over TLS only
+	server  func(*play, *http.Server)
+	handler func(*play, http.ResponseWriter, *http.Request)
+	client  func(*play)
+
+	want string
+
+	what          string // what a documented difference is about
+	nethttp, weir string
+	why           string
+}
+
+// differs says whether the two servers are meant to differ.
+func (c *parityCase) differs() bool { return c.why != "" }
+
+// parityCases are all of them; each file has its own.
+func parityCases() []parityCase {
+	return slices.Concat(parityRequests, parityBodies, parityResponses, parityHeaders, parityControls, parityFaults, parityLives, parityServers, parityProxies)
+}
+
+func TestParity(t *testing.T) {
+	cert := parityCert(t)
+	names := map[string]bool{}
+	for _, c := range parityCases() {
+		if names[c.name] {
+			t.Errorf("two cases are called %s", c.name)
+		}
+		names[c.name] = true
+		for _, secure := range []bool{false, true} {
+			if c.secure && !secure {
+				continue
+			}
+			for _, weir := range []bool{false, true} {
+				want, mode := c.want, "nethttp"
+				if c.differs() && !weir {
+					want = c.nethttp
+				}
+				if weir {
+					mode = "weir"
+					if c.differs() {
+						want = c.weir
+					}
+				}
+				if mode += "/h2c"; secure {
+					mode = strings.TrimSuffix(mode, "c")
+				}
+				t.Run(c.name+"/"+mode, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						p := newPlay(t, &c, cert, weir, secure)
+						defer p.close()
+						c.client(p)
+						p.close()
+						if got := p.seen(); got != want {
+							t.Errorf("\n got %s\nwant %s\nErrorLog: %s", got, want, p.log.text()[:min(len(p.log.text()), 200)])
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestParityDocs holds the table of docs/nethttp.md against the cases.
+func TestParityDocs(t *testing.T) {
+	doc, err := os.ReadFile("../docs/nethttp.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []string
+	for _, c := range parityCases() {
+		if c.differs() {
+			rows = append(rows, fmt.Sprintf("| %s | %s |", c.what, c.why))
+		}
+	}
+	table := strings.Join(rows, "\n") + "\n"
+	if !strings.Contains(string(doc), table) {
+		t.Errorf("docs/nethttp.md does not have exactly these rows:\n%s", table)
+	}
+}
+
+// parityCert is a certificate for the names of the cases.
+func parityCert(t *testing.T) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(1<<32, 0), DNSNames: []string{"example.test"}}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// parityLog is what ErrorLog wrote.
+type parityLog struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *parityLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *parityLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// play is one run of a case.
+type play struct {
+	t            *testing.T
+	weir, secure bool
+	l            *memnet.Listener
+	hs           *http.Server
+	tr           *http.Transport
+	log          parityLog
+	served       chan error    // what Serve returned
+	turn         chan struct{} // for the case: whatever client and handler agree on
+	handlers     sync.WaitGroup
+	cleanup      func() // of the case
+
+	mu     sync.Mutex
+	notes  map[string][]string
+	peers  []*h2test.Peer
+	closed bool
+}
+
+func newPlay(t *testing.T, c *parityCase, cert tls.Certificate, weir, secure bool) *play {
+	p := &play{t: t, weir: weir, secure: secure, l: memnet.Listen(), served: make(chan error, 1), turn: make(chan struct{}), notes: map[string][]string{}}
+	p.hs = &http.Server{ErrorLog: log.New(&p.log, "", 0), Protocols: new(http.Protocols), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
+	p.hs.Protocols.SetHTTP1(true)
+	p.hs.Protocols.SetHTTP2(true)
+	p.hs.Protocols.SetUnencryptedHTTP2(true)
+	p.hs.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.handler(p, w, r) })
+	if c.server != nil {
+		c.server(p, p.hs)
+	}
+	h := p.hs.Handler
+	p.hs.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.handlers.Add(1)
+		defer p.handlers.Done()
+		h.ServeHTTP(w, r)
+	})
+	if weir {
+		if _, err := h2.ConfigureServer(p.hs, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.tr = p.transport()
+	go func() { // ends with the server
+		if secure {
+			p.served <- p.hs.ServeTLS(p.l, "", "")
+		} else {
+			p.served <- p.hs.Serve(p.l)
+		}
+	}()
+	synctest.Wait() // until the server has a listener: Shutdown must find it
+	return p
+}
+
+// transport is an http.Transport that speaks HTTP/2 to the server, whatever name it is asked for.
+func (p *play) transport() *http.Transport {
+	tr := &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return p.l.Dial(ctx) },
+		Protocols:         new(http.Protocols),
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		DisableKeepAlives: false,
+	}
+	tr.Protocols.SetHTTP2(p.secure)
+	tr.Protocols.SetUnencryptedHTTP2(!p.secure)
+	return tr
+}
+
+func (p *play) close() {
+	p.mu.Lock()
+	done, peers := p.closed, p.peers
+	p.closed = true
+	p.mu.Unlock()
+	if done {
+		return
+	}
+	p.tr.CloseIdleConnections()
+	for _, peer := range peers {
+		peer.Close()
+	}
+	p.hs.Close()
+	p.l.Close()
+	p.handlers.Wait()
+	if p.cleanup != nil {
+		p.cleanup()
+	}
+	synctest.Wait()
+}
+
+// note keeps what who saw: the notes of one are in order, and those of several are sorted by their names.
+func (p *play) note(who, format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.notes[who] = append(p.notes[who], fmt.Sprintf(format, args...))
+}
+
+func (p *play) seen() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var parts []string
+	for _, who := range slices.Sorted(maps.Keys(p.notes)) {
+		parts = append(parts, who+": "+strings.Join(p.notes[who], "; "))
+	}
+	return strings.Join(parts, " | ")
+}
+
+// logged notes how often ErrorLog said what.
+func (p *play) logged(what string) {
+	synctest.Wait()
+	p.note("log", "%d %s", strings.Count(p.log.text(), what), what)
+}

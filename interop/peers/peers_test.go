@@ -1,0 +1,221 @@
+// Package peers runs other people's clients and proxies against `weir serve`. It is a module of its own: what it needs
+// reaches no user of the library. Only tests are in it; interop/peers.sh runs them and says what must be installed.
+package peers
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is `weir`; without the flag it is built, once.
+var binary string
+
+func TestMain(m *testing.M) {
+	flag.StringVar(&binary, "weir", "", "the `program` to run, in place of one built of this tree")
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if binary != "" {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "weir-peers")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "weir")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/weir")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// event is one line of the server's standard output.
+type event map[string]any
+
+// server is one run of `weir serve`.
+type server struct {
+	t           *testing.T
+	http, https string // host and port
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	events  []event
+	ended   bool
+}
+
+// serve starts `weir serve` with flags, and stops it with the test.
+func serve(t *testing.T, flags ...string) *server {
+	t.Helper()
+	s := &server{t: t}
+	s.changed = sync.NewCond(&s.mu)
+	cmd := exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--drain", "1s"}, flags...)...)
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.read(out) // ends with the process
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil || bytes.Contains(log.Bytes(), []byte("BUG:")) || t.Failed() {
+			t.Logf("weir serve: %v\n%s", err, log.Bytes())
+		}
+	})
+	first := s.wait("listening", func(event) bool { return true })
+	for _, a := range first["addresses"].([]any) {
+		scheme, host, _ := strings.Cut(a.(map[string]any)["url"].(string), "://")
+		if scheme == "http" {
+			s.http = host
+		} else {
+			s.https = host
+		}
+	}
+	return s
+}
+
+func (s *server) read(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var e event
+		d := json.NewDecoder(bytes.NewReader(lines.Bytes()))
+		d.UseNumber() // printed as they were sent
+		if d.Decode(&e) != nil {
+			continue
+		}
+		s.mu.Lock()
+		s.events = append(s.events, e)
+		s.changed.Broadcast()
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	s.ended = true
+	s.changed.Broadcast()
+	s.mu.Unlock()
+}
+
+// wait takes the first event called name that is ok, for which it waits at most 20 s.
+func (s *server) wait(name string, ok func(event) bool) event {
+	s.t.Helper()
+	late := false
+	timer := time.AfterFunc(20*time.Second, func() {
+		s.mu.Lock()
+		late = true
+		s.changed.Broadcast()
+		s.mu.Unlock()
+	})
+	defer timer.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		for i, e := range s.events {
+			if e["event"] == name && ok(e) {
+				s.events = append(s.events[:i:i], s.events[i+1:]...)
+				return e
+			}
+		}
+		if s.ended || late {
+			s.t.Fatalf("no %s event; there are %v", name, s.events)
+		}
+		s.changed.Wait()
+	}
+}
+
+// wantEnd waits for one WebSocket's terminate event and for its open event.
+func (s *server) wantEnd(path, transport string, want event) {
+	s.t.Helper()
+	e := s.wait("terminate", func(e event) bool { return e["path"] == path })
+	for k, v := range want {
+		if fmt.Sprint(e[k]) != fmt.Sprint(v) {
+			s.t.Errorf("the server's end of %s has %s %v, want %v", path, k, e[k], v)
+		}
+	}
+	open := s.wait("open", func(o event) bool { return o["id"] == e["id"] })
+	if open["transport"] != transport {
+		s.t.Errorf("%s came over %v, want %s", path, open["transport"], transport)
+	}
+}
+
+// proxy starts a proxy and waits until it listens on addr.
+func proxy(t *testing.T, addr, name string, args ...string) {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%v; see interop/peers.sh for what must be installed", err)
+	}
+	cmd := exec.Command(path, args...)
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s: %s", name, log.Bytes())
+		}
+	})
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not listen: %v\n%s", name, err, log.Bytes())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// unused is an address that nothing listens on.
+func unused(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// file writes a configuration and gives its path.
+func file(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func bounded(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}

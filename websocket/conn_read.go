@@ -1,0 +1,258 @@
+package websocket
+
+import (
+	"context"
+	"io"
+
+	"weir/wsframe"
+)
+
+// part is a piece of a message, as it arrived.
+type part struct {
+	kind   FrameType
+	octets []byte
+	last   bool
+}
+
+// connHandler is the handler of a Conn's session, apart from its methods for users.
+type connHandler Conn
+
+// Handle sees control frames alone: messages come as parts.
+func (h *connHandler) Handle(f Frame, out Commands) Commands {
+	if f.Type == PongFrame {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if pong := h.pongs[string(f.Payload)]; pong != nil {
+			close(pong)
+			delete(h.pongs, string(f.Payload))
+		}
+	}
+	return out
+}
+
+// part keeps a piece of a message until it is read; its octets are lent. full: so much is not read that the peer has to
+// wait.
+func (h *connHandler) part(p part, window int) (full bool) {
+	p.octets = append([]byte(nil), p.octets...)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.parts = append(h.parts, p)
+	h.held += len(p.octets) + 1 // empty messages are not free
+	h.window = window
+	h.paused = h.held >= window
+	(*Conn)(h).wake()
+	return h.paused
+}
+
+// Terminate ends reading behind what was received.
+func (h *connHandler) Terminate(r Reason, _ *PartialRequest) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = &CloseError{Reason: r}
+	(*Conn)(h).wake()
+}
+
+// wake wakes the reader; mu is held.
+func (c *Conn) wake() {
+	if c.arrived != nil {
+		close(c.arrived)
+		c.arrived = nil
+	}
+}
+
+// next waits for the next part, and leaves it where it is. The caller reads.
+func (c *Conn) next(ctx context.Context) (part, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.parts) == 0 {
+		if c.err != nil {
+			return part{}, c.err
+		}
+		if c.arrived == nil {
+			c.arrived = make(chan struct{})
+		}
+		arrived := c.arrived
+		c.mu.Unlock()
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+		}
+		c.mu.Lock()
+		if err := ctx.Err(); err != nil && len(c.parts) == 0 {
+			return part{}, err
+		}
+	}
+	return c.parts[0], nil
+}
+
+// took says that n octets of the first part have been read; the part goes with its last. When half of the window is
+// free again, the peer goes on.
+func (c *Conn) took(n int) {
+	c.mu.Lock()
+	p := &c.parts[0]
+	c.current = true
+	p.octets = p.octets[n:]
+	c.held -= n
+	if len(p.octets) == 0 {
+		if c.current = !p.last; p.last {
+			c.messages++
+		}
+		c.held--
+		*p = part{}
+		if c.parts = c.parts[1:]; len(c.parts) == 0 {
+			c.parts = nil
+		}
+	}
+	resume := c.paused && c.held <= c.window/2
+	if resume {
+		c.paused = false
+	}
+	c.mu.Unlock()
+	if resume {
+		c.s.mail.Lock().resume = true
+		c.s.start(c.s.mail.Unlock())
+	}
+}
+
+// acquire takes the token of a channel; free gives it back.
+func acquire(ctx context.Context, token chan struct{}) error {
+	select {
+	case <-token:
+		return nil
+	default:
+	}
+	select {
+	case <-token:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func free(token chan struct{}) { token <- struct{}{} }
+
+// Read reads a message whole. One over Options.MaxFrameSize ends the WebSocket with 1009. If ctx ends before the message
+// is there, what has arrived of it is read by the next Read.
+func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
+	if err := acquire(ctx, c.reading); err != nil {
+		return 0, nil, err
+	}
+	defer free(c.reading)
+	if err := c.discard(ctx); err != nil {
+		return 0, nil, err
+	}
+	limit := or(c.s.opt.MaxFrameSize, DefaultMaxFrameSize, 0)
+	msg := []byte{}
+	var kind FrameType
+	for {
+		p, err := c.next(ctx)
+		if err != nil {
+			c.unread(msg, kind)
+			return 0, nil, err
+		}
+		kind = p.kind
+		if limit > 0 && int64(len(msg)+len(p.octets)) > limit {
+			return 0, nil, c.tooBig()
+		}
+		msg = append(msg, p.octets...)
+		c.took(len(p.octets))
+		if p.last {
+			return kind, msg, nil
+		}
+	}
+}
+
+// unread puts back the beginning of a message whose end did not come in time.
+func (c *Conn) unread(msg []byte, kind FrameType) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current {
+		c.parts = append([]part{{kind: kind, octets: msg}}, c.parts...)
+		c.held += len(msg) + 1
+		c.current = false
+	}
+}
+
+// tooBig ends a WebSocket whose message is larger than Read takes.
+func (c *Conn) tooBig() error {
+	_ = c.s.do(context.Background(), Commands{Close(wsframe.MessageTooBig, "")}) // it may have ended already
+	return tooBig
+}
+
+// Reader waits for the next message, and reads it as it arrives, with no limit to its size. What is left of the message
+// before it is dropped. ctx bounds the reads, too. Only one Reader or Read may be under way; a Reader is done at io.EOF,
+// an error, or the next call of Reader or Read.
+func (c *Conn) Reader(ctx context.Context) (FrameType, io.Reader, error) {
+	if err := acquire(ctx, c.reading); err != nil {
+		return 0, nil, err
+	}
+	defer free(c.reading)
+	if err := c.discard(ctx); err != nil {
+		return 0, nil, err
+	}
+	p, err := c.next(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = true
+	return p.kind, &messageReader{c: c, ctx: ctx, message: c.messages}, nil
+}
+
+// discard drops what is left of a message that was begun.
+func (c *Conn) discard(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		current := c.current
+		c.mu.Unlock()
+		if !current {
+			return nil
+		}
+		p, err := c.next(ctx)
+		if err != nil {
+			return err
+		}
+		c.took(len(p.octets))
+	}
+}
+
+// messageReader reads one message.
+type messageReader struct {
+	c       *Conn
+	ctx     context.Context
+	message uint64
+	done    bool
+}
+
+func (r *messageReader) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if err := acquire(r.ctx, r.c.reading); err != nil {
+		return 0, err
+	}
+	defer free(r.c.reading)
+	for {
+		if r.done || r.over() {
+			return 0, io.EOF
+		}
+		p, err := r.c.next(r.ctx)
+		if err != nil {
+			return 0, err
+		}
+		n := copy(b, p.octets)
+		r.done = p.last && n == len(p.octets)
+		r.c.took(n)
+		if n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// over says that the message was dropped for a later one.
+func (r *messageReader) over() bool {
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
+	return r.message != r.c.messages
+}
