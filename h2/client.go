@@ -76,7 +76,8 @@ func (cl *Client) run() {
 	c.read()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cl.ended.Store(&c.core.err)
+	err := c.core.err
+	cl.ended.Store(&err)
 }
 
 // Ready waits for the server's first SETTINGS. If the connection ends before, it says why.

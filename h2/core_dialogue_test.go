@@ -232,6 +232,8 @@ func (p *player) do(line string) error {
 	case "connect":
 		s := p.c.connect(fieldsOf(strings.Join(w[1:], "|")), p.now)
 		p.streams[s.id] = s
+	case "hush":
+		p.c.hush(s)
 	case "leave":
 		p.c.leaveNow()
 	case "abandon":

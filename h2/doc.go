@@ -1,5 +1,6 @@
-// Package h2 is an HTTP/2 server layer for net/http (RFC 9113) with extended CONNECT (RFC 8441): [ConfigureServer] makes
-// the HTTP/2 of an [http.Server] this package's.
+// Package h2 is HTTP/2 (RFC 9113) with extended CONNECT (RFC 8441). On the server's side it is a layer for net/http:
+// [ConfigureServer] makes the HTTP/2 of an [http.Server] this package's. On the client's side [Client] opens many streams on one
+// connection.
 //
 // Ordinary requests reach the same http.Handler with the whole contract of http.ResponseWriter. The ResponseWriter of an
 // extended CONNECT is a stream.Opener: it turns the request into a stream.Stream that lives on after ServeHTTP.

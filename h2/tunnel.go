@@ -151,7 +151,7 @@ func (t *tunnel) tell() {
 	}
 	t.busy = true
 	for !t.told {
-		cut := t.closed && t.err != nil // seen at once: what was held is dropped
+		cut := t.closed && t.err != nil && !quiet(t.err) // seen at once: what was held is dropped
 		switch {
 		case !cut && (len(t.pend) > 0 || t.pendFin):
 			b, fin := t.pend, t.pendFin
@@ -170,6 +170,12 @@ func (t *tunnel) tell() {
 		break
 	}
 	t.busy = false
+}
+
+// quiet says that the peer's reset is one with NO_ERROR, which takes nothing back of what came before it (RFC 9113, 8.1).
+func quiet(err error) bool {
+	re, ok := errors.AsType[*stream.ResetError](err)
+	return ok && re.Remote && re.Code == stream.NoError
 }
 
 func (t *tunnel) data(b []byte, fin bool) {

@@ -46,7 +46,7 @@ func TestPausedPeerIsStopped(t *testing.T) {
 		synctest.Wait()
 		most := 100_000
 		if !h.http2() {
-			most += 3 * 64 << 10 // what the two ends of the socket hold, and a TLS record
+			most += sockets + 64<<10 // what the two ends of the socket hold, and a TLS record
 		}
 		if sent > most || sent < most/2 {
 			h.Fatalf("the peer could send %d octets", sent)
@@ -161,7 +161,7 @@ func TestWindow(t *testing.T) {
 			synctest.Wait()
 			slack := 255 + pipeBuffer
 			if h.mode == "h1" || h.mode == "h1tls" {
-				slack = 4 * 64 << 10 // what the two ends of the socket hold, and TLS records
+				slack = sockets + 64<<10 // and what the two ends of TLS hold
 			}
 			if n := sent(); n < r.want-255 || n > r.want+slack {
 				h.Fatalf("the peer could send %d octets, want %d", n, r.want)

@@ -91,7 +91,7 @@ func TestIdle(t *testing.T) {
 		if d := time.Since(start); d != 37*time.Second {
 			h.Fatalf("after %v", d)
 		}
-		other.wantClose("frames of another stream do not count", 1000, "")
+		other.want("frames of another stream do not count", wsframe.Close, "\x03\xe8")
 		h.wantReason(b, "timeout")
 	})
 }

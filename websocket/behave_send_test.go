@@ -16,8 +16,8 @@ import (
 // session's.
 func TestSendHigh(t *testing.T) {
 	row(t, "6.send_high", all, func(h *house) {
-		for _, r := range []struct{ high, most int }{{0, 2}, {300 << 10, 6}, {-1, 1}} {
-			const size, n = 64 << 10, 40
+		for _, r := range []struct{ high, most int }{{0, 1}, {300 << 10, 2}, {-1, 1}} {
+			const size, n = 200 << 10, 20
 			a := new(actor)
 			c := h.open(a, &websocket.Options{SendTimeout: -1, SendHigh: r.high})
 			c.withhold()
@@ -27,7 +27,7 @@ func TestSendHigh(t *testing.T) {
 			}
 			synctest.Wait()
 			first := strings.Count(a.told(), "info")
-			if most := r.most + h.beyond(size); first > most {
+			if most := r.most + beyond(size); first > most {
 				h.Fatalf("%d messages were taken with nobody reading, want at most %d", first, most)
 			}
 			c.allow()
@@ -39,18 +39,13 @@ func TestSendHigh(t *testing.T) {
 }
 
 // beyond is how many messages of size leave the session without being read: into sockets, or the peer's window.
-func (h *house) beyond(size int) int {
-	if h.mode == "h1" || h.mode == "h1tls" {
-		return (4*64<<10 + size - 1) / size
-	}
-	return (65535 + size - 1) / size
-}
+func beyond(size int) int { return (sockets + size - 1) / size }
 
 // A session whose peer does not read stays within Window, MaxFrameSize, SendHigh and one turn's output, whatever its
 // handler and its posters do: what it takes in is counted, and what it queues.
 func TestPeerThatDoesNotRead(t *testing.T) {
 	row(t, "6.not_read", all, func(h *house) {
-		const answer = 8 << 10
+		const answer = 40 << 10
 		var mu sync.Mutex
 		queued, taken := 0, 0
 		a := &actor{onHandle: func(f websocket.Frame, out websocket.Commands) websocket.Commands {
@@ -75,7 +70,7 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 		c := h.open(a, o)
 		c.withhold()
 		s := a.session()
-		sent := c.flood(8 << 20) // messages of 1 KiB, each with an answer of 8
+		sent := c.flood(8 << 20) // messages of 1 KiB, each with an answer of 40
 		refused := 0
 		for range 5000 {
 			if s.Post("x") != nil {
@@ -85,13 +80,13 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 		synctest.Wait()
 		mu.Lock()
 		defer mu.Unlock()
-		if most := websocket.DefaultSendHigh + answer; queued > most {
+		if most := 2*websocket.DefaultSendHigh + answer; queued > most {
 			h.Errorf("%d octets were queued, want at most %d", queued, most)
 		}
-		if most := 2*websocket.DefaultSendHigh/answer + 2 + 8*h.beyond(answer); taken > most {
+		if most := (2*websocket.DefaultSendHigh+answer)/answer + beyond(answer) + 1; taken > most {
 			h.Errorf("%d messages were taken, want at most %d", taken, most)
 		}
-		if most := taken<<10 + 65535 + 4*64<<10; sent() > most {
+		if most := taken<<10 + 65535 + 2*sockets; sent() > most {
 			h.Errorf("the peer could send %d octets, want at most %d", sent(), most)
 		}
 		if refused < 5000-websocket.DefaultBacklog-taken {

@@ -24,8 +24,9 @@ var (
 	buffers   = sync.Pool{New: func() any { return new(buffer) }}
 )
 
-func (s *Session) takeScratch() { s.useScratch(scratches.Get().(*scratch)) }
+func takeScratch() *scratch { return scratches.Get().(*scratch) }
 
+// useScratch lends sc to the session, for as long as its turn is held or a callback of it runs.
 func (s *Session) useScratch(sc *scratch) {
 	s.sc = sc
 	s.m.out.b = sc.out[:0]
@@ -34,7 +35,7 @@ func (s *Session) useScratch(sc *scratch) {
 	}
 }
 
-// dropScratch gives the scratch back, and with it the output's buffer: everything in it has been handed over.
+// dropScratch ends the loan of the scratch, and with it the output's buffer: everything in it has been handed over.
 func (s *Session) dropScratch() *scratch {
 	sc := s.sc
 	sc.out, s.m.out.b, s.sc = s.m.out.b, nil, nil

@@ -107,8 +107,9 @@ func (s *Session) afterGoexit(k callKind, stack string) {
 	}
 	s.finish()
 	s.attach()
+	sc := s.dropScratch()
 	s.turn.Unlock()
-	s.takeTurns()
+	s.takeTurns(sc)
 }
 
 func (k callKind) String() string {

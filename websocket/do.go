@@ -26,14 +26,13 @@ func (s *Session) do(ctx context.Context, cmds Commands) error {
 			return ctx.Err()
 		}
 	}
-	var own *scratch
-	if s.sc == nil { // otherwise the runner is inside a callback, and lends its own
-		s.takeScratch()
-		own = s.sc
+	borrowed := s.sc != nil // the runner is inside a callback, and lends its own
+	if !borrowed {
+		s.useScratch(takeScratch())
 	}
 	s.m.apply(cmds, time.Now())
 	s.flush()
-	if own != nil {
+	if !borrowed {
 		s.dropScratch().free()
 	}
 	s.setAlarm()

@@ -14,7 +14,7 @@ import (
 )
 
 // row runs the test of one row of docs/behaviour.md over modes: subtests named id/mode. TestLedger reads the calls of
-// row from the source. Where id is a variable, every id in the same function is meant.
+// row from the source. Where id is a variable, every id in the same function is meant that no call names.
 func row(t *testing.T, id string, modes []string, body func(h *house)) {
 	t.Helper()
 	t.Run(id, func(t *testing.T) { each(t, modes, body) })
@@ -108,7 +108,7 @@ func testRows(t *testing.T) map[string][]string {
 	return rows
 }
 
-// calls notes the rows that one test function has.
+// calls notes the rows that one test function has: ids that calls name, and for calls that name none all others.
 func calls(fn *ast.FuncDecl, rows map[string][]string) {
 	ids := func(n ast.Node) (ids []string) {
 		ast.Inspect(n, func(n ast.Node) bool {
@@ -121,17 +121,21 @@ func calls(fn *ast.FuncDecl, rows map[string][]string) {
 		})
 		return ids
 	}
+	var named []string
+	var found []*ast.CallExpr
 	ast.Inspect(fn, func(n ast.Node) bool {
-		c, ok := n.(*ast.CallExpr)
-		if !ok {
-			return true
+		if c, ok := n.(*ast.CallExpr); ok {
+			if name, ok := c.Fun.(*ast.Ident); ok && (name.Name == "row" || name.Name == "rowWith") {
+				found = append(found, c)
+				named = append(named, ids(c.Args[1])...)
+			}
 		}
-		if name, ok := c.Fun.(*ast.Ident); !ok || name.Name != "row" && name.Name != "rowWith" {
-			return true
-		}
+		return true
+	})
+	for _, c := range found {
 		meant := ids(c.Args[1])
 		if meant == nil {
-			meant = ids(fn)
+			meant = slices.DeleteFunc(ids(fn), func(id string) bool { return slices.Contains(named, id) })
 		}
 		modes, _ := c.Args[2].(*ast.Ident)
 		for _, id := range meant {
@@ -141,6 +145,5 @@ func calls(fn *ast.FuncDecl, rows map[string][]string) {
 				}
 			}
 		}
-		return true
-	})
+	}
 }

@@ -29,8 +29,13 @@ func closePayload(code CloseCode, text string) string {
 
 // transcript runs octets, cut as pieces, through a machine whose handler echoes, and tells what happened.
 func transcript(o *Options, pieces [][]byte, end bool) string {
-	var b strings.Builder
 	m := newMachine(o, epoch)
+	return tell(&m, pieces, end)
+}
+
+// tell is transcript for a machine that is there.
+func tell(m *machine, pieces [][]byte, end bool) string {
+	var b strings.Builder
 	eat := func() {
 		for {
 			f, ok := m.next()

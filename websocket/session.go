@@ -103,16 +103,18 @@ func (s *Session) begin() {
 }
 
 func (s *Session) open() {
-	s.takeScratch()
+	sc := takeScratch()
 	s.turn.Lock()
+	s.useScratch(sc)
 	s.m.tell(Event{Kind: EventOpen})
 	if i, ok := s.h.(Initer); ok {
 		s.call(call{kind: callInit, init: i})
 	}
 	s.finish()
 	s.attach()
+	s.dropScratch()
 	s.turn.Unlock()
-	s.takeTurns()
+	s.takeTurns(sc)
 }
 
 // attach opens the tap, once. With turn held.
@@ -173,9 +175,9 @@ func (s *Session) Data(b []byte, fin bool) {
 		b = nil // a client may still have to end its side
 	}
 	if s.own && s.mail.Claim() {
-		s.takeScratch()
-		s.take(&inbox{touched: true, fin: fin}, b)
-		s.takeTurns()
+		sc := takeScratch()
+		s.take(&inbox{touched: true, fin: fin}, b, sc)
+		s.takeTurns(sc)
 		return
 	}
 	box := s.mail.Lock()

@@ -62,6 +62,10 @@ type house struct {
 	close  []func()
 }
 
+// sockets is how many octets the sockets of a connection hold in one direction. What a Send writes by itself where writing
+// may block (64 KiB, on TLS) fits: a session that waits in Write with a lock held would stop fake time.
+const sockets = 72 << 10
+
 // setUp changes a server, and what ConfigureServer is told, before it is configured.
 type setUp func(*http.Server, *websocket.Config)
 
@@ -122,6 +126,7 @@ func (h *house) serve(prepare setUp) {
 	}
 	h.ws = ws
 	h.ln = memnet.Listen()
+	h.ln.Buffer = sockets
 	h.close = append(h.close, func() { h.ln.Close() })
 	if h.tls() {
 		h.srv.TLSConfig.Certificates = []tls.Certificate{testCert()}

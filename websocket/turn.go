@@ -9,29 +9,25 @@ import (
 )
 
 // work is the runner of a session: turns until the mailbox is empty.
-func (s *Session) work() {
-	s.takeScratch()
-	s.takeTurns()
-}
+func (s *Session) work() { s.takeTurns(takeScratch()) }
 
-func (s *Session) takeTurns() {
+func (s *Session) takeTurns(sc *scratch) {
 	for {
 		var box inbox
-		sc := s.dropScratch() // before the mailbox is let go of: the next runner has its own
 		if !s.mail.Take(&box) {
 			sc.free()
 			return
 		}
-		s.useScratch(sc)
-		s.take(&box, nil)
+		s.take(&box, nil, sc)
 	}
 }
 
 // take is one turn: what arrived is handled frame by frame, then what was posted, then what is due; what all of it
 // produced leaves in one write (more if a callback is slow, or produces much). lent are octets that arrived, lent by
 // the transport; others are in the box.
-func (s *Session) take(box *inbox, lent []byte) {
+func (s *Session) take(box *inbox, lent []byte, sc *scratch) {
 	s.turn.Lock()
+	s.useScratch(sc)
 	if box.data != nil {
 		lent = box.data.b
 	}
@@ -69,6 +65,7 @@ func (s *Session) take(box *inbox, lent []byte) {
 		s.frames() // Drain may have said Active(true)
 	}
 	s.finish()
+	s.dropScratch()
 	box.data.free()
 	s.turn.Unlock()
 }
@@ -183,6 +180,7 @@ func (s *Session) settleFate() {
 		s.ctx.cancel()
 	case fateQuiet:
 		s.st.Reset(stream.NoError)
+		s.st.Reset(stream.Cancel) // it is over by now, unless something still waits for the peer
 	}
 	if s.gone && !s.done {
 		s.done = true

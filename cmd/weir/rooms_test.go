@@ -91,7 +91,7 @@ func TestRoomsFlood(t *testing.T) {
 func TestSlowConsumers(t *testing.T) {
 	const (
 		size     = 16 << 10
-		messages = 80 // of which the slow can have 64 waiting, and what the transport takes
+		messages = 76 // of which the slow can have 64 waiting, and what the transport takes
 		ahead    = 4  // messages that the fastest may be before the slowest that reads
 	)
 	p := start(t, "--idle-timeout", "0")

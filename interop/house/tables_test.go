@@ -16,7 +16,7 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h2", "stream", "wsframe", "wsframe/deflate"},
 	// 4: programs
-	"cmd/weir": {"websocket", "h2", "stream", cobra},
+	"cmd/weir": {"websocket", "h2", "stream", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
@@ -28,12 +28,14 @@ var floors = map[string][]string{
 
 // The packages of other modules. http2 is imported for its Framer alone.
 const (
-	http2    = "golang.org/x/net/http2"
-	hpack    = "golang.org/x/net/http2/hpack"
-	httpguts = "golang.org/x/net/http/httpguts"
-	idna     = "golang.org/x/net/idna"
-	cobra    = "github.com/spf13/cobra"
-	flate    = "github.com/klauspost/compress/flate"
+	http2      = "golang.org/x/net/http2"
+	hpack      = "golang.org/x/net/http2/hpack"
+	httpguts   = "golang.org/x/net/http/httpguts"
+	idna       = "golang.org/x/net/idna"
+	cobra      = "github.com/spf13/cobra"
+	prometheus = "github.com/prometheus/client_golang/prometheus"
+	proxyproto = "github.com/pires/go-proxyproto"
+	flate      = "github.com/klauspost/compress/flate"
 )
 
 // support are the packages that only tests import, or nobody: programs for interop's scripts. They may do what tests may.
@@ -58,12 +60,15 @@ var goroutines = []string{
 	"h1/read.go",
 	"h1/send.go",
 	"h1/tunnel.go",
+	"h2/client.go",
 	"h2/conn.go",
 	"h2/exchange.go",
 	"h2/flush.go",
+	"h2/handler.go",
 	"h2/journal.go",
 	"h2/notify.go",
 	"stream/pipe.go",
+	"upgrade/tunnel.go",
 	"websocket/call.go",
 	"websocket/server.go",
 	"websocket/session.go",
@@ -75,7 +80,11 @@ var clocks = []string{
 	"cmd/weir/endpoint_push.go",
 	"cmd/weir/events.go",
 	"cmd/weir/listen.go",
+	"cmd/weir/room_gate.go",
+	"h1/client.go",
 	"h1/send.go",
+	"h2/client.go",
+	"h2/client_open.go",
 	"h2/conn.go",
 	"h2/deadline.go",
 	"h2/exchange.go",
@@ -83,9 +92,13 @@ var clocks = []string{
 	"h2/flush.go",
 	"h2/journal.go",
 	"h2/response.go",
+	"stream/conn.go",
+	"upgrade/loop.go",
 	"websocket/alarm.go",
 	"websocket/call.go",
+	"websocket/do.go",
 	"websocket/group.go",
+	"websocket/netconn.go",
 	"websocket/session.go",
 	"websocket/turn.go",
 }
@@ -94,12 +107,17 @@ var clocks = []string{
 // harmless.
 var sockets = []string{
 	"cmd/weir/listen.go",
+	"cmd/weir/proxy.go",
 	"cmd/weir/server.go",
+	"h1/client.go",
 	"h1/raw_unix.go",
 	"h1/tunnel.go",
+	"h2/client.go",
 	"h2/conn.go",
 	"h2/server.go",
-	"upgrade/watch.go",    // Hijack in the signature of http.Hijacker
+	"upgrade/tunnel.go",
+	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
+	"websocket/netconn.go",
 	"websocket/server.go", // BaseContext in that of http.Server
 }
 

@@ -12,11 +12,15 @@ import (
 
 func main() {
 	n := flag.Int("n", 1000, "echoes in each half of a round")
-	rounds := flag.Int("rounds", 5, "rounds, in each of which the others are stalled anew")
+	rounds := flag.Int("rounds", 9, "rounds, in each of which the others are stalled anew; what is printed is the median of them")
 	paused := flag.Int("paused", 1, "how many are stalled")
 	others := flag.Int("others", 0, "how many more are neither stalled nor measured")
 	size := flag.Int("size", 125, "octets of a message")
 	flag.Parse()
+	if *n < 1 || *rounds < 1 || *paused < 0 || *others < 0 || *size < 0 || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	if err := measure(*n, *rounds, *paused, *others, *size); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -36,13 +40,13 @@ func measure(n, rounds, paused, others, size int) error {
 		}
 	}
 	b, as := ws[len(ws)-1], ws[:paused]
-	var before, meanwhile []time.Duration
+	before, meanwhile := make([][]time.Duration, rounds), make([][]time.Duration, rounds)
 	payload := make([]byte, size)
-	if _, err := timed(nil, b, payload, n); err != nil { // warms up
+	if _, err := timed(b, payload, n); err != nil { // warms up
 		return err
 	}
-	for range rounds {
-		if before, err = timed(before, b, payload, n); err != nil {
+	for i := range rounds {
+		if before[i], err = timed(b, payload, n); err != nil {
 			return err
 		}
 		for _, a := range as {
@@ -50,7 +54,7 @@ func measure(n, rounds, paused, others, size int) error {
 				return err
 			}
 		}
-		if meanwhile, err = timed(meanwhile, b, payload, n); err != nil {
+		if meanwhile[i], err = timed(b, payload, n); err != nil {
 			return err
 		}
 		for _, a := range as {
@@ -62,31 +66,38 @@ func measure(n, rounds, paused, others, size int) error {
 			}
 		}
 	}
-	fmt.Printf("%d WebSockets on one HTTP/2 connection, %d stalled; echoes of %d octets on another, %d before and %d meanwhile\n",
-		len(ws), paused, size, len(before), len(meanwhile))
+	fmt.Printf("%d WebSockets on one HTTP/2 connection, %d stalled; echoes of %d octets on another, %d before and %d meanwhile; the median of %d rounds\n",
+		len(ws), paused, size, n, n, rounds)
 	for _, p := range []struct {
 		name string
 		at   float64
 	}{{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}} {
-		x, y := quantile(before, p.at), quantile(meanwhile, p.at)
+		x, y := median(before, p.at), median(meanwhile, p.at)
 		fmt.Printf("%s  before %8v   meanwhile %8v   ratio %.2f\n", p.name, x.Round(time.Microsecond), y.Round(time.Microsecond), float64(y)/float64(x))
 	}
 	return nil
 }
 
-// timed appends the latencies of n echoes.
-func timed(ds []time.Duration, w *socket, payload []byte, n int) ([]time.Duration, error) {
-	for range n {
+// timed is the latencies of n echoes, sorted.
+func timed(w *socket, payload []byte, n int) ([]time.Duration, error) {
+	ds := make([]time.Duration, n)
+	for i := range ds {
 		start := time.Now()
 		if err := w.echo(payload); err != nil {
-			return ds, err
+			return nil, err
 		}
-		ds = append(ds, time.Since(start))
+		ds[i] = time.Since(start)
 	}
+	slices.Sort(ds)
 	return ds, nil
 }
 
-func quantile(ds []time.Duration, q float64) time.Duration {
-	ds = slices.Sorted(slices.Values(ds))
-	return ds[min(int(q*float64(len(ds))), len(ds)-1)]
+// median is that of one quantile of each round: a round in which the machine was busy with something else counts once.
+func median(rounds [][]time.Duration, q float64) time.Duration {
+	ds := make([]time.Duration, len(rounds))
+	for i, r := range rounds {
+		ds[i] = r[min(int(q*float64(len(r))), len(r)-1)]
+	}
+	slices.Sort(ds)
+	return ds[len(ds)/2]
 }

@@ -12,7 +12,7 @@ const word = (i) => ["wave", "weir", "lock", "gate", "{\"id\":", "true", "0.25",
 // messages repeat themselves, and each other: with context takeover a window is needed to read them.
 function messages() {
   const out = ["", "a", "Hello"];
-  for (const size of [125, 126, 1000, 5000, 40000, 70000, 300000]) {
+  for (const size of [125, 126, 1000, 5000, 70000]) {
     let text = "";
     for (let i = size; text.length < size; i++) text += word(i) + " ";
     out.push(text.slice(0, size), Buffer.from(text));
@@ -56,7 +56,7 @@ function upgradeExtensions(ws) {
 
 const results = [];
 for (const serverNoContextTakeover of [false, true]) {
-  for (const clientNoContextTakeover of [false, true]) {
+  for (const clientNoContextTakeover of [undefined, true]) { // false refuses what the server may demand (RFC 7692, 7.1.1.2)
     for (const serverMaxWindowBits of [undefined, 8, 11, 15]) {
       for (const clientMaxWindowBits of [undefined, 8, 11, 15]) {
         results.push(await run({ serverNoContextTakeover, clientNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits }));

@@ -13,7 +13,7 @@ WORDS = ["wave", "weir", "lock", "gate", '{"id":', "true", "0.25", "\u6c34"]
 
 def messages():
     out = ["", "a", "Hello"]
-    for size in [125, 126, 1000, 5000, 40000, 70000, 300000]:
+    for size in [125, 126, 1000, 5000, 70000]:
         text, i = "", size
         while len(text) < size:
             text += WORDS[i % 8] + str(i * 7919 % 1000) + " "

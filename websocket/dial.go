@@ -1,0 +1,275 @@
+package websocket
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"weir/stream"
+	"weir/upgrade"
+	"weir/wsframe/deflate"
+)
+
+// DialOptions are the options of one Dial: those of the session, and what the request says. In the session's options
+// Origins, Group, ReqFilter and Context have no meaning to a client but the last; IdleTimeout is none by default.
+type DialOptions struct {
+	Options
+	Header http.Header // fields of the request: Origin, Authorization, Cookie and so on
+	Host   string      // in place of the URL's host, in Host or :authority
+}
+
+// DialError says why a WebSocket could not be opened.
+type DialError struct {
+	URL      string
+	Response *http.Response // what the server, or the proxy, answered; nil if nothing. Its body is there to be read
+	Rule     string         // the section the answer broke, empty if none
+	Msg      string
+	Err      error // what was behind it, or nil
+}
+
+func (e *DialError) Error() string {
+	text := "websocket: dial " + e.URL + ": " + e.Msg
+	if e.Rule != "" {
+		text += " (" + e.Rule + ")"
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap gives what was behind it.
+func (e *DialError) Unwrap() error { return e.Err }
+
+// Dial opens a WebSocket by a Dialer of its own, as Dialer.Dial does. Programs that open more than one WebSocket to a
+// server keep a Dialer, which puts them on few HTTP/2 connections.
+func Dial(ctx context.Context, url string, o *DialOptions) (*Conn, *http.Response, error) {
+	d := &Dialer{single: true}
+	return d.Dial(ctx, url, o)
+}
+
+// Dial opens a WebSocket. The schemes are ws and wss, and http and https, which mean the same; o may be nil. ctx bounds
+// the opening, not the WebSocket. An error is a *DialError; the response is there if there was one.
+func (d *Dialer) Dial(ctx context.Context, url string, o *DialOptions) (*Conn, *http.Response, error) {
+	c := newConn()
+	s, resp, err := d.DialHandler(ctx, url, handlerOf(c), o)
+	if err != nil {
+		return nil, resp, err
+	}
+	c.s = s
+	return c, resp, nil
+}
+
+// DialHandler is Dial for a handler: its callbacks run from now on, as a server's do.
+func (d *Dialer) DialHandler(ctx context.Context, url string, h Handler, o *DialOptions) (*Session, *http.Response, error) {
+	if o == nil {
+		o = new(DialOptions)
+	}
+	hs, err := newClientHandshake(url, o)
+	if err != nil {
+		return nil, nil, &DialError{URL: url, Msg: "bad request", Err: err}
+	}
+	ctx, stop := d.bound(ctx)
+	defer stop()
+	st, resp, err := d.open(ctx, hs)
+	if err != nil {
+		return nil, resp, hs.fault(resp, err)
+	}
+	s, err := hs.session(st, resp, h)
+	if err != nil {
+		st.Reset(stream.Cancel)
+		return nil, resp, err
+	}
+	s.begin()
+	return s, resp, nil
+}
+
+// clientHandshake is one opening handshake of a client's (RFC 6455, 4.1).
+type clientHandshake struct {
+	given string
+	url   *url.URL // scheme http or https
+	o     Options
+	host  string
+	head  http.Header // without what depends on the version of HTTP
+	key   string      // Sec-WebSocket-Key, on HTTP/1.1
+}
+
+var errURL = errors.New("the URL is no absolute ws, wss, http or https URL without a fragment (RFC 6455, 3)")
+
+func newClientHandshake(given string, o *DialOptions) (*clientHandshake, error) {
+	u, err := url.Parse(given)
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	case "ws":
+		u.Scheme = "http"
+	case "wss":
+		u.Scheme = "https"
+	case "http", "https":
+	default:
+		return nil, errURL
+	}
+	if u.Host == "" || u.Fragment != "" {
+		return nil, errURL
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	if err := o.Deflate.Check(); err != nil {
+		return nil, err
+	}
+	hs := &clientHandshake{given: given, url: u, o: o.Options, host: u.Host, head: o.Header.Clone()}
+	if o.Host != "" {
+		hs.host = o.Host
+	}
+	if hs.head == nil {
+		hs.head = http.Header{}
+	}
+	for name := range hs.head {
+		if name = http.CanonicalHeaderKey(name); strings.HasPrefix(name, "Sec-Websocket-") || name == "Connection" || name == "Upgrade" {
+			return nil, fmt.Errorf("the field %s is the handshake's", name)
+		}
+	}
+	if u.User != nil && hs.head.Get("Authorization") == "" {
+		password, _ := u.User.Password()
+		hs.head.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+	}
+	hs.head.Set("Sec-Websocket-Version", "13")
+	if len(o.Subprotocols) > 0 {
+		hs.head.Set("Sec-Websocket-Protocol", strings.Join(o.Subprotocols, ", "))
+	}
+	if o.Compress {
+		hs.head.Set("Sec-Websocket-Extensions", deflate.Offer(&o.Deflate))
+	}
+	return hs, nil
+}
+
+// request is the request for a version of HTTP.
+func (hs *clientHandshake) request(ctx context.Context, major int) *http.Request {
+	u := *hs.url
+	u.User = nil
+	r := (&http.Request{Method: http.MethodGet, URL: &u, Host: hs.host, Header: hs.head.Clone(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	if major == 2 {
+		r.Method, r.Proto, r.ProtoMajor, r.ProtoMinor = http.MethodConnect, "HTTP/2.0", 2, 0
+		r.Header[":protocol"] = []string{"websocket"}
+		return r
+	}
+	var key [16]byte
+	rand.Read(key[:])
+	hs.key = base64.StdEncoding.EncodeToString(key[:])
+	r.Header.Set("Sec-Websocket-Key", hs.key)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	return r
+}
+
+// fault makes a *DialError of what went wrong; resp may be nil.
+func (hs *clientHandshake) fault(resp *http.Response, err error) error {
+	if de, ok := errors.AsType[*DialError](err); ok {
+		de.URL = hs.given
+		return de
+	}
+	e := &DialError{URL: hs.given, Response: resp, Msg: "no WebSocket", Err: err}
+	if resp != nil {
+		e.Msg = "the server answered " + resp.Status
+	}
+	return e
+}
+
+// session checks the answer (RFC 6455, 4.1; RFC 8441, 5), and makes the session.
+func (hs *clientHandshake) session(st stream.Stream, resp *http.Response, h Handler) (*Session, error) {
+	bad := func(rule, msg string) error {
+		return &DialError{URL: hs.given, Response: resp, Rule: rule, Msg: msg}
+	}
+	if resp.ProtoMajor == 1 {
+		switch {
+		case !hasToken(resp.Header["Upgrade"], "websocket"):
+			return nil, bad("RFC 6455, 4.1", "the answer's Upgrade is not websocket")
+		case !hasToken(resp.Header["Connection"], "upgrade"):
+			return nil, bad("RFC 6455, 4.1", "the answer's Connection is not upgrade")
+		case len(resp.Header["Sec-Websocket-Accept"]) != 1 || resp.Header.Get("Sec-Websocket-Accept") != upgrade.AcceptKey(hs.key):
+			return nil, bad("RFC 6455, 4.1", "the answer's Sec-WebSocket-Accept does not fit the key")
+		}
+	}
+	if sub := resp.Header["Sec-Websocket-Protocol"]; len(sub) > 1 || len(sub) == 1 && !slices.Contains(hs.o.Subprotocols, sub[0]) {
+		return nil, bad("RFC 6455, 4.1", "the answer names a subprotocol that was not offered: "+strings.Join(sub, ", "))
+	}
+	params, agreed, err := hs.extensions(resp)
+	if err != nil {
+		return nil, bad("RFC 6455, 9.1", err.Error())
+	}
+	o := hs.o
+	o.IdleTimeout = or(o.IdleTimeout, -1, -1)
+	info := st.Info()
+	s := newSession(st, h, &o, hs.partial(info), resp.Header)
+	s.headless = false
+	s.m.client(resp.ProtoMajor == 1, maskingKey)
+	if agreed {
+		s.m.compress(&o, params)
+	}
+	return s, nil
+}
+
+// extensions reads what the server agreed to.
+func (hs *clientHandshake) extensions(resp *http.Response) (p deflate.Params, agreed bool, err error) {
+	list, ok := upgrade.ParseExtensions(resp.Header["Sec-Websocket-Extensions"])
+	switch {
+	case !ok:
+		return p, false, errors.New("the answer's Sec-WebSocket-Extensions is malformed")
+	case len(list) == 0:
+		return p, false, nil
+	case len(list) > 1 || list[0].Name != deflate.Name || !hs.o.Compress:
+		return p, false, errors.New("the answer names an extension that was not offered: " + list[len(list)-1].Name)
+	}
+	p, err = deflate.Accept(&hs.o.Deflate, list[0].Params)
+	return p, err == nil, err
+}
+
+// partial is the request as its session keeps it.
+func (hs *clientHandshake) partial(info stream.Info) *PartialRequest {
+	p := &PartialRequest{Method: http.MethodGet, Version: info.Transport.HTTPVersion(), Scheme: hs.url.Scheme, Host: hs.url.Hostname(),
+		Path: hs.url.Path, Query: hs.url.RawQuery, Stream: info.ID}
+	if p.Version != "1.1" {
+		p.Method = http.MethodConnect
+	}
+	if info.Remote != nil {
+		p.Peer = info.Remote.String()
+	}
+	p.Port, _ = strconv.Atoi(portOf(hs.url))
+	return p
+}
+
+func maskingKey() (key [4]byte) {
+	rand.Read(key[:])
+	return key
+}
+
+func portOf(u *url.URL) string {
+	switch p := u.Port(); {
+	case p != "":
+		return p
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}
+
+// hasToken says whether a list has an element, in any case.
+func hasToken(lines []string, token string) bool {
+	for _, l := range lines {
+		for e := range strings.SplitSeq(l, ",") {
+			if strings.EqualFold(strings.TrimSpace(e), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,111 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/net/proxy"
+)
+
+// proxyFor asks Dialer.Proxy, with the request as HTTP has it.
+func (d *Dialer) proxyFor(hs *clientHandshake) (*url.URL, error) {
+	if d.Proxy == nil {
+		return nil, nil
+	}
+	return d.Proxy(&http.Request{Method: http.MethodGet, URL: hs.url, Host: hs.host, Header: hs.head})
+}
+
+// reach opens a connection to the server, or through the proxy.
+func (d *Dialer) reach(ctx context.Context, to target) (net.Conn, error) {
+	switch {
+	case to.proxy == nil:
+		return d.dial(ctx, "tcp", to.addr)
+	case to.proxy.Scheme == "http" || to.proxy.Scheme == "https":
+		return d.tunnel(ctx, to)
+	case to.proxy.Scheme == "socks5" || to.proxy.Scheme == "socks5h":
+		return d.socks(ctx, to)
+	}
+	return nil, fmt.Errorf("proxy %s: unknown scheme", to.proxy.Redacted())
+}
+
+func (d *Dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.DialContext != nil {
+		return d.DialContext(ctx, network, addr)
+	}
+	return new(net.Dialer).DialContext(ctx, network, addr)
+}
+
+// tunnel asks an HTTP proxy for a tunnel (RFC 9110, 9.3.6).
+func (d *Dialer) tunnel(ctx context.Context, to target) (net.Conn, error) {
+	nc, err := d.dial(ctx, "tcp", net.JoinHostPort(to.proxy.Hostname(), portOf(to.proxy)))
+	if err != nil {
+		return nil, err
+	}
+	if to.proxy.Scheme == "https" {
+		if nc, err = d.handshake(ctx, nc, to.proxy.Hostname(), []string{"http/1.1"}, nil); err != nil {
+			return nil, err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	err = ask(nc, to)
+	if !stop() && err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return nc, nil
+}
+
+func ask(nc net.Conn, to target) error {
+	r := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: to.addr}, Host: to.addr, Header: http.Header{}}
+	if u := to.proxy.User; u != nil {
+		password, _ := u.Password()
+		r.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password)))
+	}
+	if err := r.Write(nc); err != nil {
+		return err
+	}
+	// The server's octets come after the client has spoken: the reader has nothing but the answer.
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(nc, 64<<10)), r)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return &DialError{Response: resp, Msg: "the proxy answered " + resp.Status}
+	}
+	return nil
+}
+
+// socks goes through a SOCKS5 proxy (RFC 1928).
+func (d *Dialer) socks(ctx context.Context, to target) (net.Conn, error) {
+	var auth *proxy.Auth
+	if u := to.proxy.User; u != nil {
+		auth = &proxy.Auth{User: u.Username()}
+		auth.Password, _ = u.Password()
+	}
+	p, err := proxy.SOCKS5("tcp", net.JoinHostPort(to.proxy.Hostname(), to.proxy.Port()), auth, forward{d})
+	if err != nil {
+		return nil, err
+	}
+	return p.(proxy.ContextDialer).DialContext(ctx, "tcp", to.addr)
+}
+
+// forward is how the SOCKS5 client reaches its proxy.
+type forward struct{ d *Dialer }
+
+func (f forward) Dial(network, addr string) (net.Conn, error) {
+	return f.d.dial(context.Background(), network, addr)
+}
+
+func (f forward) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	return f.d.dial(ctx, network, addr)
+}
