@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -276,6 +277,29 @@ func TestClientCancel(t *testing.T) {
 		r.p.Send("HEADERS 3 :status=200")
 		<-o.done
 		if o.err != nil {
+			r.t.Error(o.err)
+		}
+	})
+}
+
+// TestClientCloseInOpen: Close ends what waits for a response, or for SETTINGS.
+func TestClientCloseInOpen(t *testing.T) {
+	withRaw(t, nil, offering, func(r *raw) {
+		o := r.open(r.t.Context())
+		r.cl.Close()
+		<-o.done
+		if !errors.Is(o.err, net.ErrClosed) || h2.Unprocessed(o.err) {
+			r.t.Error(o.err)
+		}
+		r.p.Want(r.t, "given up", "RST_STREAM 1 CANCEL")
+		r.p.Want(r.t, "the last word", "GOAWAY 0 NO_ERROR")
+	})
+	withRaw(t, nil, nil, func(r *raw) {
+		o := r.start(r.t.Context())
+		synctest.Wait()
+		r.cl.Close()
+		<-o.done
+		if !errors.Is(o.err, net.ErrClosed) {
 			r.t.Error(o.err)
 		}
 	})

@@ -167,6 +167,56 @@ func TestClientTinyData(t *testing.T) {
 	}
 }
 
+// TestClientFloods: a server that floods us ends its connection (RFC 9113, 10.5), and one that resets or refuses all that
+// we open does not.
+func TestClientFloods(t *testing.T) {
+	for _, c := range []struct {
+		limit Limit // 0: the connection lives
+		frame string
+	}{
+		{LimitPings, "PING"},
+		{LimitSettings, "SETTINGS MAX_CONCURRENT_STREAMS=4"},
+		{LimitWindowUpdates, "WINDOW_UPDATE 1 1"},
+		{LimitTinyData, "DATA 3"},
+		{LimitIgnored, "HEADERS 1 :status=103"},
+		{LimitIgnored, "RAW 0x20 0 0 00"},
+		{LimitIgnored, "RST_STREAM 5 CANCEL"},
+		{LimitIgnored, "GOAWAY 5 NO_ERROR"},
+		{0, "RST_STREAM %d CANCEL"},
+		{0, "RST_STREAM %d REFUSED_STREAM"},
+		{0, "HEADERS %d a=b"},
+		{0, "DATA %d early"},
+	} {
+		t.Run(c.frame, func(t *testing.T) {
+			p := newClientPlayer(clientTestConfig(), 0)
+			p.greetClient()
+			connect := func() {
+				if err := p.do("connect :method=CONNECT"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 3 {
+				connect()
+			}
+			p.send("HEADERS 3 :status=200")
+			p.send("RST_STREAM 5 CANCEL")
+			for i := 0; i < 50_000 && p.c.err == nil; i++ {
+				if c.limit != 0 {
+					p.send(c.frame)
+				} else {
+					connect()
+					p.send(fmt.Sprintf(c.frame, p.c.maxID))
+				}
+				p.forget()
+			}
+			ce, _ := p.c.err.(*ConnError)
+			if got := p.c.err; c.limit == 0 && got != nil || c.limit != 0 && (ce == nil || ce.Limit != c.limit || ce.Code != EnhanceYourCalm) {
+				t.Errorf("the connection ended with %v, want %v", got, c.limit)
+			}
+		})
+	}
+}
+
 // TestClientIDs: when the ids are used up the connection takes no new streams (RFC 9113, 5.1.1).
 func TestClientIDs(t *testing.T) {
 	p := newClientPlayer(clientTestConfig(), 0)

@@ -204,11 +204,16 @@ func (d *Dialer) client(ctx context.Context, to target, h *host) (c *h2.Client, 
 		return nil, nil, errors.New("the server does not speak HTTP/2 (RFC 9113, 3.2)")
 	}
 	c = h2.NewClient(nc, &d.HTTP2)
-	if offered, err := c.ExtendedConnect(ctx); err != nil || !offered {
+	offered, err := c.ExtendedConnect(ctx)
+	switch {
+	case err != nil:
+	case !offered:
+		err = h2.ErrNoExtendedConnect
+	case c.Room() == 0: // a server that allows no streams; another connection would not help
+		err = h2.ErrNoRoom
+	}
+	if err != nil {
 		c.Close()
-		if err == nil {
-			err = h2.ErrNoExtendedConnect
-		}
 		return nil, nil, err
 	}
 	h.mu.Lock()
