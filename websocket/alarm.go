@@ -25,8 +25,7 @@ func (s *Session) armAlarm(at time.Time) {
 	}
 	a.at = at
 	if a.t == nil {
-		a.t = time.AfterFunc(time.Until(at), s.onAlarm)
-		return
+		a.t = time.AfterFunc(time.Hour, s.onAlarm) // set below, so that onAlarm finds t
 	}
 	a.t.Reset(time.Until(at))
 }
@@ -42,8 +41,11 @@ func (s *Session) watch() {
 
 // onAlarm runs on a goroutine of the timer's.
 func (s *Session) onAlarm() {
-	s.turn.Lock()
 	a := &s.alarm
+	if !s.turn.TryLock() { // a turn is under way, perhaps in a Send that blocks: look again
+		a.t.Reset(slowCallback)
+		return
+	}
 	a.at = time.Time{}
 	if s.calling {
 		// The turn that waits for this callback sets the alarm anew when it ends.

@@ -14,7 +14,7 @@ var floors = map[string][]string{
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
 	// 3: the public face
-	"websocket": {"upgrade", "h2", "stream", "wsframe", "wsframe/deflate"},
+	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
 	"cmd/weir": {"websocket", "h2", "stream", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
 	// Beside the house: what tests stand on.
@@ -35,6 +35,7 @@ const (
 	cobra      = "github.com/spf13/cobra"
 	prometheus = "github.com/prometheus/client_golang/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
+	proxy      = "golang.org/x/net/proxy"
 	flate      = "github.com/klauspost/compress/flate"
 )
 
@@ -117,6 +118,8 @@ var sockets = []string{
 	"h2/server.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
+	"websocket/dial_proxy.go",
+	"websocket/dialer.go",
 	"websocket/netconn.go",
 	"websocket/server.go", // BaseContext in that of http.Server
 }
