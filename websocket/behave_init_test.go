@@ -76,7 +76,10 @@ func TestInitAnswers(t *testing.T) {
 		log      string
 	}{
 		{"1.init_answered", "401", func(w http.ResponseWriter, _ *actor) websocket.Handler { w.WriteHeader(401); return nil }, 401, "", ""},
-		{"1.init_answered", "403", func(w http.ResponseWriter, _ *actor) websocket.Handler { http.Error(w, "no", 403); return nil }, 403, "", ""},
+		{"1.init_answered", "403", func(w http.ResponseWriter, _ *actor) websocket.Handler {
+			http.Error(w, "no", http.StatusForbidden)
+			return nil
+		}, 403, "", ""},
 		{"1.init_nothing", "nothing", func(http.ResponseWriter, *actor) websocket.Handler { return nil }, 500, "", "named no handler"},
 		{"1.init_both", "write", func(w http.ResponseWriter, a *actor) websocket.Handler { io.WriteString(w, "x"); return a }, refused2xx, "normal", ""},
 		{"1.init_both", "status", func(w http.ResponseWriter, a *actor) websocket.Handler { w.WriteHeader(402); return a }, 402, "normal", ""},

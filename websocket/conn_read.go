@@ -114,18 +114,18 @@ func (c *Conn) took(n int) {
 	}
 }
 
-// acquire takes the token of a channel; free gives it back.
+// acquire takes the token of a channel; free gives it back. ctx may be a deadline that is moved: then it has not ended
+// though Done was closed.
 func acquire(ctx context.Context, token chan struct{}) error {
-	select {
-	case <-token:
-		return nil
-	default:
-	}
-	select {
-	case <-token:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		select {
+		case <-token:
+			return nil
+		case <-ctx.Done():
+		}
 	}
 }
 

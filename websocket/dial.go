@@ -258,6 +258,8 @@ func portOf(u *url.URL) string {
 		return p
 	case u.Scheme == "https":
 		return "443"
+	case u.Scheme == "socks5" || u.Scheme == "socks5h":
+		return "1080"
 	}
 	return "80"
 }

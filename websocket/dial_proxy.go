@@ -74,8 +74,7 @@ func ask(nc net.Conn, to target) error {
 	if err := r.Write(nc); err != nil {
 		return err
 	}
-	// The server's octets come after the client has spoken: the reader has nothing but the answer.
-	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(nc, 64<<10)), r)
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(octetwise{nc}, 64<<10)), r)
 	if err != nil {
 		return err
 	}
@@ -85,6 +84,12 @@ func ask(nc net.Conn, to target) error {
 	return nil
 }
 
+// octetwise reads an octet at a time, so that what stands behind the proxy's answer is left: a server in cleartext HTTP/2
+// may speak first (RFC 9113, 3.4).
+type octetwise struct{ r io.Reader }
+
+func (o octetwise) Read(b []byte) (int, error) { return o.r.Read(b[:min(len(b), 1)]) }
+
 // socks goes through a SOCKS5 proxy (RFC 1928).
 func (d *Dialer) socks(ctx context.Context, to target) (net.Conn, error) {
 	var auth *proxy.Auth
@@ -92,7 +97,7 @@ func (d *Dialer) socks(ctx context.Context, to target) (net.Conn, error) {
 		auth = &proxy.Auth{User: u.Username()}
 		auth.Password, _ = u.Password()
 	}
-	p, err := proxy.SOCKS5("tcp", net.JoinHostPort(to.proxy.Hostname(), to.proxy.Port()), auth, forward{d})
+	p, err := proxy.SOCKS5("tcp", net.JoinHostPort(to.proxy.Hostname(), portOf(to.proxy)), auth, forward{d})
 	if err != nil {
 		return nil, err
 	}

@@ -216,6 +216,10 @@ func (d *Dialer) client(ctx context.Context, to target, h *host) (c *h2.Client, 
 		c.Close()
 		return nil, nil, err
 	}
+	if c.Room() == 0 { // another connection would have none either
+		c.Close()
+		return nil, nil, h2.ErrNoRoom
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clients = append(h.clients, c)

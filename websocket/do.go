@@ -23,7 +23,9 @@ func (s *Session) do(ctx context.Context, cmds Commands) error {
 		select {
 		case <-room:
 		case <-ctx.Done():
-			return ctx.Err()
+			if err := ctx.Err(); err != nil { // else it is a deadline that was moved
+				return err
+			}
 		}
 	}
 	borrowed := s.sc != nil // the runner is inside a callback, and lends its own

@@ -65,7 +65,13 @@ func (n *netConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (n *netConn) Close() error { return n.c.Close(1000, "") }
+// Close has nothing to complain of where the peer has closed before.
+func (n *netConn) Close() error {
+	if err := n.ended(n.c.Close(1000, "")); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
 
 func (n *netConn) LocalAddr() net.Addr  { return n.c.s.Info().Local }
 func (n *netConn) RemoteAddr() net.Addr { return n.c.s.Info().Remote }

@@ -209,7 +209,12 @@ func TestOneTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeStream{own: true}
 		s := started(f)
-		timer, set := s.alarm.t, s.alarm.at
+		look := func() (*time.Timer, time.Time, bool) {
+			s.turn.Lock()
+			defer s.turn.Unlock()
+			return s.alarm.t, s.alarm.at, s.m.ended
+		}
+		timer, set, _ := look()
 		if timer == nil || set.IsZero() {
 			t.Fatal("the idle timeout needs a timer")
 		}
@@ -217,21 +222,21 @@ func TestOneTimer(t *testing.T) {
 			s.Data(masked(fin(wsframe.Text), "hello"), false)
 			time.Sleep(time.Millisecond)
 		}
-		if s.alarm.t != timer || !s.alarm.at.Equal(set) {
-			t.Errorf("the timer was set again: %v, then %v", set, s.alarm.at)
+		if now, at, _ := look(); now != timer || !at.Equal(set) {
+			t.Errorf("the timer was set again: %v, then %v", set, at)
 		}
 		if s.m.stats.In.Messages != 1000 {
 			t.Fatal(s.m.stats)
 		}
 		time.Sleep(DefaultIdleTimeout - time.Second) // it fires once too early, and looks
 		synctest.Wait()
-		if s.m.ended {
+		if _, _, ended := look(); ended {
 			t.Fatal("a message less than the idle timeout ago")
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if s.m.reason.String() != "timeout" || s.alarm.t != timer {
-			t.Errorf("ended %v: %s", s.m.ended, s.m.reason)
+		if now, _, ended := look(); !ended || s.m.reason.String() != "timeout" || now != timer {
+			t.Errorf("ended %v: %s", ended, s.m.reason)
 		}
 		s.Closed(nil)
 		synctest.Wait()
