@@ -26,7 +26,9 @@ func listen(name string, compress, takeover bool, level int) {
 	case "weir":
 		o := &websocket.Options{Compress: compress, Deflate: websocket.DeflateOptions{Level: level,
 			ServerNoContextTakeover: !takeover, ClientNoContextTakeover: !takeover}}
-		srv.Handler = websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) { return websocket.HandlerFunc(echo), o })
+		srv.Handler = websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+			return websocket.HandlerFunc(echo), o
+		})
 		if _, err := websocket.ConfigureServer(srv, nil); err != nil {
 			log.Fatal(err)
 		}

@@ -2,4 +2,17 @@ module weir/interop/peers
 
 go 1.26.0
 
-require nhooyr.io/websocket v1.8.17
+require (
+	github.com/coder/websocket v1.8.15
+	github.com/gorilla/websocket v1.5.3
+	nhooyr.io/websocket v1.8.17
+	weir v0.0.0
+)
+
+require (
+	github.com/klauspost/compress v1.20.3 // indirect
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+)
+
+replace weir => ../..
