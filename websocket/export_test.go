@@ -25,3 +25,6 @@ func Open(st stream.Stream, h Handler, o *Options, req *PartialRequest, offer st
 	s.begin()
 	return s
 }
+
+// RaceEnabled is raceEnabled.
+const RaceEnabled = raceEnabled

@@ -67,7 +67,7 @@ func (n *netConn) Write(b []byte) (int, error) {
 
 // Close has nothing to complain of where the peer has closed before.
 func (n *netConn) Close() error {
-	if err := n.ended(n.c.Close(1000, "")); !errors.Is(err, io.EOF) {
+	if err := n.ended(n.c.Close(1000, "")); err != io.EOF {
 		return err
 	}
 	return nil

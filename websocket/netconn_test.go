@@ -15,6 +15,7 @@ import (
 func TestNetConnContract(t *testing.T) {
 	for name, version := range map[string]websocket.HTTPVersion{"h1": websocket.HTTP1, "h2c": websocket.HTTP2} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 				accepted := make(chan *websocket.Conn, 1)
 				srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -76,6 +76,9 @@ func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 	return s, nil
 }
 
+// HTTP2 is the server of h2, for its Stats.
+func (s *Server) HTTP2() *h2.Server { return s.h2 }
+
 // Group is what Shutdown drains.
 func (s *Server) Group() *Group { return s.group }
 

@@ -1,0 +1,83 @@
+package websocket_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/h2"
+	"weir/websocket"
+)
+
+// The SETTINGS of a server that offers extended CONNECT, and allows no stream at all or many.
+const (
+	settingsOfNone = "\x00\x00\x0c\x04\x00\x00\x00\x00\x00" + "\x00\x08\x00\x00\x00\x01" + "\x00\x03\x00\x00\x00\x00"
+	settingsOfMany = "\x00\x00\x06\x04\x00\x00\x00\x00\x00" + "\x00\x08\x00\x00\x00\x01"
+)
+
+// says is a server that says one thing to everybody, before it has heard anything.
+func (s *scene) says(what string) {
+	go func() { // ends with the listener
+		for {
+			nc, err := s.ln.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(nc, what)
+			go io.Copy(io.Discard, nc) // ends with the connection
+		}
+	}()
+}
+
+// A server whose MAX_CONCURRENT_STREAMS is 0 is not asked again and again (RFC 9113, 5.1.2).
+func TestDialNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.d.HTTP = websocket.HTTP2
+		s.says(settingsOfNone)
+		if _, _, err := s.d.Dial(background, "ws://weir.test/", nil); !errors.Is(err, h2.ErrNoRoom) || s.conns.Load() != 1 {
+			t.Errorf("%v, over %d connections", err, s.conns.Load())
+		}
+		s.ln.Close()
+		time.Sleep(time.Minute)
+	})
+}
+
+// What a server says before it is spoken to (RFC 9113, 3.4) may come along with the proxy's answer.
+func TestDialProxyServerFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.d.HTTP, s.d.Timeout = websocket.HTTP2, 5*time.Second
+		s.d.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.test") }
+		s.says("HTTP/1.1 200 OK\r\n\r\n" + settingsOfMany)
+		_, _, err := s.d.Dial(background, "ws://weir.test/", nil)
+		if de, ok := errors.AsType[*websocket.DialError](err); !ok || de.Err.Error() != "h2: no response: context deadline exceeded" {
+			t.Errorf("%v; the SETTINGS should have arrived", err)
+		}
+		s.d.CloseIdle()
+		s.ln.Close()
+		time.Sleep(time.Minute)
+	})
+}
+
+// A SOCKS5 proxy without a port is at 1080.
+func TestDialSocksPort(t *testing.T) {
+	refused := errors.New("refused")
+	var asked string
+	d := &websocket.Dialer{
+		Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("socks5://proxy.test") },
+		DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
+			asked = addr
+			return nil, refused
+		},
+	}
+	if _, _, err := d.Dial(background, "ws://weir.test/", nil); !errors.Is(err, refused) || asked != "proxy.test:1080" {
+		t.Errorf("%v, asked %q", err, asked)
+	}
+}
