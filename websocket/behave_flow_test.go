@@ -20,7 +20,7 @@ import (
 // Active(true) all arrives, in order, once.
 func TestPausedPeerIsStopped(t *testing.T) {
 	row(t, "6.window", overHTTP, func(h *house) {
-		const size, n = 1000, 1000
+		const size, n = 10_000, 1000
 		a := &actor{onInit: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
 			return append(out, websocket.Active(false))
 		}}

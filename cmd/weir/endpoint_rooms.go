@@ -31,13 +31,15 @@ type room struct {
 
 	mu      sync.Mutex
 	members []*member
+	feeds   []*feed // of /events
 }
 
 // roomMessage is one message on its way: encoded once, shared by all members.
 type roomMessage struct {
 	*websocket.Prepared
-	size int64
-	gate *gate // of the last message of a portion
+	size  int64
+	gate  *gate  // of the last message of a portion
+	event []byte // for the feeds, if there are any
 }
 
 // cost is what a waiting message holds: its octets, and the structs around them.
@@ -78,7 +80,7 @@ func (m *member) Handle(f websocket.Frame, out websocket.Commands) websocket.Com
 		rm.gate = m.portion.shut(m)
 		out = append(out, websocket.Active(false))
 	}
-	m.room.say(rm)
+	m.room.say(rm, f)
 	return out
 }
 
@@ -133,15 +135,21 @@ func (m *member) cut() {
 	}
 }
 
-// say posts one message to every member.
-func (r *room) say(rm *roomMessage) {
+// say posts one message, f, to every member and every feed.
+func (r *room) say(rm *roomMessage, f websocket.Frame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rm.gate != nil {
-		rm.gate.expect(r.members)
+		rm.gate.expect(r)
+	}
+	if len(r.feeds) > 0 {
+		rm.event = eventOf(f)
 	}
 	for _, m := range r.members {
 		m.post(rm)
+	}
+	for _, f := range r.feeds {
+		f.post(rm)
 	}
 }
 
@@ -154,20 +162,38 @@ func (r *room) giveUp() {
 			m.behind.Store(true)
 		}
 	}
+	for _, f := range r.feeds {
+		if f.waiting.Load() > 0 {
+			f.behind.Store(true)
+		}
+	}
 }
 
 func (rs *rooms) join(m *member) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	r := rs.byName[m.name]
-	if r == nil {
-		r = &room{all: rs, name: m.name}
-		rs.byName[m.name] = r
-	}
+	r := rs.named(m.name)
 	m.room = r
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.members = append(r.members, m)
+}
+
+// named is the room of a name, made if there is none; mu is held.
+func (rs *rooms) named(name string) *room {
+	r := rs.byName[name]
+	if r == nil {
+		r = &room{all: rs, name: name}
+		rs.byName[name] = r
+	}
+	return r
+}
+
+// tidy forgets a room that nobody is in; mu and the room's are held.
+func (rs *rooms) tidy(r *room) {
+	if len(r.members) == 0 && len(r.feeds) == 0 {
+		delete(rs.byName, r.name)
+	}
 }
 
 // leave takes m out, and the room with it when m was the last.
@@ -180,7 +206,5 @@ func (rs *rooms) leave(m *member) {
 	if i := slices.Index(r.members, m); i >= 0 {
 		r.members = slices.Delete(r.members, i, i+1)
 	}
-	if len(r.members) == 0 {
-		delete(rs.byName, r.name)
-	}
+	rs.tidy(r)
 }

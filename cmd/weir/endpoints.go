@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 
+	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -25,6 +26,8 @@ func (s *server) routes() http.Handler {
 	} {
 		mux.Handle(path, s.websocket(e))
 	}
+	mux.Handle("/tunnel", upgrade.Handle(s.serveTunnel))
+	mux.Handle("GET /events", upgrade.Handle(s.serveEvents))
 	mux.HandleFunc("/", serveIndex)
 	mux.HandleFunc("GET /healthz", s.serveHealth)
 	mux.Handle("GET /metrics", s.metrics.handler())

@@ -1,5 +1,6 @@
 // Command weir is the command line of the weir WebSocket stack: `weir serve` is its test server, what httpbin is to
-// HTTP, for WebSockets over HTTP/1.1 and HTTP/2.
+// HTTP, for WebSockets over HTTP/1.1 and HTTP/2; `weir connect` is a client, and `weir bridge` puts the WebSockets of
+// HTTP/1.1 clients on one HTTP/2 connection.
 package main
 
 import (
@@ -39,6 +40,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	fmt.Fprintf(stderr, "weir: %v\n", err)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
 	if _, ok := errors.AsType[*runError](err); ok {
 		return exitFail
 	}
@@ -56,6 +60,6 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serveCommand(), versionCommand())
+	root.AddCommand(serveCommand(), connectCommand(), bridgeCommand(), versionCommand())
 	return root
 }

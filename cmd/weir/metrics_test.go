@@ -54,6 +54,8 @@ func TestMetrics(t *testing.T) {
 		`weir_close_total{code="4xxx",dir="in"} 4`, `weir_close_total{code="4xxx",dir="out"} 4`,
 		`weir_terminate_total{reason="remote"} 4`)
 
+	wantSamples(t, p, "weir_h2_", `weir_h2_tunnels 0`, `weir_h2_frames_total{dir="in",type="SETTINGS"} 4`, `weir_h2_flow_blocked_seconds_total{level="stream"} 0`)
+
 	fetch(t, client(t, false), http.MethodGet, p.http+"/echo", nil)
 	fetch(t, client(t, true), http.MethodGet, p.https+"/echo", nil)
 	fetch(t, client(t, false), http.MethodGet, p.https+"/echo?window=0", nil)

@@ -69,10 +69,15 @@ type gate struct {
 type opened struct{}
 
 // expect is called with the room's lock held, before the message is posted to anybody.
-func (g *gate) expect(members []*member) {
+func (g *gate) expect(r *room) {
 	n := int32(0)
-	for _, m := range members {
+	for _, m := range r.members {
 		if !m.behind.Load() {
+			n++
+		}
+	}
+	for _, f := range r.feeds {
+		if !f.behind.Load() {
 			n++
 		}
 	}

@@ -28,6 +28,9 @@ either version of HTTP; what is printed on standard output is one JSON event a l
   /rooms/NAME what one member sends goes to every member
   Each takes compress=0|1, max_frame_size=N, idle_timeout=MS, validate_utf8=0|1 and window=N in its query.
 
+  /tunnel     no WebSocket: upgrade token weir-echo, raw octets come back
+  /events     ?room=NAME: what is said in /rooms/NAME as server-sent events, binary messages in base64
+
   / is a console for browsers. /healthz  /metrics  /bytes/N  /upload are ordinary HTTP.
 
 SIGTERM or SIGINT drains: every WebSocket is closed with 1001, exit code 0; 1 if some had to be cut. A second one stops

@@ -90,7 +90,11 @@ func (s *server) httpServer() (*http.Server, *websocket.Server, error) {
 		},
 		Drain: zeroIsNone(s.config.drain),
 	})
-	return srv, ws, err
+	if err != nil {
+		return nil, nil, err
+	}
+	s.metrics.registry.MustRegister(h2Metrics{ws.HTTP2().Stats})
+	return srv, ws, nil
 }
 
 // shutdown drains for as long as the flags say. One more signal cuts at once.

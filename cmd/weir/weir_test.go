@@ -67,7 +67,12 @@ type process struct {
 // start runs `weir serve` on free ports. The test fails if it crashes, or says anything on standard output that is no event.
 func start(t *testing.T, flags ...string) *process {
 	t.Helper()
-	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"}, flags...)
+	return startCommand(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"}, flags...)...)
+}
+
+// startCommand runs a command that begins with a listening event.
+func startCommand(t *testing.T, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: weir(context.Background(), args...), events: make(chan event, 10000), exited: make(chan struct{})}
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
