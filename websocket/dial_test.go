@@ -88,9 +88,9 @@ func TestDial(t *testing.T) {
 	})
 }
 
-// A client on HTTP/1.1 ends its side after the server's end (RFC 6455, 7.1.1), on HTTP/2 with its close frame.
+// The server's close frame is answered, and both sides end at once.
 func TestDialServerCloses(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	row(t, "4.client.server_closes", overHTTP, func(h *house) {
 		a := new(actor)
 		h.handler = a
 		told := make(chan websocket.Reason, 1)
@@ -107,6 +107,84 @@ func TestDialServerCloses(t *testing.T) {
 		if d := time.Since(start); d > time.Second {
 			h.Fatalf("the end took %v", d)
 		}
+	})
+}
+
+// spy is a connection that notes when its client ended its side.
+type spy struct {
+	net.Conn
+	ended atomic.Bool
+}
+
+func (s *spy) CloseWrite() error {
+	s.ended.Store(true)
+	return s.Conn.(*memnet.Conn).CloseWrite()
+}
+
+// A client on HTTP/1.1 keeps its write side open after its close frame, and waits for the server's end (RFC 6455, 7.1.1).
+func TestDialKeepsOpen(t *testing.T) {
+	row(t, "4.client.keeps_open", overHTTP1, func(h *house) {
+		a := &actor{onInit: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
+			return append(out, websocket.Active(false))
+		}}
+		h.handler = a
+		d := h.dialer()
+		var wire *spy
+		d.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			nc, err := h.ln.Dial(ctx)
+			wire = &spy{Conn: nc}
+			return wire, err
+		}
+		c, _, err := d.Dial(background, h.url("/"), nil)
+		if err != nil {
+			h.Fatal(err)
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- c.Close(1000, "") }() // ends with the stream
+		time.Sleep(time.Second)
+		if wire.ended.Load() {
+			h.Fatal("the client ended its side before the server's answer")
+		}
+		a.session().Post(websocket.Commands{websocket.Active(true)})
+		if err := <-closed; err != nil {
+			h.Fatal(err)
+		}
+		h.wantReason(a, "remote")
+	})
+}
+
+// Without an answer the client gives up after 5 s.
+func TestDialServerIgnoresClose(t *testing.T) {
+	row(t, "4.client.linger", overHTTP, func(h *house) {
+		a := &actor{onInit: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
+			return append(out, websocket.Active(false))
+		}}
+		h.handler, h.opts = a, &websocket.Options{IdleTimeout: -1}
+		c, _, err := h.dialer().Dial(background, h.url("/"), nil)
+		if err != nil {
+			h.Fatal(err)
+		}
+		start := time.Now()
+		if err := c.Close(1000, ""); err != nil || time.Since(start) != 5*time.Second {
+			h.Fatal(err, time.Since(start))
+		}
+	})
+}
+
+// Clients have no idle timeout unless they ask for one.
+func TestDialIdleTimeout(t *testing.T) {
+	row(t, "6.idle.client", overHTTP, func(h *house) {
+		h.handler, h.opts = new(actor), &websocket.Options{IdleTimeout: -1}
+		c, _, err := h.dialer().Dial(background, h.url("/"), nil)
+		if err != nil {
+			h.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		c.Write(background, websocket.TextFrame, []byte("alive"))
+		if _, got, err := c.Read(background); string(got) != "alive" {
+			h.Fatal(string(got), err)
+		}
+		c.Close(1000, "")
 	})
 }
 
