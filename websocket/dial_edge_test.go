@@ -2,16 +2,19 @@ package websocket_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"weir/h2"
+	"weir/stream/memnet"
 	"weir/websocket"
 )
 
@@ -80,4 +83,48 @@ func TestDialSocksPort(t *testing.T) {
 	if _, _, err := d.Dial(background, "ws://weir.test/", nil); !errors.Is(err, refused) || asked != "proxy.test:1080" {
 		t.Errorf("%v, asked %q", err, asked)
 	}
+}
+
+// Once a server is known to speak HTTP/1.1 alone, a dial that hangs holds up no other.
+func TestDialPlainApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		srv := &http.Server{Protocols: new(http.Protocols), TLSConfig: &tls.Config{Certificates: []tls.Certificate{testCert()}},
+			Handler: websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+				return new(actor), nil
+			})}
+		srv.Protocols.SetHTTP1(true)
+		go srv.ServeTLS(s.ln, "", "") // ends with srv
+		dial := func() error {
+			c, _, err := s.d.Dial(background, "wss://weir.test/", nil)
+			if err == nil {
+				err = c.Close(1000, "")
+			}
+			return err
+		}
+		if err := dial(); err != nil {
+			t.Fatal(err)
+		}
+		real, nowhere := s.d.DialContext, memnet.Listen()
+		var n atomic.Int32
+		s.d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if n.Add(1) == 1 {
+				return nowhere.Dial(ctx)
+			}
+			return real(ctx, network, addr)
+		}
+		hung := make(chan error, 1)
+		go func() { hung <- dial() }() // ends with Dialer.Timeout
+		synctest.Wait()
+		start := time.Now()
+		if err := dial(); err != nil || time.Since(start) != 0 {
+			t.Errorf("%v, after %v", err, time.Since(start))
+		}
+		if err := <-hung; !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		nowhere.Close()
+		srv.Close()
+		time.Sleep(time.Minute)
+	})
 }

@@ -30,9 +30,9 @@ const (
 const DefaultDialTimeout = 30 * time.Second
 
 // Dialer opens WebSockets, and keeps the HTTP/2 connections it opens them on: as many WebSockets share one as the server
-// allows (MAX_CONCURRENT_STREAMS), then there is a second. A server that turned out not to offer extended CONNECT over
-// HTTP/2 is dialled with HTTP/1.1 from then on. The zero value is ready; it may be used from any goroutine, and must not
-// be copied or changed after first use.
+// allows (MAX_CONCURRENT_STREAMS), then there is a second. A server that turned out not to speak HTTP/2, or not to offer
+// extended CONNECT over it, is dialled with HTTP/1.1 from then on. The zero value is ready; it may be used from any
+// goroutine, and must not be copied or changed after first use.
 type Dialer struct {
 	HTTP        HTTPVersion
 	Timeout     time.Duration // for everything until the WebSocket is open; 0: 30 s; negative: none
@@ -56,7 +56,7 @@ type host struct {
 
 	mu      sync.Mutex
 	clients []*h2.Client
-	plain   bool // no extended CONNECT here
+	plain   bool // no HTTP/2 here, or none with extended CONNECT
 }
 
 func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -110,17 +110,11 @@ func (d *Dialer) open(ctx context.Context, hs *clientHandshake) (stream.Stream, 
 	}
 	to := target{url: hs.url, addr: addr, proxy: proxy}
 	h := d.host(k)
-	h.mu.Lock()
-	plain := h.plain
-	h.mu.Unlock()
-	if d.HTTP == HTTP1 || d.HTTP == HTTPAuto && (hs.url.Scheme == "http" || plain) {
+	if d.HTTP == HTTP1 || d.HTTP == HTTPAuto && (hs.url.Scheme == "http" || h.isPlain()) {
 		return d.open1(ctx, hs, to, nil)
 	}
 	st, resp, err := d.open2(ctx, hs, to, h)
 	if d.HTTP == HTTPAuto && errors.Is(err, h2.ErrNoExtendedConnect) {
-		h.mu.Lock()
-		h.plain = true
-		h.mu.Unlock()
 		return d.open1(ctx, hs, to, nil)
 	}
 	return st, resp, err
@@ -189,6 +183,9 @@ func (d *Dialer) client(ctx context.Context, to target, h *host) (c *h2.Client, 
 	if c := h.room(); c != nil {
 		return c, nil, nil
 	}
+	if d.HTTP == HTTPAuto && h.isPlain() { // somebody has found out meanwhile
+		return nil, nil, h2.ErrNoExtendedConnect
+	}
 	protos := []string{"h2"}
 	if d.HTTP == HTTPAuto {
 		protos = append(protos, "http/1.1")
@@ -197,6 +194,7 @@ func (d *Dialer) client(ctx context.Context, to target, h *host) (c *h2.Client, 
 		return nil, nil, err
 	}
 	if tc, ok := nc.(*tls.Conn); ok && tc.ConnectionState().NegotiatedProtocol != "h2" {
+		h.setPlain()
 		if d.HTTP == HTTPAuto {
 			return nil, nc, nil
 		}
@@ -208,6 +206,7 @@ func (d *Dialer) client(ctx context.Context, to target, h *host) (c *h2.Client, 
 	switch {
 	case err != nil:
 	case !offered:
+		h.setPlain()
 		err = h2.ErrNoExtendedConnect
 	case c.Room() == 0: // a server that allows no streams; another connection would not help
 		err = h2.ErrNoRoom
@@ -216,14 +215,23 @@ func (d *Dialer) client(ctx context.Context, to target, h *host) (c *h2.Client, 
 		c.Close()
 		return nil, nil, err
 	}
-	if c.Room() == 0 { // another connection would have none either
-		c.Close()
-		return nil, nil, h2.ErrNoRoom
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clients = append(h.clients, c)
 	return c, nil, nil
+}
+
+// isPlain says that HTTPAuto is HTTP/1.1 here: dials need not wait for one another.
+func (h *host) isPlain() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.plain
+}
+
+func (h *host) setPlain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.plain = true
 }
 
 // room is a connection that takes another stream; those that do not any more are forgotten.

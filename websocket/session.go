@@ -30,6 +30,7 @@ type Session struct {
 	attached   bool
 	headless   bool // the answer to the handshake waits for the first Send
 	stalled    bool // more than SendHigh is queued: no new frame or post
+	answers    int  // octets that frames have added since then, of a Conn
 	gone       bool // Closed was told
 	goneErr    error
 	terminated bool

@@ -75,8 +75,12 @@ const turnBound = 256
 
 // frames handles every frame that is there, and that the send queue has room for.
 func (s *Session) frames() {
-	for n := 1; !s.stalled; n++ {
+	for n := 1; !s.blocked(); n++ {
+		before := len(s.m.out.b)
 		f, ok := s.m.next()
+		if s.stalled {
+			s.answers += len(s.m.out.b) - before
+		}
 		if !ok {
 			return
 		}
@@ -89,6 +93,12 @@ func (s *Session) frames() {
 		}
 		s.relieve(n)
 	}
+}
+
+// blocked says that the send queue has no room for what a frame may bring about. A Conn reads on, for two that send much
+// to each other would both wait otherwise; all that its frames can add are pongs, and these are bounded.
+func (s *Session) blocked() bool {
+	return s.stalled && (s.parts == nil || s.answers > s.sendHigh())
 }
 
 // relieve sends in the middle of a turn what has become much, after the nth callback of a kind.
@@ -143,7 +153,9 @@ func (s *Session) flush() {
 	s.vec[0] = nil
 	s.headless = false
 	s.m.sent(queued, time.Now())
-	s.stalled = queued > s.sendHigh()
+	if s.stalled = queued > s.sendHigh(); !s.stalled {
+		s.answers = 0
+	}
 	s.wakeWaiters()
 }
 

@@ -16,7 +16,7 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "h2", "stream", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "stream", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
@@ -57,6 +57,8 @@ var notInCores = []string{
 
 // goroutines are the files with go statements.
 var goroutines = []string{
+	"cmd/weir/bridge.go",
+	"cmd/weir/connect.go",
 	"cmd/weir/server.go",
 	"h1/read.go",
 	"h1/send.go",
@@ -77,6 +79,8 @@ var goroutines = []string{
 
 // clocks are the files that ask what time it is, wait, or set a timer.
 var clocks = []string{
+	"cmd/weir/bridge.go",
+	"cmd/weir/connect.go",
 	"cmd/weir/endpoint_commands.go",
 	"cmd/weir/endpoint_push.go",
 	"cmd/weir/events.go",
@@ -107,6 +111,10 @@ var clocks = []string{
 // sockets are the files that open, accept or hold connections: those that name something of package net that is not in
 // harmless.
 var sockets = []string{
+	"cmd/weir/bridge.go",
+	"cmd/weir/bridge_command.go",
+	"cmd/weir/bridge_upstream.go",
+	"cmd/weir/endpoint_tunnel.go",
 	"cmd/weir/listen.go",
 	"cmd/weir/proxy.go",
 	"cmd/weir/server.go",
