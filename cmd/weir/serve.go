@@ -109,7 +109,7 @@ func serveCommand() *cobra.Command {
 	f.Var(trustFlag{&c.trusted}, "trusted-proxy", "a proxy whose Forwarded or X-Forwarded-* is believed; repeatable")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "how long SIGTERM or SIGINT drains before it cuts")
 	f.StringVar(&c.logFormat, "log", "text", "log `format`, text or json")
-	f.BoolVarP(&c.verbose, "verbose", "v", false, "log everything")
+	f.BoolVarP(&c.verbose, "verbose", "v", false, "log everything, HTTP/2 frames too (values of fields stay out)")
 	return cmd
 }
 

@@ -87,6 +87,7 @@ func (s *server) httpServer() (*http.Server, *websocket.Server, error) {
 			MaxConcurrentStreams: s.config.maxStreams,
 			NoExtendedConnect:    s.config.noExtendedConnect,
 			Logger:               s.log,
+			Trace:                s.trace(),
 		},
 		Drain: zeroIsNone(s.config.drain),
 	})
@@ -149,4 +150,12 @@ func addresses(ls []listener) []address {
 		out[i] = l.address()
 	}
 	return out
+}
+
+// trace is where every HTTP/2 frame is logged: nowhere unless all of the log is wanted.
+func (s *server) trace() *slog.Logger {
+	if !s.config.verbose {
+		return nil
+	}
+	return s.log
 }
