@@ -80,7 +80,8 @@ func (d *Dialer) DialHandler(ctx context.Context, url string, h Handler, o *Dial
 	defer stop()
 	st, resp, err := d.open(ctx, hs)
 	if err != nil {
-		return nil, resp, hs.fault(resp, err)
+		fault := hs.fault(resp, err)
+		return nil, fault.Response, fault
 	}
 	s, err := hs.session(st, resp, h)
 	if err != nil {
@@ -172,7 +173,7 @@ func (hs *clientHandshake) request(ctx context.Context, major int) *http.Request
 }
 
 // fault makes a *DialError of what went wrong; resp may be nil.
-func (hs *clientHandshake) fault(resp *http.Response, err error) error {
+func (hs *clientHandshake) fault(resp *http.Response, err error) *DialError {
 	if de, ok := errors.AsType[*DialError](err); ok {
 		de.URL = hs.given
 		return de

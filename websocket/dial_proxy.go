@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"weir/h1"
 
 	"golang.org/x/net/proxy"
 )
@@ -79,6 +82,8 @@ func ask(nc net.Conn, to target) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, h1.MaxAnswer)) // what there is of it
+		resp.Body = io.NopCloser(bytes.NewReader(body))
 		return &DialError{Response: resp, Msg: "the proxy answered " + resp.Status}
 	}
 	return nil

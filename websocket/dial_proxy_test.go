@@ -35,7 +35,7 @@ func TestDialProxy(t *testing.T) {
 				r, _ := http.ReadRequest(br)
 				asked <- r.Method + " " + r.Host + " " + r.Header.Get("Proxy-Authorization")
 				if !allow {
-					io.WriteString(nc, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+					io.WriteString(nc, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 12\r\n\r\nwho are you?")
 					return
 				}
 				io.WriteString(nc, "HTTP/1.1 200 OK\r\n\r\n")
@@ -57,8 +57,11 @@ func TestDialProxy(t *testing.T) {
 				h.Fatal(got)
 			}
 			if !allow {
-				if de, ok := errors.AsType[*websocket.DialError](err); !ok || de.Response.StatusCode != 407 || resp != nil && resp.StatusCode != 407 {
-					h.Fatal(err)
+				if _, ok := errors.AsType[*websocket.DialError](err); !ok || resp == nil || resp.StatusCode != 407 {
+					h.Fatal(err, resp)
+				}
+				if body, err := io.ReadAll(resp.Body); string(body) != "who are you?" || err != nil {
+					h.Fatal(string(body), err)
 				}
 				continue
 			}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/stream"
 	"weir/upgrade"
 	"weir/websocket"
 )
@@ -87,6 +88,34 @@ func TestDialRefused(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A 200 over HTTP/2 with an extension that was not offered (RFC 8441, 5; RFC 6455, 9.1).
+func TestDialRefusedHTTP2(t *testing.T) {
+	each(t, overHTTP2, func(h *house) {
+		h.mux.HandleFunc("/ext", func(w http.ResponseWriter, r *http.Request) {
+			st, err := upgrade.Accept(w, r, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate"}})
+			if err != nil {
+				h.Error(err)
+				return
+			}
+			stream.NewConn(st, 0).CloseWrite()
+		})
+		h.mux.HandleFunc("/403", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) })
+		for path, want := range map[string]struct {
+			status int
+			text   string
+		}{"/ext": {200, "extension"}, "/403": {403, "403"}, "/nowhere": {404, "404"}} {
+			h.handler = nil
+			if path == "/nowhere" {
+				h.mux.Handle(path, http.NotFoundHandler())
+			}
+			c, resp, err := h.dialer().Dial(background, h.url(path), nil)
+			if c != nil || err == nil || !strings.Contains(err.Error(), want.text) || resp == nil || resp.StatusCode != want.status {
+				h.Errorf("%s: %v, %v", path, resp, err)
+			}
+		}
+	})
 }
 
 // A server that accepts and says nothing, over either HTTP: the time-out says what was waited for.

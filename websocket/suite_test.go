@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/textproto"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -346,5 +347,13 @@ var testCert = sync.OnceValue(func() tls.Certificate {
 func TestMain(m *testing.M) {
 	testCert()
 	textproto.CanonicalMIMEHeaderKey("x") // its cache is built under a sync.Once
-	m.Run()
+	code := m.Run()
+	// Whatever was started has come to its end: only this goroutine is left of the module's.
+	for deadline := time.Now().Add(20 * time.Second); code == 0 && goroutines() > 1; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			fmt.Fprintf(os.Stderr, "goroutines are left:\n%s", stacks())
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
