@@ -21,6 +21,9 @@ var floors = map[string][]string{
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
+	// The conformance suites.
+	"interop/conform":      {"stream"},
+	"interop/conform/wire": {},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
@@ -39,7 +42,8 @@ const (
 	flate      = "github.com/klauspost/compress/flate"
 )
 
-// support are the packages that only tests import, or nobody: programs for interop's scripts. They may do what tests may.
+// support are the packages that only tests and the suites of interop import, or nobody: programs for interop's scripts. They may
+// do what tests may.
 var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/nethttp", "interop/starvation"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
@@ -97,6 +101,7 @@ var clocks = []string{
 	"h2/flush.go",
 	"h2/journal.go",
 	"h2/response.go",
+	"interop/conform/run.go",
 	"stream/conn.go",
 	"upgrade/loop.go",
 	"websocket/alarm.go",
@@ -124,6 +129,7 @@ var sockets = []string{
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/server.go",
+	"interop/conform/target.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_proxy.go",
