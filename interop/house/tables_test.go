@@ -22,8 +22,9 @@ var floors = map[string][]string{
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
 	// The conformance suites.
-	"interop/conform":      {"stream"},
-	"interop/conform/wire": {},
+	"interop/conform":         {"stream"},
+	"interop/conform/wire":    {},
+	"interop/conform/rfc8441": {"interop/conform", "interop/conform/wire", "stream", "h2/h2test", http2, hpack},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
@@ -74,6 +75,7 @@ var goroutines = []string{
 	"h2/handler.go",
 	"h2/journal.go",
 	"h2/notify.go",
+	"interop/conform/rfc8441/inbox.go",
 	"stream/pipe.go",
 	"upgrade/tunnel.go",
 	"websocket/call.go",
@@ -101,6 +103,8 @@ var clocks = []string{
 	"h2/flush.go",
 	"h2/journal.go",
 	"h2/response.go",
+	"interop/conform/rfc8441/client.go",
+	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/run.go",
 	"stream/conn.go",
 	"upgrade/loop.go",
@@ -129,6 +133,7 @@ var sockets = []string{
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/server.go",
+	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/target.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
