@@ -23,7 +23,7 @@ var floors = map[string][]string{
 	"h2/h2test":         {"flow", http2, hpack},
 	// The conformance suites.
 	"interop/conform":      {"stream"},
-	"interop/conform/wire": {},
+	"interop/conform/wire": {"interop/conform", "h2/h2test", "stream", http2},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
@@ -74,6 +74,7 @@ var goroutines = []string{
 	"h2/handler.go",
 	"h2/journal.go",
 	"h2/notify.go",
+	"interop/conform/wire/conn.go",
 	"stream/pipe.go",
 	"upgrade/tunnel.go",
 	"websocket/call.go",
@@ -102,6 +103,9 @@ var clocks = []string{
 	"h2/journal.go",
 	"h2/response.go",
 	"interop/conform/run.go",
+	"interop/conform/wire/conn.go",
+	"interop/conform/wire/event.go",
+	"interop/conform/wire/read.go",
 	"stream/conn.go",
 	"upgrade/loop.go",
 	"websocket/alarm.go",
@@ -130,6 +134,8 @@ var sockets = []string{
 	"h2/conn.go",
 	"h2/server.go",
 	"interop/conform/target.go",
+	"interop/conform/wire/dial.go",
+	"interop/conform/wire/link.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_proxy.go",
