@@ -22,8 +22,9 @@ var floors = map[string][]string{
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
 	// The conformance suites.
-	"interop/conform":      {"stream"},
-	"interop/conform/wire": {"interop/conform", "h2/h2test", "stream", http2},
+	"interop/conform":          {"stream"},
+	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", flate},
+	"interop/conform/wire":     {"interop/conform", "h2/h2test", "stream", http2},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
@@ -102,6 +103,7 @@ var clocks = []string{
 	"h2/flush.go",
 	"h2/journal.go",
 	"h2/response.go",
+	"interop/conform/autobahn/tester.go",
 	"interop/conform/run.go",
 	"interop/conform/wire/conn.go",
 	"interop/conform/wire/event.go",

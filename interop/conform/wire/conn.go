@@ -63,10 +63,11 @@ func newConn(ctx context.Context, l link, r *bufio.Reader, log *conform.Log) *Co
 // reset.
 func (c *Conn) Write(b []byte) error {
 	c.log.Add(conform.Sent, b, "%d octets", len(b))
-	return c.write(b)
+	return c.Pass(b)
 }
 
-func (c *Conn) write(b []byte) error {
+// Pass is Write without a line in the log: for octets of Append.
+func (c *Conn) Pass(b []byte) error {
 	t := time.AfterFunc(writeTimeout, c.link.Reset)
 	defer t.Stop()
 	_, err := c.link.Write(b)
@@ -76,7 +77,7 @@ func (c *Conn) write(b []byte) error {
 // Send sends frames in one write. A client's are masked, each with a key of its own, unless they are already.
 func (c *Conn) Send(fs ...Frame) error {
 	c.out = c.Append(c.out[:0], fs...)
-	err := c.write(c.out)
+	err := c.Pass(c.out)
 	if cap(c.out) > 1<<20 {
 		c.out = nil
 	}

@@ -73,7 +73,7 @@ func ReadFrame(r *bufio.Reader) (f Frame, read int, err error) {
 
 // readPayload reads n octets into a slice that grows with them.
 func readPayload(r io.Reader, n int) ([]byte, error) {
-	p := make([]byte, min(n, 256<<10))
+	p := make([]byte, min(n, 256<<10), min(n, 256<<10)+16) // an inflater has something to append
 	for have := 0; ; {
 		got, err := io.ReadFull(r, p[have:])
 		if have += got; have == n || err != nil {
