@@ -178,6 +178,13 @@ func (t *Tunnel) Received() int {
 	return t.charged
 }
 
+// Fin says whether END_STREAM has come.
+func (t *Tunnel) Fin() bool {
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	return t.fin
+}
+
 // Read reads what the server sent: io.EOF after END_STREAM, a *ResetError after RST_STREAM, at once.
 func (t *Tunnel) Read(b []byte) (int, error) {
 	t.p.mu.Lock()

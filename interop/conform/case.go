@@ -16,8 +16,9 @@ type Case struct {
 	Section string // what it follows from, "RFC 8441, 3"; may be empty
 	Strict  bool   // asks more than the suite of that number does: run only when asked to
 
-	// Heavy cases keep a processor busy, or measure: they run one at a time, after all others.
-	Heavy bool
+	// Heavy cases measure: they run one at a time, after all others. Busy ones keep a processor busy, and measure nothing:
+	// they run two at a time, after those that are neither.
+	Heavy, Busy bool
 
 	// Over are the transports it makes sense on; none: all.
 	Over []stream.Transport

@@ -25,7 +25,7 @@ type Result struct {
 type Run struct {
 	Cases  []Case
 	Target *Target
-	Jobs   int // cases at a time; 0: 8. Those that are Heavy come one at a time, when the others are done
+	Jobs   int // cases at a time; 0: 8. Then come those that are Busy, at most two at a time, then those that are Heavy, one at a time
 
 	// Progress is told of each result, one at a time, in the order in which they come. It may be nil.
 	Progress func(Result)
@@ -34,12 +34,14 @@ type Run struct {
 // Do runs the cases, those left out that make no sense on the transport, and gives the results in the order of the
 // cases. When ctx ends, what has not run is left out.
 func (r *Run) Do(ctx context.Context) []Result {
-	var light, heavy []int
+	var light, busy, heavy []int
 	for i := range r.Cases {
 		switch c := &r.Cases[i]; {
 		case !c.RunsOver(r.Target.Transport):
 		case c.Heavy:
 			heavy = append(heavy, i)
+		case c.Busy:
+			busy = append(busy, i)
 		default:
 			light = append(light, i)
 		}
@@ -50,6 +52,7 @@ func (r *Run) Do(ctx context.Context) []Result {
 	}
 	results := make([]*Result, len(r.Cases))
 	r.all(ctx, light, jobs, results)
+	r.all(ctx, busy, min(jobs, 2), results)
 	r.all(ctx, heavy, 1, results)
 	var ran []Result
 	for _, res := range results {

@@ -1,5 +1,3 @@
-// Package wire is WebSocket frames made and read by hand: any header, any length, any mask, cut anywhere (RFC 6455,
-// 5.2). It shares nothing with the WebSocket stack of this module.
 package wire
 
 import (
@@ -79,9 +77,9 @@ func (f Frame) Append(dst []byte) []byte {
 	if f.Fin {
 		first |= 0x80
 	}
-	var mask byte
+	var masked byte
 	if f.Masked {
-		mask = 0x80
+		masked = 0x80
 	}
 	form, n := f.LengthOctets, uint64(len(f.Payload))
 	if form == 0 {
@@ -98,11 +96,11 @@ func (f Frame) Append(dst []byte) []byte {
 	}
 	switch form {
 	case 1:
-		dst = append(dst, first, mask|byte(n))
+		dst = append(dst, first, masked|byte(n))
 	case 3:
-		dst = binary.BigEndian.AppendUint16(append(dst, first, mask|126), uint16(n))
+		dst = binary.BigEndian.AppendUint16(append(dst, first, masked|126), uint16(n))
 	default:
-		dst = binary.BigEndian.AppendUint64(append(dst, first, mask|127), n)
+		dst = binary.BigEndian.AppendUint64(append(dst, first, masked|127), n)
 	}
 	if !f.Masked {
 		return append(dst, f.Payload...)
@@ -110,10 +108,29 @@ func (f Frame) Append(dst []byte) []byte {
 	dst = append(dst, f.Key[:]...)
 	start := len(dst)
 	dst = append(dst, f.Payload...)
-	for i, b := range dst[start:] {
-		dst[start+i] = b ^ f.Key[i&3]
-	}
+	mask(dst[start:], f.Key)
 	return dst
+}
+
+// mask masks or unmasks in place, in words: large messages must not cost the suite more than its peer.
+func mask(b []byte, key [4]byte) {
+	k := uint64(binary.LittleEndian.Uint32(key[:]))
+	k |= k << 32
+	for len(b) >= 32 {
+		c := b[:32:32]
+		binary.LittleEndian.PutUint64(c, binary.LittleEndian.Uint64(c)^k)
+		binary.LittleEndian.PutUint64(c[8:], binary.LittleEndian.Uint64(c[8:])^k)
+		binary.LittleEndian.PutUint64(c[16:], binary.LittleEndian.Uint64(c[16:])^k)
+		binary.LittleEndian.PutUint64(c[24:], binary.LittleEndian.Uint64(c[24:])^k)
+		b = b[32:]
+	}
+	for len(b) >= 8 {
+		binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^k)
+		b = b[8:]
+	}
+	for i := range b {
+		b[i] ^= key[i&3]
+	}
 }
 
 // Parse reads one frame from the front of b: n octets, 0 while b does not hold it whole. Payload is a copy, unmasked.
@@ -149,9 +166,7 @@ func Parse(b []byte) (f Frame, n int) {
 	n = at + int(length)
 	f.Payload = append([]byte{}, b[at:n]...)
 	if f.Masked {
-		for i := range f.Payload {
-			f.Payload[i] ^= f.Key[i&3]
-		}
+		mask(f.Payload, f.Key)
 	}
 	return f, n
 }

@@ -1,0 +1,89 @@
+package autobahn
+
+import (
+	"context"
+	"time"
+
+	"weir/interop/conform"
+	"weir/interop/conform/wire"
+)
+
+// Options change how cases are run. The zero value is right for a peer on the same machine.
+type Options struct {
+	// Patience multiplies the time a peer has: a second where the catalogue says nothing else. 0: 1.
+	Patience int
+}
+
+// Cases are the cases for a server: the 517 of the catalogue, in its order, and those that are stricter.
+func Cases() []conform.Case { return Options{}.Cases() }
+
+// Cases are the cases for a server.
+func (o Options) Cases() []conform.Case {
+	specs := catalogue(new(library))
+	specs = append(specs, stricter()...)
+	cases := make([]conform.Case, len(specs))
+	for i := range specs {
+		s := &specs[i]
+		cases[i] = s.asCase()
+		cases[i].Run = func(ctx context.Context, t *conform.Target, log *conform.Log) conform.Outcome {
+			return s.dial(ctx, t, log, o)
+		}
+	}
+	return append(cases, openings()...)
+}
+
+// catalogue is the 517 cases.
+func catalogue(l *library) (all []spec) {
+	for _, group := range [][]spec{framing(), pings(), reserved(), fragmentation(), texts(), closes(), limits(), autoFragments(), compression(l)} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+// asCase is the case without a Run.
+func (s *spec) asCase() conform.Case {
+	return conform.Case{ID: s.id, Title: s.title, Expect: s.expect, Section: s.section, Strict: s.strict, Busy: s.busy, Limit: s.limit}
+}
+
+// dial plays the case against a server.
+func (s *spec) dial(ctx context.Context, t *conform.Target, log *conform.Log, o Options) conform.Outcome {
+	r := wire.Request{Log: log}
+	if s.deflate != nil {
+		r.Extensions = s.deflate.offer
+	}
+	c, err := wire.Dial(ctx, t, r)
+	if err != nil {
+		return s.unopened(err.Error())
+	}
+	agreed, err := readAnswer(c.Header["Sec-Websocket-Extensions"])
+	if err != nil {
+		c.Close()
+		return s.unopened(err.Error())
+	}
+	return s.over(ctx, c, agreed, log, o)
+}
+
+// unopened is the outcome where no WebSocket came of it.
+func (s *spec) unopened(why string) conform.Outcome {
+	o := conform.Outcome{Body: conform.Failed, Close: conform.Failed, Why: "no WebSocket: " + why}
+	if s.info {
+		o.Body, o.Close = conform.Informational, conform.Informational
+	}
+	return o
+}
+
+// over plays the case over a WebSocket, which it closes.
+func (s *spec) over(ctx context.Context, c *wire.Conn, agreed *params, log *conform.Log, o Options) conform.Outcome {
+	t := &tester{ctx: ctx, c: c, spec: s, log: log, patience: time.Duration(max(o.Patience, 1)), agreed: agreed}
+	if agreed != nil {
+		ours, theirs := bits(agreed.clientBits), bits(agreed.serverBits)
+		fresh := agreed.serverFresh
+		if !c.Client {
+			ours, theirs, fresh = theirs, ours, agreed.clientFresh
+		}
+		t.packer = &packer{bits: ours}
+		t.unpacker = &unpacker{fresh: fresh, bits: theirs, limit: maxMessage}
+	}
+	t.run()
+	return t.outcome()
+}

@@ -1,0 +1,7 @@
+package autobahn
+
+import "weir/interop/conform"
+
+func stricter() []spec { return nil }
+
+func openings() []conform.Case { return nil }
