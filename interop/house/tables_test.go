@@ -16,14 +16,15 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "stream", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/conform", "interop/conform/report", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
 	// The conformance suites.
-	"interop/conform":      {"stream"},
-	"interop/conform/wire": {},
+	"interop/conform":        {"stream"},
+	"interop/conform/wire":   {},
+	"interop/conform/report": {"interop/conform", "stream"},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
@@ -39,6 +40,7 @@ const (
 	prometheus = "github.com/prometheus/client_golang/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
 	proxy      = "golang.org/x/net/proxy"
+	unix       = "golang.org/x/sys/unix"
 	flate      = "github.com/klauspost/compress/flate"
 )
 
@@ -62,6 +64,8 @@ var notInCores = []string{
 // goroutines are the files with go statements.
 var goroutines = []string{
 	"cmd/weir/bridge.go",
+	"cmd/weir/conform_listen.go",
+	"cmd/weir/conform_output.go",
 	"cmd/weir/connect.go",
 	"cmd/weir/server.go",
 	"h1/read.go",
@@ -84,6 +88,9 @@ var goroutines = []string{
 // clocks are the files that ask what time it is, wait, or set a timer.
 var clocks = []string{
 	"cmd/weir/bridge.go",
+	"cmd/weir/conform_listen.go",
+	"cmd/weir/conform_output.go",
+	"cmd/weir/conform_run.go",
 	"cmd/weir/connect.go",
 	"cmd/weir/endpoint_commands.go",
 	"cmd/weir/endpoint_push.go",
