@@ -16,7 +16,7 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "stream", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/conform", "interop/conform/report", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
@@ -26,6 +26,7 @@ var floors = map[string][]string{
 	"interop/conform/wire":     {"interop/conform", "h2/h2test", "stream", http2},
 	"interop/conform/rfc8441":  {"interop/conform", "interop/conform/wire", "stream", "h2/h2test", http2, hpack},
 	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", flate},
+	"interop/conform/report":   {"interop/conform", "stream"},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
@@ -41,6 +42,7 @@ const (
 	prometheus = "github.com/prometheus/client_golang/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
 	proxy      = "golang.org/x/net/proxy"
+	unix       = "golang.org/x/sys/unix"
 	flate      = "github.com/klauspost/compress/flate"
 )
 
@@ -64,6 +66,8 @@ var notInCores = []string{
 // goroutines are the files with go statements.
 var goroutines = []string{
 	"cmd/weir/bridge.go",
+	"cmd/weir/conform_listen.go",
+	"cmd/weir/conform_output.go",
 	"cmd/weir/connect.go",
 	"cmd/weir/server.go",
 	"h1/read.go",
@@ -88,6 +92,9 @@ var goroutines = []string{
 // clocks are the files that ask what time it is, wait, or set a timer.
 var clocks = []string{
 	"cmd/weir/bridge.go",
+	"cmd/weir/conform_listen.go",
+	"cmd/weir/conform_output.go",
+	"cmd/weir/conform_run.go",
 	"cmd/weir/connect.go",
 	"cmd/weir/endpoint_commands.go",
 	"cmd/weir/endpoint_push.go",

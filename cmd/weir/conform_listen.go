@@ -1,0 +1,63 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"weir/h2"
+)
+
+// fuzz serves clients until one says that it was the last, or a signal comes, and reports.
+func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
+	if c.fuzzer == nil {
+		return &runError{errors.New("--listen: no fuzzing server is in this build")}
+	}
+	began := time.Now()
+	f := c.fuzzer(p.cases, out.progress)
+	srv := &http.Server{
+		Handler:           f,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(slog.NewTextHandler(out.stderr, nil), slog.LevelWarn),
+	}
+	if c.server.tlsListen != "" {
+		cert, err := c.server.certificate()
+		if err != nil {
+			return &runError{err}
+		}
+		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
+	if _, err := h2.ConfigureServer(srv, nil); err != nil {
+		return &runError{err}
+	}
+	ls, err := c.server.listeners()
+	if err != nil {
+		return &runError{err}
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	failed := make(chan error, len(ls))
+	for _, l := range ls {
+		go func() { failed <- l.serve(srv) }() // ends when the listener is closed, by Close
+	}
+	newEvents(out.stdout).listening(addresses(ls))
+	out.begin(0)
+	err = nil
+	select {
+	case err = <-failed:
+	case <-signals:
+	case <-f.Done():
+	}
+	srv.Close()
+	out.end()
+	if err != nil {
+		return &runError{err}
+	}
+	return c.finish(p, out, f.Results(), time.Since(began), false)
+}
