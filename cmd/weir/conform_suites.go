@@ -4,14 +4,16 @@ import (
 	"net/http"
 
 	"weir/interop/conform"
+	"weir/interop/conform/autobahn"
 	"weir/interop/conform/report"
+	"weir/interop/conform/rfc8441"
 )
 
 // conformSuites are the suites of `weir conform`.
 func conformSuites() []report.Suite {
 	return []report.Suite{
-		{Name: "autobahn", Title: "Autobahn's catalogue", Groups: autobahnGroups},
-		{Name: "8441", Title: "WebSockets over HTTP/2"},
+		{Name: "autobahn", Title: "Autobahn's catalogue", Groups: autobahnGroups, Cases: autobahn.Cases()},
+		{Name: "8441", Title: "WebSockets over HTTP/2", Cases: rfc8441.Cases()},
 	}
 }
 

@@ -16,7 +16,7 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/conform", "interop/conform/report", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/conform", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
