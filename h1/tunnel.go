@@ -19,13 +19,12 @@ type tunnel struct {
 	info stream.Info
 
 	mu     sync.Mutex
-	wake   sync.Cond // what the reader waits for changed
+	wake   sync.Cond // what the reader, or a Send, waits for changed
 	sink   stream.Sink
 	limits stream.Limits
 
 	head    []byte // the answer, until the first Send
-	queue   []byte // what waits for the writer
-	spare   []byte // the queue before, for its capacity
+	queue   *block // what waits for the writer; nil: nothing
 	queued  int    // octets in queue, and those a goroutine took from it and has not written
 	above   bool   // queued was over Low and Drained has not been told since
 	telling int    // calls of Drained that have not returned
@@ -44,12 +43,18 @@ type tunnel struct {
 
 	in  attempt // the reader's
 	out attempt // guarded by mu
+
+	run   func()   // write, made once, so that starting it allocates nothing
+	known room     // the writer's
+	wait  patience // guarded by mu
 }
 
 func newTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
 	t := &tunnel{c: c, info: info, head: head, first: first, limits: stream.Limits{}.WithDefaults()}
 	t.wake.L = &t.mu
+	t.run = t.write
 	t.arm()
+	t.findRoom()
 	return t
 }
 
@@ -76,7 +81,7 @@ func (t *tunnel) Release(n int) {
 		panic("h1: BUG: released more than was received")
 	}
 	t.unreleased -= n
-	t.wake.Signal()
+	t.wake.Broadcast()
 }
 
 func (t *tunnel) Reset(c stream.Code) {
@@ -93,16 +98,19 @@ func (t *tunnel) Reset(c stream.Code) {
 	}
 	t.quiet = true
 	t.gone = &stream.ResetError{Code: c}
-	t.wake.Signal()
+	t.wake.Broadcast()
 	switch {
 	case t.writing: // who is the writer sees to it
 		t.mu.Unlock()
-	case t.head != nil:
-		t.enqueue([][]byte{t.head}, 0)
-		t.head = nil
+	case t.head != nil || t.raw == nil: // TLS has words of its own when it closes
+		var v [][]byte
+		if t.head != nil {
+			v = [][]byte{t.head}
+			t.head = nil
+		}
 		t.writing = true
+		t.handOver(v, 0)
 		t.mu.Unlock()
-		go t.write() // ends when the queue is empty, or at a failed write
 	default:
 		t.end(t.quietly())
 		t.mu.Unlock()
@@ -121,13 +129,13 @@ func (t *tunnel) quietly() error {
 // end says that the stream is over, with mu held. Whoever calls it closes the connection, without mu.
 func (t *tunnel) end(err error) {
 	t.over, t.err = true, err
-	t.head, t.queue, t.spare, t.queued = nil, nil, nil, 0
+	t.head, t.queue, t.queued = nil, nil, 0
 	if reset, ok := err.(*stream.ResetError); ok {
 		t.gone = reset
 	} else {
 		t.gone = stream.ErrClosed
 	}
-	t.wake.Signal()
+	t.wake.Broadcast()
 }
 
 // fail ends the stream with the connection's error, unless it is over.

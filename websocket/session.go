@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +22,7 @@ type Session struct {
 	run  func() // s.work, made once, so that starting it allocates nothing
 
 	// turn is held by the runner, but not while a callback runs. What follows belongs to its holder.
-	turn       sync.Mutex
+	turn       lock
 	m          machine
 	h          Handler
 	posts      []any // taken from the mailbox, not handled yet

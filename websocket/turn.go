@@ -149,10 +149,11 @@ func (s *Session) flush() {
 		return
 	}
 	s.vec[0] = b
+	now := time.Now()
 	queued, _ := s.st.Send(s.vec[:], fin) // an end of the stream is told by Closed
 	s.vec[0] = nil
 	s.headless = false
-	s.m.sent(queued, time.Now())
+	s.m.sent(queued, now)
 	if s.stalled = queued > s.sendHigh(); !s.stalled {
 		s.answers = 0
 	}
