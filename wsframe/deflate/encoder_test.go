@@ -158,11 +158,11 @@ func TestCodes(t *testing.T) {
 				a.codes[i] = 31<<16 | 0xffff // of the block before
 			}
 			a.assign(limit)
-			lengths := make([]uint8, 288)
+			var codes []coded
 			for _, s := range a.used[:a.n] {
-				lengths[s] = uint8(a.codes[s].length())
-				if int(lengths[s]) > limit {
-					t.Errorf("1951-3.2.7: %v: a code of %d bits, limit %d", f, lengths[s], limit)
+				codes = append(codes, coded{s, uint8(a.codes[s].length())})
+				if int(a.codes[s].length()) > limit {
+					t.Errorf("1951-3.2.7: %v: a code of %d bits, limit %d", f, a.codes[s].length(), limit)
 				}
 			}
 			table := make([]uint32, 1<<maxCodeBits)
@@ -170,12 +170,12 @@ func TestCodes(t *testing.T) {
 			for i := range meaning {
 				meaning[i] = uint32(i)<<16 | kindLiteral
 			}
-			if !build(table, maxCodeBits, lengths, meaning) {
-				t.Errorf("1951-3.2.2: %v, limit %d: no complete set: %v", f, limit, lengths)
+			if !build(table, maxCodeBits, codes, meaning) {
+				t.Errorf("1951-3.2.2: %v, limit %d: no complete set: %v", f, limit, codes)
 				continue
 			}
 			for _, s := range a.used[:a.n] {
-				if got := table[a.codes[s].bits()]; got != meaning[s]|uint32(lengths[s]) {
+				if got := table[a.codes[s].bits()]; got != meaning[s]|uint32(a.codes[s].length()) {
 					t.Errorf("1951-3.2.2: %v, limit %d: symbol %d reads as %#x", f, limit, s, got)
 				}
 			}
