@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -24,15 +25,15 @@ type setting struct {
 	name     string
 	compress bool
 	takeover bool
-	message  []byte
+	messages [][]byte // sent in turn
 }
 
 func settings() []setting {
-	json := document()
+	json := documents(64)
 	return []setting{
-		{name: "1 KiB JSON", message: json},
-		{name: "1 KiB JSON, deflate without takeover", compress: true, message: json},
-		{name: "1 KiB JSON, deflate with takeover", compress: true, takeover: true, message: json},
+		{name: "1 KiB JSON", messages: json},
+		{name: "1 KiB JSON, deflate without takeover", compress: true, messages: json},
+		{name: "1 KiB JSON, deflate with takeover", compress: true, takeover: true, messages: json},
 	}
 }
 
@@ -49,28 +50,29 @@ func main() {
 		return
 	}
 	for _, s := range settings() {
-		figures := map[string][]float64{}
+		figures, answers := map[string][]float64{}, map[string]float64{}
 		for range *rounds {
 			for _, name := range serverNames {
-				cost, err := measure(name, s, *n, *conns, *level)
+				cost, answer, err := measure(name, s, *n, *conns, *level)
 				if err != nil {
 					fmt.Fprintln(os.Stderr, "bench:", name, err)
 					os.Exit(1)
 				}
 				figures[name] = append(figures[name], cost)
+				answers[name] = answer
 			}
 		}
-		fmt.Printf("%s, level %d, %d connections, CPU of the server in µs a message, median of %d:\n", s.name, *level, *conns, *rounds)
+		fmt.Printf("%s, level %d, %d connections, CPU of the server in µs a message, median of %d, and octets of an answer:\n", s.name, *level, *conns, *rounds)
 		for _, name := range serverNames {
 			slices.Sort(figures[name])
 			f := figures[name]
-			fmt.Printf("  %-8s %6.1f   (%.1f to %.1f)\n", name, f[len(f)/2], f[0], f[len(f)-1])
+			fmt.Printf("  %-8s %6.1f   (%.1f to %.1f) %7.1f\n", name, f[len(f)/2], f[0], f[len(f)-1], answers[name])
 		}
 	}
 }
 
-// measure runs one server under load, and gives its CPU time a message in microseconds.
-func measure(name string, s setting, n, conns, level int) (float64, error) {
+// measure runs one server under load, and gives its CPU time a message in microseconds and the octets of an answer.
+func measure(name string, s setting, n, conns, level int) (cost, answer float64, err error) {
 	arg := name
 	if s.compress {
 		arg += ",compress"
@@ -82,33 +84,36 @@ func measure(name string, s setting, n, conns, level int) (float64, error) {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	addr, err := bufio.NewReader(out).ReadString('\n')
 	if err == nil {
-		err = load(strings.TrimSpace(addr), s, n/10, conns) // warm
+		_, err = load(strings.TrimSpace(addr), s, n/10, conns) // warm
 	}
 	var before, after float64
+	var octets int64
 	if err == nil {
 		before, err = cpu(cmd.Process.Pid)
 	}
 	if err == nil {
-		err = load(strings.TrimSpace(addr), s, n, conns)
+		octets, err = load(strings.TrimSpace(addr), s, n, conns)
 	}
 	if err == nil {
 		after, err = cpu(cmd.Process.Pid)
 	}
 	cmd.Process.Signal(syscall.SIGKILL)
 	cmd.Wait() // killed
-	return (after - before) * 1e6 / float64(n), err
+	return (after - before) * 1e6 / float64(n), float64(octets) / float64(n/conns*conns), err
 }
 
-// load sends n messages over conns connections, each after the answer to the one before it.
-func load(addr string, s setting, n, conns int) error {
-	frame, offer := request(s)
+// load sends n messages over conns connections, each after the answer to the one before it, and gives the octets of
+// all answers.
+func load(addr string, s setting, n, conns int) (int64, error) {
+	frames, offer := requests(s)
+	var octets atomic.Int64
 	errs := make(chan error, conns)
 	var wg sync.WaitGroup
 	for range conns {
@@ -119,16 +124,18 @@ func load(addr string, s setting, n, conns int) error {
 				return
 			}
 			defer c.Close()
-			if err := echoes(c, frame, offer, s, n/conns); err != nil {
+			size, err := echoes(c, frames, offer, s, n/conns)
+			if err != nil {
 				errs <- err
 			}
+			octets.Add(int64(size))
 		})
 	}
 	wg.Wait()
 	select {
 	case err := <-errs:
-		return err
+		return 0, err
 	default:
-		return nil
+		return octets.Load(), nil
 	}
 }

@@ -2,12 +2,12 @@ package deflate
 
 // Options is what one side wants of permessage-deflate. The zero value is the default.
 //
-// The compressor works in buffers of a fixed size and chooses its own block types, so there is nothing for zlib's
+// Compressors work in buffers of a fixed size and choose their own block types, so there is nothing for zlib's
 // memory level and strategy to act on.
 type Options struct {
 	// Level is the compressor's, 1 (fastest) to 9 (smallest); 0: 6; negative: stored blocks, no compression.
-	// Levels 1 to 6 look at few candidates for a match, 7 to 9 follow chains of them. It counts with a window of
-	// 15 bits; smaller windows have one level, close to 5. Messages under 128 octets have one too.
+	// Levels 1 to 3 take the first of few candidates for a match, 4 to 6 look further for a longer one, 7 to 9 do it
+	// in all of the window. Messages over 8 KiB in a window under 15 bits have one level, close to 5.
 	Level int
 
 	ServerNoContextTakeover bool // the server forgets its window after each message
