@@ -45,6 +45,7 @@ type conn struct {
 	armed    time.Time // when timer fires
 	flusher  func()    // method values, so that go statements do not allocate
 	notifier func()
+	crew     crew
 
 	running int         // handlers
 	waiting []*exchange // requests whose handler has not been started
@@ -63,8 +64,13 @@ func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler,
 		c.remote = a.String()
 	}
 	c.core = newCore(s.cfg.core(), state == nil, s.cfg.tracer(), time.Now())
-	c.flusher, c.notifier = c.flushOn, c.notify
+	c.shell()
 	return c
+}
+
+func (c *conn) shell() {
+	c.flusher, c.notifier = c.flushOn, c.notify
+	c.crew.c, c.crew.work = c, c.crew.turns
 }
 
 // serve reads until the connection has ended. It runs on the goroutine of net/http's hook.
@@ -123,6 +129,11 @@ func (c *conn) arrived(b []byte, err error) (more bool) {
 		}
 		c.core.lost(err)
 	}
+	if err == nil && c.core.err == nil && c.crew.watches() {
+		c.events()
+		c.arm()
+		return true
+	}
 	c.after(false)
 	return err == nil
 }
@@ -151,6 +162,16 @@ func (c *conn) after(inline bool) {
 		} else {
 			go c.flusher() // ends when there is nothing to write
 		}
+	}
+	c.arm()
+}
+
+// afterTurns is after for a crew's hand: it is not the reader, whatever the reader is about.
+func (c *conn) afterTurns() {
+	c.events()
+	if !c.flushing && (c.core.pending() || c.core.over() && !c.hungUp) {
+		c.flushing = true
+		c.flush(false)
 	}
 	c.arm()
 }

@@ -18,9 +18,10 @@ import (
 // it off in turns only while there is something. On HTTP/1.1 that is the goroutine that reads the connection.
 type Session struct {
 	st   stream.Stream
-	own  bool // Data comes on a goroutine of our own: turns run there
+	own  bool        // Data comes on a goroutine of our own: turns run there
+	crew stream.Crew // does the turns, nil: goroutines of our own do
 	mail stream.Mailbox[inbox]
-	run  func() // s.work, made once, so that starting it allocates nothing
+	run  func() // s.work, made once, so that starting it allocates nothing; nil with a crew
 
 	// turn is held by the runner, but not while a callback runs. What follows belongs to its holder.
 	turn       sync.Mutex
@@ -36,7 +37,9 @@ type Session struct {
 	terminated bool
 	done       bool // resources are given back, the group has let go
 	calls      uint64
-	calling    bool // a callback runs; turn is not held
+	calling    bool      // a callback runs; turn is not held
+	handing    bool      // the turn is one of the crew's, which sees to the output
+	now        time.Time // when the turn began
 	vec        [1][]byte
 	alarm      alarm
 	sc         *scratch
@@ -88,7 +91,9 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 			o.Trace(e)
 		}
 	}
-	s.run = s.work
+	if s.crew, _ = st.(stream.Crew); s.crew == nil {
+		s.run = s.work
+	}
 	if s.parts, _ = h.(*connHandler); s.parts != nil {
 		s.m.input.pieces, s.m.input.rd.MaxFrameSize = true, 0
 	}
@@ -106,6 +111,7 @@ func (s *Session) begin() {
 func (s *Session) open() {
 	sc := takeScratch()
 	s.turn.Lock()
+	s.now = time.Now()
 	s.useScratch(sc)
 	s.m.tell(Event{Kind: EventOpen})
 	if i, ok := s.h.(Initer); ok {
@@ -177,7 +183,7 @@ func (s *Session) Data(b []byte, fin bool) {
 	}
 	if s.own && s.mail.Claim() {
 		sc := takeScratch()
-		s.take(&inbox{touched: true, fin: fin}, b, sc)
+		s.take(&inbox{touched: true, fin: fin}, b, sc, time.Now())
 		s.takeTurns(sc)
 		return
 	}
@@ -213,7 +219,11 @@ func (s *Session) Closed(err error) {
 }
 
 func (s *Session) start(start bool) {
-	if start {
+	switch {
+	case !start:
+	case s.crew != nil:
+		s.crew.Enlist(s)
+	default:
 		go s.run() // ends when the mailbox is empty; whoever fills it starts the next
 	}
 }
