@@ -90,18 +90,15 @@ func (c *conn) serve() {
 
 // read brings what arrives to the core, until the connection has ended.
 func (c *conn) read() {
-	buf := make([]byte, 4096)
+	var in source
+	in.open(c.nc)
 	for {
-		n, err := c.nc.Read(buf)
-		if !c.arrived(buf[:n], err) {
+		b, err := in.read()
+		if !c.arrived(b, err) {
 			break
 		}
-		if n == len(buf) && n < 32<<10 {
-			buf = make([]byte, 32<<10)
-		} else if n < 2048 && len(buf) > 4096 {
-			buf = make([]byte, 4096)
-		}
 	}
+	in.release()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer != nil {
@@ -152,12 +149,13 @@ func (c *conn) crashed(more *bool) {
 }
 
 // after is what everybody does who did something to the core: tell what came of it, see to the output and the timer.
-// mu is held; it is let go while the caller writes, which happens only if inline, and for one write at most.
+// mu is held; it is let go while the caller writes, which happens only if inline, and for one write at most. While the reader is
+// inside a sink it is the one that sees to it, when it has done with what it read.
 func (c *conn) after(inline bool) {
 	c.events()
-	if !c.flushing && (c.core.pending() || c.core.over() && !c.hungUp) {
+	if !c.flushing && !c.inSink && (c.core.pending() || c.core.over() && !c.hungUp) {
 		c.flushing = true
-		if inline && !c.inSink {
+		if inline {
 			c.flush(false)
 		} else {
 			go c.flusher() // ends when there is nothing to write

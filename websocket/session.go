@@ -181,6 +181,11 @@ func (s *Session) Data(b []byte, fin bool) {
 		}
 		b = nil // a client may still have to end its side
 	}
+	if s.crew != nil && len(b) >= swallowed {
+		if b = b[s.swallow(b):]; len(b) == 0 && !fin {
+			return
+		}
+	}
 	if s.own && s.mail.Claim() {
 		sc := takeScratch()
 		s.take(&inbox{touched: true, fin: fin}, b, sc, time.Now())
@@ -202,6 +207,40 @@ func (s *Session) Data(b []byte, fin bool) {
 		return
 	}
 	s.start(start)
+}
+
+// swallowed is the least that is worth a look whether it can go where it belongs at once.
+const swallowed = 1 << 10
+
+// swallow takes, on the transport's goroutine, what is a part of a large message and asks for no callback: so its octets are
+// copied once. It says how many it took, and never waits.
+func (s *Session) swallow(b []byte) (n int) {
+	if !s.mail.Claim() {
+		return 0 // what came before waits, or is being looked at
+	}
+	released := 0
+	if s.turn.TryLock() {
+		if n = s.m.swallows(b); n > 0 && !s.stalled {
+			s.m.feed(b[:n], false, time.Now())
+			if _, ok := s.m.next(); ok {
+				panic("websocket: BUG: a part of a message was a whole one")
+			}
+			s.m.settle()
+			if s.m.ended { // the next turn says so
+				s.mail.Lock().touched = true
+				s.mail.Unlock()
+			}
+			released = s.m.takeConsumed()
+		} else {
+			n = 0
+		}
+		s.turn.Unlock()
+	}
+	s.start(s.mail.Rest())
+	if released > 0 {
+		s.st.Release(released)
+	}
+	return n
 }
 
 // Drained implements stream.Sink.
