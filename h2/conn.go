@@ -46,6 +46,10 @@ type conn struct {
 	flusher  func()    // method values, so that go statements do not allocate
 	notifier func()
 	crew     crew
+	vectored bool      // nc takes many pieces in one write
+	wrote    sync.Cond // on mu: nobody writes any more, for those who wait in large
+	iov      [][]byte
+	left     net.Buffers
 
 	running int         // handlers
 	waiting []*exchange // requests whose handler has not been started
@@ -70,6 +74,8 @@ func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler,
 
 func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
+	c.wrote.L = &c.mu
+	_, c.vectored = c.nc.(*net.TCPConn)
 	c.crew.c, c.crew.work = c, c.crew.turns
 }
 
@@ -126,12 +132,16 @@ func (c *conn) arrived(b []byte, err error) (more bool) {
 		}
 		c.core.lost(err)
 	}
-	if err == nil && c.core.err == nil && c.crew.watches() {
-		c.events()
+	c.events()
+	switch {
+	case err != nil || c.core.over():
+		c.after(false)
+	case !c.flushing && c.core.pending():
+		c.crew.writes()
+		fallthrough
+	default:
 		c.arm()
-		return true
 	}
-	c.after(false)
 	return err == nil
 }
 

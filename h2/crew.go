@@ -223,18 +223,16 @@ func (w *crew) flush() {
 	c.afterTurns()
 }
 
-// watches says that a hand will see to the output before long.
-func (w *crew) watches() bool {
-	if w.working.Load() == 0 {
-		return false
-	}
+// writes has a hand see to the output before long; c.mu is held. So whoever has much to send finds nobody writing.
+func (w *crew) writes() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.working.Load() == 0 {
-		return false
+		w.working.Add(1)
+		go w.work() // ends when nothing is enlisted
+	} else {
+		w.look()
 	}
-	w.look()
-	return true
+	w.mu.Unlock()
 }
 
 // Enlist implements stream.Crew.
@@ -248,12 +246,29 @@ func (t *tunnel) Hand(v [][]byte, fin bool, n int) (queued int, err error) {
 	if n > 0 {
 		c.core.release(t.s, n)
 	}
-	if len(v) > 0 || fin {
+	size := 0
+	for _, p := range v {
+		size += len(p)
+	}
+	if size >= largeSend {
+		var lent [4][]byte // v is not ours to change
+		if c.large(t.s, append(lent[:0], v...), size, fin) {
+			c.afterTurns()
+			if t.s.state == stateClosed {
+				return 0, told(t.s.sendable())
+			}
+			return t.s.queued(), nil
+		}
+	}
+	if size > 0 || fin {
 		if queued, err := c.core.send(t.s, v, fin); err != nil {
 			return queued, told(err)
 		}
 	}
-	if len(c.core.out) >= maxOut/2 || c.core.ready.first != nil {
+	switch {
+	case size >= largeSend:
+		c.afterTurns()
+	case len(c.core.out) >= maxOut/2 || c.core.ready.first != nil:
 		c.crew.full.Store(true)
 	}
 	return t.s.queued(), nil

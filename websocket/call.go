@@ -45,6 +45,9 @@ func (s *Session) call(c call) {
 	s.calling = false
 	ended := s.m.ended
 	s.m.apply(cmds, s.after(cmds))
+	if s.m.out.lent != nil {
+		s.flush()
+	}
 	if r := s.m.reason; !ended && r.Kind == upgrade.Crash {
 		s.logger().Error("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
 	}

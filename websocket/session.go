@@ -40,7 +40,7 @@ type Session struct {
 	calling    bool      // a callback runs; turn is not held
 	handing    bool      // the turn is one of the crew's, which sees to the output
 	now        time.Time // when the turn began
-	vec        [1][]byte
+	vec        [3][]byte
 	alarm      alarm
 	sc         *scratch
 
@@ -94,6 +94,7 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 	if s.crew, _ = st.(stream.Crew); s.crew == nil {
 		s.run = s.work
 	}
+	s.m.out.lend = s.crew != nil
 	if s.parts, _ = h.(*connHandler); s.parts != nil {
 		s.m.input.pieces, s.m.input.rd.MaxFrameSize = true, 0
 	}

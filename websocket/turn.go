@@ -161,10 +161,15 @@ func (s *Session) flush() {
 		s.m.out.drop()
 		return
 	}
-	b, fin := s.m.output()
-	s.vec[0] = b
-	queued, _ := s.st.Send(s.vec[:], fin) // an end of the stream is told by Closed
-	s.vec[0] = nil
+	_, fin := s.m.output()
+	v := s.m.out.pieces(s.vec[:0])
+	var queued int // an end of the stream is told by Closed
+	if s.m.out.lent != nil {
+		queued, _ = s.crew.Hand(v, fin, 0)
+	} else {
+		queued, _ = s.st.Send(v, fin)
+	}
+	clear(v)
 	s.handed(queued)
 }
 
@@ -176,10 +181,10 @@ func (s *Session) hand(n int) {
 		}
 		return
 	}
-	b, fin := s.m.output()
-	s.vec[0] = b
-	queued, _ := s.crew.Hand(s.vec[:], fin, n)
-	s.vec[0] = nil
+	_, fin := s.m.output()
+	v := s.m.out.pieces(s.vec[:0])
+	queued, _ := s.crew.Hand(v, fin, n)
+	clear(v)
 	s.handed(queued)
 }
 
@@ -200,7 +205,7 @@ func (s *Session) handed(queued int) {
 // pending says that something waits for a flush.
 func (s *Session) pending() bool {
 	_, fin := s.m.output()
-	return len(s.m.out.b) > 0 || fin || s.headless
+	return s.m.out.octets() > 0 || fin || s.headless
 }
 
 // finish ends a turn: one write, the end if it has come, credit, the timer.
