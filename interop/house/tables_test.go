@@ -16,7 +16,9 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "stream", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/load", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
+	// The load generator, which shares nothing with what it measures.
+	"interop/load": {hpack, histogram, unix},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
@@ -37,6 +39,8 @@ const (
 	proxyproto = "github.com/pires/go-proxyproto"
 	proxy      = "golang.org/x/net/proxy"
 	flate      = "github.com/klauspost/compress/flate"
+	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
+	unix       = "golang.org/x/sys/unix"
 )
 
 // support are the packages that only tests import, or nobody: programs for interop's scripts. They may do what tests may.
@@ -79,6 +83,7 @@ var goroutines = []string{
 
 // clocks are the files that ask what time it is, wait, or set a timer.
 var clocks = []string{
+	"cmd/weir/bench.go",
 	"cmd/weir/bridge.go",
 	"cmd/weir/connect.go",
 	"cmd/weir/endpoint_commands.go",
@@ -97,6 +102,8 @@ var clocks = []string{
 	"h2/flush.go",
 	"h2/journal.go",
 	"h2/response.go",
+	"interop/load/run.go",
+	"interop/load/shell_net.go",
 	"stream/conn.go",
 	"upgrade/loop.go",
 	"websocket/alarm.go",
@@ -124,6 +131,8 @@ var sockets = []string{
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/server.go",
+	"interop/load/shell_linux.go",
+	"interop/load/shell_net.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_proxy.go",
