@@ -134,7 +134,11 @@ func (l *link) pump() {
 		l.h2.pump()
 		return
 	}
-	for s := l.sockets[0]; l.out.n < high && s.sendable(); {
+	limit := high
+	if l.slow {
+		limit = 4 << 10
+	}
+	for s := l.sockets[0]; l.out.n < limit && s.sendable(); {
 		l.out.add(s.next())
 	}
 }

@@ -31,6 +31,7 @@ type poller struct {
 	kicked []*link // to be pumped and written
 	more   []*link // to be read again: the buffer was full
 	back   []*link // more of the turn before
+	later  []*link // to be written again: they had enough of this turn
 }
 
 // fdConn is a link's connection.
@@ -80,6 +81,10 @@ func (p *poller) run() {
 			return
 		}
 		n := p.wait(events, wake)
+		for _, l := range p.later {
+			p.kick(l)
+		}
+		p.later = p.later[:0]
 		p.more, p.back = p.back[:0], p.more
 		for _, l := range p.back {
 			l.handle.(*fdConn).again = false
@@ -98,7 +103,7 @@ func (p *poller) run() {
 // wait waits for events until wake, to the microsecond.
 func (p *poller) wait(events []unix.EpollEvent, wake int64) int {
 	timeout := 0
-	if len(p.more) == 0 {
+	if len(p.more)+len(p.later) == 0 {
 		d := wake - p.e.run.now()
 		timeout = int(min(max(0, d/int64(time.Millisecond)), math.MaxInt32))
 		if d > 0 && timeout == 0 {
@@ -199,9 +204,16 @@ func (p *poller) flush() {
 	p.kicked = p.kicked[:0]
 }
 
+// maxTurns is how often a link is written before the others have their turn: one that floods would never end.
+const maxTurns = 16
+
 func (p *poller) write(l *link) {
 	c := l.handle.(*fdConn)
-	for c.connected && !c.blocked && c.fd >= 0 {
+	for turns := 0; c.connected && !c.blocked && c.fd >= 0; turns++ {
+		if turns == maxTurns {
+			p.later = append(p.later, l)
+			return
+		}
 		l.pump()
 		out := &l.out
 		if out.n == 0 {
