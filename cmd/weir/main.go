@@ -1,6 +1,6 @@
 // Command weir is the command line of the weir WebSocket stack: `weir serve` is its test server, what httpbin is to
 // HTTP, for WebSockets over HTTP/1.1 and HTTP/2; `weir connect` is a client, `weir bridge` puts the WebSockets of HTTP/1.1
-// clients on one HTTP/2 connection, and `weir conform` runs conformance suites.
+// clients on one HTTP/2 connection, `weir conform` runs conformance suites, and `weir bench` measures a server under load.
 package main
 
 import (
@@ -60,6 +60,6 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serveCommand(), connectCommand(), bridgeCommand(), conformCommand(conformSuites(), nil), versionCommand())
+	root.AddCommand(serveCommand(), connectCommand(), bridgeCommand(), conformCommand(conformSuites(), nil), benchCommand(), versionCommand())
 	return root
 }

@@ -16,7 +16,9 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/conform", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/conform", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
+	// The load generator, which shares nothing with what it measures.
+	"interop/load": {hpack, histogram, unix},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
@@ -44,6 +46,8 @@ const (
 	proxy      = "golang.org/x/net/proxy"
 	unix       = "golang.org/x/sys/unix"
 	flate      = "github.com/klauspost/compress/flate"
+	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
+	unix       = "golang.org/x/sys/unix"
 )
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs for interop's scripts. They may
@@ -91,6 +95,7 @@ var goroutines = []string{
 
 // clocks are the files that ask what time it is, wait, or set a timer.
 var clocks = []string{
+	"cmd/weir/bench.go",
 	"cmd/weir/bridge.go",
 	"cmd/weir/conform_listen.go",
 	"cmd/weir/conform_output.go",
@@ -120,6 +125,8 @@ var clocks = []string{
 	"interop/conform/wire/conn.go",
 	"interop/conform/wire/event.go",
 	"interop/conform/wire/read.go",
+	"interop/load/run.go",
+	"interop/load/shell_net.go",
 	"stream/conn.go",
 	"upgrade/loop.go",
 	"websocket/alarm.go",
@@ -152,6 +159,8 @@ var sockets = []string{
 	"interop/conform/target.go",
 	"interop/conform/wire/dial.go",
 	"interop/conform/wire/link.go",
+	"interop/load/shell_linux.go",
+	"interop/load/shell_net.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_proxy.go",
