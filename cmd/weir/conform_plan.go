@@ -118,6 +118,9 @@ func (c *conformConfig) target(p *conformPlan, urls []string) error {
 			return fmt.Errorf("--http %q: 1.1, 2 or all", v)
 		}
 	}
+	if len(versions) == 0 {
+		return errors.New("--http: 1.1, 2 or all")
+	}
 	cfg, err := c.tls.config()
 	if err != nil {
 		return err
