@@ -2,7 +2,7 @@
 # conform.sh --ci [FLAG…]: the conformance suites against `weir serve`, over every transport: all that is quick, and a sample of the rest;
 # and h2spec, by h2spec.sh. It fails when a case does, or the server crashed.
 #
-# conform.sh --full [FLAG…]: every case, which takes a while; the tables in docs/conformance.md are written anew.
+# conform.sh --full [FLAG…]: every case, the additional ones too, which takes a while; the tables in docs/conformance.md are written anew.
 #
 # The flags are those of `weir conform`, such as --html FOLDER.
 set -euo pipefail
@@ -31,7 +31,7 @@ sample+=,9.1.1,9.2.3,9.3.4,9.4.6,9.5.6,9.6.6,9.7.2,9.8.4
 sample+=,12.1.3,12.2.4,12.3.2,12.4.5,12.5.11,13.1.4,13.2.3,13.3.2,13.4.4,13.5.3,13.6.4,13.7.11
 case "$mode" in
 --ci) flags=(--cases "$sample") ;;
---full) flags=(--markdown "$root/docs/conformance.md") ;;
+--full) flags=(--strict --markdown "$root/docs/conformance.md") ;;
 esac
 
 "$root/interop/h2spec.sh" --junit "$work"
