@@ -28,7 +28,7 @@ import (
 // "conform".
 func fakeConform(args []string, stdout, stderr io.Writer) int {
 	root := &cobra.Command{Use: "weir", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(conformCommand(fakeSuites(), newFakeFuzzer))
+	root.AddCommand(conformCommand(fakeSuites(), fuzzing{fakeSuites()[:1], newFakeFuzzer}))
 	return execute(root, args, stdout, stderr)
 }
 
@@ -350,6 +350,7 @@ func TestConformMisuse(t *testing.T) {
 		{"--list " + url, "no URL"},
 		{"--list --listen 127.0.0.1:0", "no --listen"},
 		{"--listen 127.0.0.1:0 " + url, "no URL"},
+		{"--listen 127.0.0.1:0 --suite 8441", "8441"},
 		{"--listen 127.0.0.1:0 -k", "--insecure"},
 		{"--listen 127.0.0.1:0 --agent a", "--agent"},
 		{"--listen 127.0.0.1:0 --cert x", "--key"},
@@ -374,16 +375,16 @@ func TestConformHelp(t *testing.T) {
 
 // fakeFuzzer is a fuzzing server that believes whatever it is told.
 type fakeFuzzer struct {
-	progress func(conform.Result)
-	cases    []conform.Case
+	cases     []conform.Case
+	result    func(conform.Result)
+	completed func()
 
 	mu      sync.Mutex
 	results []conform.Result
-	done    chan struct{}
 }
 
-func newFakeFuzzer(cases []conform.Case, progress func(conform.Result)) fuzzer {
-	return &fakeFuzzer{cases: cases, progress: progress, done: make(chan struct{})}
+func newFakeFuzzer(cases []conform.Case, result func(conform.Result), completed func()) (fuzzer, error) {
+	return &fakeFuzzer{cases: cases, result: result, completed: completed}, nil
 }
 
 func (f *fakeFuzzer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -400,9 +401,10 @@ func (f *fakeFuzzer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			res.Outcome = conform.Fail("as it was told to")
 		}
 		f.results = append(f.results, res)
-		f.progress(res)
+		f.result(res)
 	case "/updateReports":
-		close(f.done)
+		f.completed()
+		f.completed()
 	}
 }
 
@@ -411,8 +413,6 @@ func (f *fakeFuzzer) Results() []conform.Result {
 	defer f.mu.Unlock()
 	return f.results
 }
-
-func (f *fakeFuzzer) Done() <-chan struct{} { return f.done }
 
 // startFuzzer starts the fake fuzzing server; end waits for it and gives what it showed behind the listening event.
 func startFuzzer(t *testing.T, args ...string) (cmd *exec.Cmd, url string, end func() result) {

@@ -87,7 +87,7 @@ func TestConformTerminal(t *testing.T) {
 		}
 	})
 	t.Run("no colour", func(t *testing.T) {
-		shown, code := conformTerminal(t, 80, "", "--color", "never", "-v", "--cases", "1,5", clear)
+		shown, code := conformTerminal(t, 80, "", "--color", "never", "-v", "--jobs", "1", "--cases", "1,5", clear)
 		if code != exitFail || strings.Contains(shown, "\x1b[3") || strings.Contains(shown, "\x1b[1m") || !strings.Contains(shown, "\r\x1b[K1.1.1 ") {
 			t.Errorf("exit code %d, %q", code, shown)
 		}

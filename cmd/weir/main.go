@@ -64,6 +64,6 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serveCommand(), connectCommand(), bridgeCommand(), conformCommand(conformSuites(), nil), versionCommand())
+	root.AddCommand(serveCommand(), connectCommand(), bridgeCommand(), conformCommand(conformSuites(), conformFuzzing()), versionCommand())
 	return root
 }
