@@ -55,8 +55,8 @@ const conformExample = `  weir conform ws://127.0.0.1:8080/echo                 
 
 // conformConfig is what the flags of `weir conform` say.
 type conformConfig struct {
-	suites []report.Suite // that there are
-	fuzzer newFuzzer
+	suites  []report.Suite // that there are, for servers
+	fuzzing fuzzing
 
 	versions       []string
 	only, but      []string
@@ -77,8 +77,8 @@ type conformConfig struct {
 	verbose, quiet bool
 }
 
-func conformCommand(suites []report.Suite, fuzz newFuzzer) *cobra.Command {
-	c := &conformConfig{suites: suites, fuzzer: fuzz}
+func conformCommand(suites []report.Suite, f fuzzing) *cobra.Command {
+	c := &conformConfig{suites: suites, fuzzing: f}
 	cmd := &cobra.Command{
 		Use:     "conform URL [URL…]",
 		Short:   "Run conformance suites against WebSocket servers and clients",
@@ -99,29 +99,29 @@ func conformCommand(suites []report.Suite, fuzz newFuzzer) *cobra.Command {
 			return c.run(p, out)
 		},
 	}
-	f := cmd.Flags()
-	f.SortFlags = false
-	f.StringSliceVar(&c.versions, "http", []string{"all"}, "`version` of HTTP: 1.1, 2 (in cleartext with prior knowledge), or all that the server speaks; repeatable")
-	f.StringSliceVar(&c.only, "cases", nil, "run these alone, a `pattern`; repeatable")
-	f.StringSliceVar(&c.but, "exclude", nil, "leave these out, a `pattern`; repeatable")
-	f.StringSliceVar(&c.names, "suite", nil, "run the cases of this suite alone, a `name`: autobahn or 8441; repeatable")
-	f.BoolVar(&c.strict, "strict", false, "run the additional checks, too, which ask for more than the catalogue does")
-	f.IntVarP(&c.jobs, "jobs", "j", 8, "cases at a time; those that are heavy run alone, at the end")
-	f.DurationVar(&c.timeout, "timeout", 0, "a case that takes longer has failed (default: what the case says, mostly 30s)")
-	f.StringArrayVar(&c.agents, "agent", nil, "what reports call the server, a `name`: once for all URLs, or once for each (default the URL's host)")
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringSliceVar(&c.versions, "http", []string{"all"}, "`version` of HTTP: 1.1, 2 (in cleartext with prior knowledge), or all that the server speaks; repeatable")
+	flags.StringSliceVar(&c.only, "cases", nil, "run these alone, a `pattern`; repeatable")
+	flags.StringSliceVar(&c.but, "exclude", nil, "leave these out, a `pattern`; repeatable")
+	flags.StringSliceVar(&c.names, "suite", nil, "run the cases of this suite alone, a `name`: autobahn or 8441; repeatable")
+	flags.BoolVar(&c.strict, "strict", false, "run the additional checks, too, which ask for more than the catalogue does")
+	flags.IntVarP(&c.jobs, "jobs", "j", 8, "cases at a time; those that are heavy run alone, at the end")
+	flags.DurationVar(&c.timeout, "timeout", 0, "a case that takes longer has failed (default: what the case says, mostly 30s)")
+	flags.StringArrayVar(&c.agents, "agent", nil, "what reports call the server, a `name`: once for all URLs, or once for each (default the URL's host)")
 	c.tls.add(cmd)
-	f.StringVar(&c.json, "json", "", "write a report in Autobahn's layout, a `file`; - is standard output, and the table goes to standard error")
-	f.StringVar(&c.html, "html", "", "write a report with every wire log, a `folder`")
-	f.StringVar(&c.markdown, "markdown", "", "write the tables into a page, a `file`")
-	f.StringArrayVar(&c.h2spec, "h2spec", nil, "add what h2spec -j wrote, a `file`, or h2=FILE where it ran over TLS; repeatable")
-	f.StringArrayVar(&c.known, "known", nil, "a failure that somebody has looked into, `ID=WHY`; repeatable")
-	f.BoolVar(&c.list, "list", false, "list the cases, and run none")
-	f.StringArrayVar(&c.server.listen, "listen", nil, "serve clients in cleartext on this `address`; repeatable; port 0 picks one; unix:PATH")
-	f.StringVar(&c.server.tlsListen, "tls-listen", "", "serve clients over TLS on this `address`")
-	f.StringVar(&c.server.cert, "cert", "", "certificate, a PEM `file`; without it one for localhost is made in memory")
-	f.StringVar(&c.server.key, "key", "", "its key, a PEM `file`")
-	f.StringVar(&c.color, "color", "auto", "`when` to use colours: auto (on a terminal), always or never")
-	f.BoolVarP(&c.verbose, "verbose", "v", false, "a line for each case as it ends")
-	f.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no table")
+	flags.StringVar(&c.json, "json", "", "write a report in Autobahn's layout, a `file`; - is standard output, and the table goes to standard error")
+	flags.StringVar(&c.html, "html", "", "write a report with every wire log, a `folder`")
+	flags.StringVar(&c.markdown, "markdown", "", "write the tables into a page, a `file`")
+	flags.StringArrayVar(&c.h2spec, "h2spec", nil, "add what h2spec -j wrote, a `file`, or h2=FILE where it ran over TLS; repeatable")
+	flags.StringArrayVar(&c.known, "known", nil, "a failure that somebody has looked into, `ID=WHY`; repeatable")
+	flags.BoolVar(&c.list, "list", false, "list the cases, and run none")
+	flags.StringArrayVar(&c.server.listen, "listen", nil, "serve clients in cleartext on this `address`; repeatable; port 0 picks one; unix:PATH")
+	flags.StringVar(&c.server.tlsListen, "tls-listen", "", "serve clients over TLS on this `address`")
+	flags.StringVar(&c.server.cert, "cert", "", "certificate, a PEM `file`; without it one for localhost is made in memory")
+	flags.StringVar(&c.server.key, "key", "", "its key, a PEM `file`")
+	flags.StringVar(&c.color, "color", "auto", "`when` to use colours: auto (on a terminal), always or never")
+	flags.BoolVarP(&c.verbose, "verbose", "v", false, "a line for each case as it ends")
+	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no table")
 	return cmd
 }

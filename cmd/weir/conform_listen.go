@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"errors"
 	"log/slog"
 	"net/http"
 	"os"
@@ -15,11 +14,17 @@ import (
 
 // fuzz serves clients until one says that it was the last, or a signal comes, and reports.
 func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
-	if c.fuzzer == nil {
-		return &runError{errors.New("--listen: no fuzzing server is in this build")}
-	}
 	began := time.Now()
-	f := c.fuzzer(p.cases, out.progress)
+	completed := make(chan struct{}, 1)
+	f, err := c.fuzzing.server(p.cases, out.progress, func() {
+		select {
+		case completed <- struct{}{}:
+		default: // it has been said
+		}
+	})
+	if err != nil {
+		return &runError{err}
+	}
 	srv := &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -52,7 +57,7 @@ func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
 	select {
 	case err = <-failed:
 	case <-signals:
-	case <-f.Done():
+	case <-completed:
 	}
 	srv.Close()
 	out.end()

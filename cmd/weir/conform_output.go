@@ -49,6 +49,7 @@ func (o *conformOutput) begin(total int) {
 		return
 	}
 	o.since = time.Now()
+	o.draw()
 	o.ticking, o.ticked = make(chan struct{}), make(chan struct{})
 	go o.tick() // ends with end
 }
@@ -59,11 +60,11 @@ func (o *conformOutput) tick() {
 	every := time.NewTicker(250 * time.Millisecond)
 	defer every.Stop()
 	for {
-		o.mu.Lock()
-		o.draw()
-		o.mu.Unlock()
 		select {
 		case <-every.C:
+			o.mu.Lock()
+			o.draw()
+			o.mu.Unlock()
 		case <-o.ticking:
 			return
 		}
@@ -82,7 +83,7 @@ func (o *conformOutput) end() {
 	o.clear()
 }
 
-// draw and clear are called with mu held.
+// draw and clear are called with mu held, or before anybody else draws.
 func (o *conformOutput) draw() {
 	o.bar.elapsed = time.Since(o.since)
 	io.WriteString(o.terminal, "\r\x1b[K"+o.bar.line(terminalWidth(o.terminal))) // nobody is left to be told when it is gone

@@ -118,6 +118,9 @@ func (c *conformConfig) target(p *conformPlan, urls []string) error {
 			return fmt.Errorf("--http %q: 1.1, 2 or all", v)
 		}
 	}
+	if len(versions) == 0 {
+		return errors.New("--http: 1.1, 2 or all")
+	}
 	cfg, err := c.tls.config()
 	if err != nil {
 		return err
@@ -179,13 +182,17 @@ func (c *conformConfig) readH2spec(p *conformPlan) error {
 
 // choose takes the cases that the flags name.
 func (c *conformConfig) choose(p *conformPlan) error {
+	suites := c.suites
+	if c.listens() {
+		suites = c.fuzzing.suites
+	}
 	for _, name := range c.names {
-		if !slices.ContainsFunc(c.suites, func(s report.Suite) bool { return s.Name == name }) {
+		if !slices.ContainsFunc(suites, func(s report.Suite) bool { return s.Name == name }) {
 			return fmt.Errorf("--suite %q: there is none of that name", name)
 		}
 	}
 	var all []conform.Case
-	for _, s := range c.suites {
+	for _, s := range suites {
 		if len(c.names) == 0 || slices.Contains(c.names, s.Name) {
 			p.suites = append(p.suites, s)
 			all = append(all, s.Cases...)

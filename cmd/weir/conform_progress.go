@@ -45,9 +45,10 @@ func (p *progress) line(width int) string {
 	room := width - 1 - len(parts[0])
 	line := ""
 	for _, part := range parts[1:] {
-		if room -= 2 + len(part); room < 0 {
+		if room < 2+len(part) {
 			break
 		}
+		room -= 2 + len(part)
 		if p.failed > 0 && strings.HasSuffix(part, " failed") {
 			part = report.Paint(p.color, "31", part)
 		}

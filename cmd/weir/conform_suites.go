@@ -32,12 +32,19 @@ var autobahnGroups = map[string]string{
 	"13": "Compression, parameters",
 }
 
-// fuzzer is a server that runs cases against the clients that come to it. It tells of each result, one at a time.
-type fuzzer interface {
-	http.Handler
-	Results() []conform.Result
-	Done() <-chan struct{} // closed when a client has said that it was the last
+// conformFuzzing is the server of `weir conform --listen`.
+func conformFuzzing() fuzzing { return fuzzing{} }
+
+// fuzzing makes servers that run cases against the clients that come to them.
+type fuzzing struct {
+	suites []report.Suite // whose cases are for clients
+
+	// server makes one. It tells of each result, and, as often as it likes, that a client has said that it was the last; from any goroutine.
+	server func(cases []conform.Case, result func(conform.Result), completed func()) (fuzzer, error)
 }
 
-// newFuzzer makes the server of `weir conform --listen`.
-type newFuzzer func(cases []conform.Case, progress func(conform.Result)) fuzzer
+// fuzzer is such a server.
+type fuzzer interface {
+	http.Handler
+	Results() []conform.Result // of every client, a case once for each
+}

@@ -15,18 +15,18 @@ var ErrNotSpoken = errors.New("not spoken here")
 // preface is what a client of HTTP/2 begins with, and an empty SETTINGS frame (RFC 9113, 3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
-// Probe says whether the server can be reached, and speaks HTTP/2 where that is what it will be spoken to: its first frame is
-// SETTINGS then. The error wraps ErrNotSpoken if that alone is what is wrong.
+// Probe says whether the server can be reached, and speaks the version of HTTP that it will be spoken to in: that is what ALPN
+// gives, or in cleartext, for HTTP/2, that its first frame is SETTINGS. The error wraps ErrNotSpoken if that alone is wrong.
 func (t *Target) Probe(ctx context.Context) error {
 	c, err := t.Dial(ctx)
-	if err != nil {
-		if t.TLS != nil && t.HTTP2() {
-			return t.probeTLS(ctx, err)
-		}
+	switch {
+	case err != nil && t.TLS != nil && t.other().reached(ctx):
+		return fmt.Errorf("%w: %w", ErrNotSpoken, err)
+	case err != nil:
 		return err
 	}
 	defer c.Close()
-	if !t.HTTP2() {
+	if t.Transport != stream.H2C {
 		return nil
 	}
 	stop := context.AfterFunc(ctx, func() { c.Close() })
@@ -34,28 +34,33 @@ func (t *Target) Probe(ctx context.Context) error {
 	if _, err := io.WriteString(c, preface); err != nil {
 		return fmt.Errorf("%w: HTTP/2: %w", ErrNotSpoken, err)
 	}
-	var head [9]byte
+	var head [9]byte // of a frame: its type is the fourth octet (RFC 9113, 4.1)
 	if _, err := io.ReadFull(c, head[:]); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		return fmt.Errorf("%w: HTTP/2: no frame came: %w", ErrNotSpoken, err)
 	}
-	if head[3] != 4 || string(head[:4]) == "HTTP" {
-		return fmt.Errorf("%w: HTTP/2: the first frame is not SETTINGS (RFC 9113, 3.4), it begins with %q", ErrNotSpoken, head[:])
+	if head[3] != 4 {
+		return fmt.Errorf("%w: HTTP/2: the answer begins with %q and not with SETTINGS (RFC 9113, 3.4)", ErrNotSpoken, head[:])
 	}
 	return nil
 }
 
-// probeTLS tells a server without h2 from one that cannot be reached: over TLS the former refuses h2, and takes a client
-// that does not ask for it.
-func (t *Target) probeTLS(ctx context.Context, refusal error) error {
-	plain := *t
-	plain.Transport = stream.H1TLS
-	c, err := plain.Dial(ctx)
-	if err != nil {
-		return refusal
+// other is the same server in the other version of HTTP over TLS.
+func (t *Target) other() *Target {
+	o := *t
+	o.Transport = stream.H2
+	if t.HTTP2() {
+		o.Transport = stream.H1TLS
 	}
-	c.Close()
-	return fmt.Errorf("%w: %w", ErrNotSpoken, refusal)
+	return &o
+}
+
+func (t *Target) reached(ctx context.Context) bool {
+	c, err := t.Dial(ctx)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }

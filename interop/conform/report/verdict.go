@@ -38,6 +38,9 @@ func (t Tally) Cases() int {
 	return t.OK + t.NonStrict + t.Informational + t.Unimplemented + t.Failed
 }
 
+// Fine is how many of them the agent does as it has to, as far as can be said.
+func (t Tally) Fine() int { return t.OK + t.NonStrict + t.Informational }
+
 // count adds one result.
 func (r *Report) count(t *Tally, res *conform.Result) {
 	t.Time += res.Duration

@@ -10,13 +10,14 @@
   }));
   const verdicts = [...document.getElementsByName("verdict")];
   const columns = [...document.getElementsByName("column")];
+  let visible = []; // by column
   form.hidden = false;
   form.addEventListener("submit", (e) => e.preventDefault());
 
   const apply = () => {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     const wanted = new Set(verdicts.filter((v) => v.checked).map((v) => v.value));
-    const visible = columns.length ? columns.map((c) => c.checked) : [true];
+    visible = columns.length ? columns.map((c) => c.checked) : [true];
     document.querySelectorAll("[data-c]").forEach((td) => { td.hidden = !visible[td.dataset.c]; });
     let count = 0;
     const alive = new Set();
@@ -46,7 +47,7 @@
     }
   };
   const any = () => true;
-  const bad = (r) => r.cells.includes("bad");
+  const bad = (r) => r.cells.some((c, i) => visible[i] && c === "bad");
   const keys = { j: () => step(1, any), k: () => step(-1, any), n: () => step(1, bad), p: () => step(-1, bad), "/": () => find.focus(), r: () => { form.reset(); apply(); } };
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
