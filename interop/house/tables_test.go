@@ -23,7 +23,8 @@ var floors = map[string][]string{
 	"h2/h2test":         {"flow", http2, hpack},
 	// The conformance suites.
 	"interop/conform":          {"stream"},
-	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", flate},
+	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
+	"interop/conform/agent":    {"websocket"},
 	"interop/conform/wire":     {"interop/conform", "h2/h2test", "stream", http2},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
@@ -103,6 +104,7 @@ var clocks = []string{
 	"h2/flush.go",
 	"h2/journal.go",
 	"h2/response.go",
+	"interop/conform/autobahn/server.go",
 	"interop/conform/autobahn/tester.go",
 	"interop/conform/run.go",
 	"interop/conform/wire/conn.go",
