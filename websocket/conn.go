@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -119,8 +120,17 @@ func (c *Conn) Close(code CloseCode, text string) error {
 	return nil
 }
 
-// CloseNow gives the WebSocket up without a close frame: RST_STREAM(CANCEL), or a TCP reset.
-func (c *Conn) CloseNow() { c.s.Cut() }
+// CloseNow gives the WebSocket up without a close frame: RST_STREAM(CANCEL), or a TCP reset. One that the peer has closed,
+// or a fault of the peer's has ended, is left to end by itself, within 5 s: the close frame that says so may still be on its way, and
+// a deferred CloseNow must not eat it.
+func (c *Conn) CloseNow() {
+	c.mu.Lock()
+	e, _ := errors.AsType[*CloseError](c.err)
+	c.mu.Unlock()
+	if e == nil || e.Reason.Kind == upgrade.Stop {
+		c.s.Cut()
+	}
+}
 
 // SetIdleTimeout changes Options.IdleTimeout; the time starts anew. Negative: none.
 func (c *Conn) SetIdleTimeout(d time.Duration) error {

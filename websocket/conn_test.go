@@ -325,3 +325,22 @@ func (c *client) raw(n int) string {
 	c.in = c.in[n:]
 	return fmt.Sprintf("%x", b)
 }
+
+// TestConnCloseNowAfterEnd: the close frame that answers the peer's is still on its way when Read returns, and the CloseNow that
+// programs defer leaves it alone.
+func TestConnCloseNowAfterEnd(t *testing.T) {
+	for _, test := range []struct{ why, sent, want string }{
+		{"the peer closed", string(closing(1000, "")), "\x03\xe8"},
+		{"the peer broke a rule", "\x81\x01x", "\x03\xea"},
+	} {
+		each(t, overHTTP, func(h *house) {
+			s, c := h.accept(nil)
+			go func() { // ends with the test
+				_, _, _ = s.Read(background)
+				s.CloseNow()
+			}()
+			c.send([]byte(test.sent))
+			c.want(test.why, wsframe.Close, test.want)
+		})
+	}
+}

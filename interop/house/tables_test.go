@@ -25,9 +25,10 @@ var floors = map[string][]string{
 	"h2/h2test":         {"flow", http2, hpack},
 	// The conformance suites.
 	"interop/conform":          {"stream"},
+	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
+	"interop/conform/agent":    {"websocket"},
 	"interop/conform/wire":     {"interop/conform", "h2/h2test", "stream", http2},
 	"interop/conform/rfc8441":  {"interop/conform", "interop/conform/wire", "stream", "h2/h2test", http2, hpack},
-	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", flate},
 	"interop/conform/report":   {"interop/conform", "stream"},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
@@ -120,6 +121,7 @@ var clocks = []string{
 	"h2/response.go",
 	"interop/conform/rfc8441/client.go",
 	"interop/conform/rfc8441/inbox.go",
+	"interop/conform/autobahn/server.go",
 	"interop/conform/autobahn/tester.go",
 	"interop/conform/run.go",
 	"interop/conform/wire/conn.go",

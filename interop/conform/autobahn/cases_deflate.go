@@ -68,8 +68,8 @@ func compression(l *library) (all []spec) {
 	return all
 }
 
-// stream is what a case of 12.* or 13.* sends.
-type stream struct {
+// thousand is what a case of 12.* or 13.* sends.
+type thousand struct {
 	seq *sequence
 	cut int
 }
@@ -85,7 +85,7 @@ func (t *tester) squeeze(l *library, corpus, n, cut int, wait time.Duration) {
 	if !t.c.Client {
 		b, fresh = bits(t.agreed.serverBits), t.agreed.serverFresh
 	}
-	t.stream = stream{l.sequence(corpus, n, b, fresh), cut}
+	t.thousand = thousand{l.sequence(corpus, n, b, fresh), cut}
 	t.unpacker.limit = 4*n + 1
 	t.next()
 	t.shut(wait)
@@ -94,15 +94,15 @@ func (t *tester) squeeze(l *library, corpus, n, cut int, wait time.Duration) {
 // next sends the next message.
 func (t *tester) next() {
 	op := wire.Text
-	if t.stream.seq.c.binary {
+	if t.thousand.seq.c.binary {
 		op = wire.Binary
 	}
-	p := t.stream.seq.message(t.got)
-	if t.stream.cut == 0 {
+	p := t.thousand.seq.message(t.got)
+	if t.thousand.cut == 0 {
 		t.put(wire.Frame{Fin: true, RSV: wire.RSV1, Op: op, Payload: p})
 		return
 	}
-	fs := fragments(op, p, t.stream.cut)
+	fs := fragments(op, p, t.thousand.cut)
 	fs[0].RSV = wire.RSV1
 	t.put(fs...)
 }
@@ -115,7 +115,7 @@ func (t *tester) squeezed(m message) {
 		}
 		return
 	}
-	s := t.stream.seq
+	s := t.thousand.seq
 	want := s.c.message(t.got, s.n)
 	t.got++
 	switch {

@@ -31,6 +31,7 @@ type spec struct {
 	busy    bool
 	limit   time.Duration
 	strict  bool
+	oneWay  bool // for servers only
 	deflate *deflateCase
 }
 

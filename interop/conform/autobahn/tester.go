@@ -55,7 +55,7 @@ type tester struct {
 	agreed   *params // nil without permessage-deflate, as are the next two
 	packer   *packer
 	unpacker *unpacker
-	stream   stream
+	thousand thousand
 	got      int // messages that a callback took
 }
 
