@@ -114,7 +114,9 @@ func (c *client) dial(line string) {
 	if c.in != nil || c.bad() {
 		return
 	}
-	nc, err := c.target.Dial(c.ctx)
+	ctx, cancel := context.WithTimeout(c.ctx, c.patience)
+	defer cancel()
+	nc, err := c.target.Dial(ctx)
 	if err != nil {
 		c.fail("no connection: %v", err)
 		return

@@ -117,6 +117,8 @@ func (t *tunnel) head(f h2test.Frame) {
 	case t.status/100 == 2 && !t.plain:
 		t.c.fail("HEADERS on an open tunnel (RFC 9113, 8.5)")
 	case t.status >= 200 && status == "" && f.Fin(): // trailers
+	case n == 101:
+		t.c.fail("101 over HTTP/2 (RFC 9113, 8.6)")
 	case err != nil || len(status) != 3 || t.status >= 200:
 		t.c.fail("HEADERS with :status %q (RFC 9113, 8.3.2)", status)
 	default:

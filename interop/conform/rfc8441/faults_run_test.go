@@ -1,0 +1,64 @@
+package rfc8441
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"weir/interop/conform"
+)
+
+// found are the cases of a fault's groups that are not OK with it, and why.
+func (f brokenServer) find(t *testing.T, server *conform.Target) map[string]string {
+	cases, err := conform.Select(Cases(), strings.Split(f.run, ","), nil)
+	if err != nil {
+		t.Error(err)
+	}
+	for i := range cases {
+		cases[i].Limit = 12 * time.Second // waits of 3 s for what does not come
+	}
+	why := map[string]string{}
+	for _, res := range (&conform.Run{Cases: cases, Target: relay(t, server, f.broken), Jobs: 32}).Do(t.Context()) {
+		if res.Body != conform.OK || res.Bad() {
+			why[strings.TrimPrefix(res.Case.ID, "8441.")] = string(res.Body) + ": " + res.Why
+		}
+	}
+	return why
+}
+
+// TestFaults: each server that is broken is found out, by exactly the cases that are about it.
+func TestFaults(t *testing.T) {
+	server := weir(t, false)
+	all := append(slices.Clone(faults), brokenServer{"is not broken", func() (up, down alter) { return nil, nil }, "*", ""})
+	results := make([]map[string]string, len(all))
+	var wg sync.WaitGroup
+	turns := make(chan struct{}, 6)
+	for i, f := range all {
+		wg.Go(func() {
+			turns <- struct{}{}
+			results[i] = f.find(t, server)
+			<-turns
+		})
+	}
+	wg.Wait()
+	for i, f := range all {
+		t.Run(f.name, func(t *testing.T) {
+			why, want := results[i], strings.Fields(f.found)
+			for id := range why {
+				if !slices.Contains(want, id) {
+					t.Errorf("%s: %s", id, why[id])
+				}
+			}
+			for _, id := range want {
+				if why[id] == "" {
+					t.Errorf("%s did not find it", id)
+				}
+			}
+			if len(want) == 0 && f.run != "*" {
+				t.Error("nobody looks for it")
+			}
+		})
+	}
+}
