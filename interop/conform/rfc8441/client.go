@@ -45,7 +45,7 @@ type client struct {
 	onAck    []func()          // what each that is not acknowledged yet will change
 	pongs    int               // PING frames of ours that were answered
 	goAway   *h2test.Frame
-	pushed   bool
+	heard    int // frames that were about streams
 
 	tunnels  map[uint32]*tunnel
 	order    []*tunnel
@@ -216,8 +216,12 @@ func (c *client) until(what string, ok func() bool) bool {
 
 // wait takes frames until ok says so, the connection ends, or nothing comes for too long.
 func (c *client) wait(ok func() bool) bool {
+	deadline, heard := time.Now().Add(c.patience), c.heard
 	for !ok() {
-		if !c.step(time.Now().Add(c.patience)) {
+		if c.heard != heard { // it goes on, slow as it may be
+			deadline, heard = time.Now().Add(c.patience), c.heard
+		}
+		if !c.step(deadline) {
 			return !c.bad() && ok()
 		}
 	}
@@ -236,7 +240,7 @@ func (c *client) quietly(ok func() bool) bool {
 
 // step takes one frame.
 func (c *client) step(deadline time.Time) bool {
-	if c.over() || c.in == nil {
+	if c.over() || c.in == nil || c.ctx.Err() != nil || !time.Now().Before(deadline) {
 		return false
 	}
 	f, err := c.in.take(c.ctx, deadline)
@@ -296,9 +300,9 @@ func (c *client) take(f h2test.Frame) {
 	case http2.FrameGoAway:
 		c.goAway = &f
 	case http2.FramePushPromise:
-		c.pushed = true
 		c.fail("PUSH_PROMISE (RFC 9113, 8.4)")
 	case http2.FrameWindowUpdate, http2.FrameData, http2.FrameHeaders, http2.FrameContinuation, http2.FrameRSTStream:
+		c.heard++
 		t := c.tunnels[f.Stream]
 		switch {
 		case f.Stream == 0 && f.Type == http2.FrameWindowUpdate:
@@ -403,6 +407,10 @@ func (c *client) tunnel(fin bool) *tunnel {
 // wantConnError waits for the connection to end with GOAWAY and one of the codes.
 func (c *client) wantConnError(codes ...http2.ErrCode) {
 	if !c.until(fmt.Sprintf("the end of the connection, GOAWAY %v", codes), func() bool { return c.goAway != nil && c.goAway.Code != http2.ErrCodeNo || c.ended != nil }) {
+		return
+	}
+	if !c.preface {
+		c.fail("the connection ended (%s) before the server's SETTINGS (RFC 9113, 3.4)", c.end())
 		return
 	}
 	if c.goAway == nil || c.goAway.Code == http2.ErrCodeNo {

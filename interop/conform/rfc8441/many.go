@@ -84,7 +84,7 @@ func manyCases() []spec {
 			over.wantReset("for a window over 2^31-1")
 		})},
 		{"limit", "RFC 9113, 5.1.2", "Open as many WebSockets as MAX_CONCURRENT_STREAMS allows, and one more", "All are opened, the one more is reset with REFUSED_STREAM, or PROTOCOL_ERROR; one is closed, and another opened", func(c *client) {
-			c.open("")
+			c.connect().bye()
 			limit, ok := c.serverSetting(http2.SettingMaxConcurrentStreams)
 			if !ok || limit > 400 {
 				c.judge(conform.Informational, "no limit up to 400")
