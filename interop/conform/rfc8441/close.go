@@ -51,6 +51,7 @@ func closeCases() []spec {
 			if t.reset != nil && *t.reset != http2.ErrCodeNo {
 				c.nonStrict("RST_STREAM %v after a clean end", *t.reset)
 			}
+			t.untroubled()
 			c.connect().echo("another")
 		})},
 		{"end-never", "RFC 8441, 5", "Send the close frame, and never END_STREAM", "The server ends its side all the same", on(func(c *client, t *tunnel) {

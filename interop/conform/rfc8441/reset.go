@@ -88,6 +88,7 @@ func resetCases() []spec {
 			c.send1(fmt.Sprintf("WINDOW_UPDATE %d 10", t.id))
 			t.resetStream(http2.ErrCodeCancel)
 			c.ping()
+			t.untroubled()
 		})},
 		{"idle-stream", "RFC 9113, 6.4", "Send RST_STREAM on a stream that nobody opened", "The connection ends with PROTOCOL_ERROR", on(func(c *client, t *tunnel) {
 			t.echo("before")

@@ -230,7 +230,7 @@ func (t *tunnel) wantFailed(why, echo string, codes ...int) {
 func (t *tunnel) bye() {
 	t.say(closing(1000, ""))
 	t.wantClose("to our own, 1000", 1000)
-	if !t.sentFin && !t.c.bad() {
+	if !t.sentFin && t.reset == nil && !t.c.bad() {
 		t.endStream()
 	}
 }

@@ -26,7 +26,8 @@ type tunnel struct {
 	headFin bool   // the answer's HEADERS carried END_STREAM
 	fin     bool
 	reset   *http2.ErrCode
-	late    int // frames after the stream's end that count as on their way
+	late    int // frames after we reset it, which may have been on their way
+	again   int // RST_STREAM after RST_STREAM
 
 	data  []byte // of DATA, not taken yet
 	total int    // octets of DATA, padding too
@@ -76,6 +77,10 @@ func (t *tunnel) take(f h2test.Frame) {
 	}
 	if t.sentReset {
 		t.late++ // it may have been on its way
+		return
+	}
+	if t.reset != nil && f.Type == http2.FrameRSTStream {
+		t.again++
 		return
 	}
 	if t.reset != nil || t.fin && f.Type != http2.FrameRSTStream {
@@ -293,6 +298,13 @@ func (c *client) end2() string {
 		return fmt.Sprintf("GOAWAY %v %q", c.goAway.Code, c.goAway.Data)
 	}
 	return c.end()
+}
+
+// untroubled looks that the server, having reset the stream, ignores what may have been on its way to it.
+func (t *tunnel) untroubled() {
+	if t.again > 0 {
+		t.c.nonStrict("RST_STREAM again for what may have been on its way to a stream that the server has reset (RFC 9113, 5.1)")
+	}
 }
 
 // malformed waits for what becomes of a request that is malformed: a stream error PROTOCOL_ERROR, before which an answer may come (RFC 9113,
