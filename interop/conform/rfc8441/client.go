@@ -45,7 +45,8 @@ type client struct {
 	onAck    []func()          // what each that is not acknowledged yet will change
 	pongs    int               // PING frames of ours that were answered
 	goAway   *h2test.Frame
-	heard    int // frames that were about streams
+	heard    int  // frames that were about streams
+	provoked bool // something was done for which the server may end the connection
 
 	tunnels  map[uint32]*tunnel
 	order    []*tunnel
@@ -277,9 +278,12 @@ func (c *client) end() string {
 // ping sends a PING and waits for its answer: whatever the server said to what came before it, and says at once, is here then.
 func (c *client) ping() {
 	n := c.pongs + 1
-	c.send1(fmt.Sprintf("PING %016x", 0x7765697200000000+n))
+	c.send1(pingLine(n))
 	c.until("PING with ACK (RFC 9113, 6.7)", func() bool { return c.pongs >= n })
 }
+
+// pingLine is the PING of that number.
+func pingLine(n int) string { return fmt.Sprintf("PING %016x", 0x7765697200000000+n) }
 
 // take does what every client does with a frame, and fails the case at what no client may get.
 func (c *client) take(f h2test.Frame) {
