@@ -45,7 +45,8 @@ type client struct {
 	onAck    []func()          // what each that is not acknowledged yet will change
 	pongs    int               // PING frames of ours that were answered
 	goAway   *h2test.Frame
-	pushed   bool
+	heard    int  // frames that were about streams
+	provoked bool // something was done for which the server may end the connection
 
 	tunnels  map[uint32]*tunnel
 	order    []*tunnel
@@ -57,12 +58,13 @@ type client struct {
 	ours     int64 // our own
 	maxFrame int   // the server's SETTINGS_MAX_FRAME_SIZE
 	key      byte  // of the last frame masked
+	spare    int   // frames that may still be taken late
 }
 
 // run makes a case's function of its script.
 func run(script func(c *client)) func(context.Context, *conform.Target, *conform.Log) conform.Outcome {
 	return func(ctx context.Context, t *conform.Target, log *conform.Log) conform.Outcome {
-		c := &client{ctx: ctx, target: t, log: log, patience: patience, outcome: conform.Pass(), tunnels: map[uint32]*tunnel{}, next: 1,
+		c := &client{ctx: ctx, target: t, log: log, patience: patience, outcome: conform.Pass(), tunnels: map[uint32]*tunnel{}, next: 1, spare: 10000,
 			send: defaultWindow, recv: defaultWindow, theirs: defaultWindow, ours: defaultWindow, maxFrame: maxFrame}
 		if d, ok := ctx.Deadline(); ok {
 			c.patience = min(patience, time.Until(d)/4)
@@ -114,7 +116,9 @@ func (c *client) dial(line string) {
 	if c.in != nil || c.bad() {
 		return
 	}
-	nc, err := c.target.Dial(c.ctx)
+	ctx, cancel := context.WithTimeout(c.ctx, c.patience)
+	defer cancel()
+	nc, err := c.target.Dial(ctx)
 	if err != nil {
 		c.fail("no connection: %v", err)
 		return
@@ -214,8 +218,12 @@ func (c *client) until(what string, ok func() bool) bool {
 
 // wait takes frames until ok says so, the connection ends, or nothing comes for too long.
 func (c *client) wait(ok func() bool) bool {
+	deadline, heard := time.Now().Add(c.patience), c.heard
 	for !ok() {
-		if !c.step(time.Now().Add(c.patience)) {
+		if c.heard != heard { // it goes on, slow as it may be
+			deadline, heard = time.Now().Add(c.patience), c.heard
+		}
+		if !c.step(deadline) {
 			return !c.bad() && ok()
 		}
 	}
@@ -234,8 +242,13 @@ func (c *client) quietly(ok func() bool) bool {
 
 // step takes one frame.
 func (c *client) step(deadline time.Time) bool {
-	if c.over() || c.in == nil {
+	if c.over() || c.in == nil || c.ctx.Err() != nil {
 		return false
+	}
+	if !time.Now().Before(deadline) { // what is here counts as in time, unless there is no end to it
+		if c.spare--; c.spare < 0 {
+			return false
+		}
 	}
 	f, err := c.in.take(c.ctx, deadline)
 	switch {
@@ -265,9 +278,12 @@ func (c *client) end() string {
 // ping sends a PING and waits for its answer: whatever the server said to what came before it, and says at once, is here then.
 func (c *client) ping() {
 	n := c.pongs + 1
-	c.send1(fmt.Sprintf("PING %016x", 0x7765697200000000+n))
+	c.send1(pingLine(n))
 	c.until("PING with ACK (RFC 9113, 6.7)", func() bool { return c.pongs >= n })
 }
+
+// pingLine is the PING of that number.
+func pingLine(n int) string { return fmt.Sprintf("PING %016x", 0x7765697200000000+n) }
 
 // take does what every client does with a frame, and fails the case at what no client may get.
 func (c *client) take(f h2test.Frame) {
@@ -294,9 +310,9 @@ func (c *client) take(f h2test.Frame) {
 	case http2.FrameGoAway:
 		c.goAway = &f
 	case http2.FramePushPromise:
-		c.pushed = true
 		c.fail("PUSH_PROMISE (RFC 9113, 8.4)")
 	case http2.FrameWindowUpdate, http2.FrameData, http2.FrameHeaders, http2.FrameContinuation, http2.FrameRSTStream:
+		c.heard++
 		t := c.tunnels[f.Stream]
 		switch {
 		case f.Stream == 0 && f.Type == http2.FrameWindowUpdate:
@@ -401,6 +417,10 @@ func (c *client) tunnel(fin bool) *tunnel {
 // wantConnError waits for the connection to end with GOAWAY and one of the codes.
 func (c *client) wantConnError(codes ...http2.ErrCode) {
 	if !c.until(fmt.Sprintf("the end of the connection, GOAWAY %v", codes), func() bool { return c.goAway != nil && c.goAway.Code != http2.ErrCodeNo || c.ended != nil }) {
+		return
+	}
+	if !c.preface {
+		c.fail("the connection ended (%s) before the server's SETTINGS (RFC 9113, 3.4)", c.end())
 		return
 	}
 	if c.goAway == nil || c.goAway.Code == http2.ErrCodeNo {

@@ -74,6 +74,7 @@ func endCases() []spec {
 			t.wantClose("to our own", 1000)
 			c.frames(fmt.Sprintf("WINDOW_UPDATE %d 100", t.id), fmt.Sprintf("PRIORITY %d 0", t.id), fmt.Sprintf("RST_STREAM %d CANCEL", t.id))
 			c.ping()
+			t.untroubled()
 		})},
 		{"queued", "RFC 8441, 5", "Send a message and END_STREAM while our window is 0, then open the window", "The echo comes, then END_STREAM", func(c *client) {
 			c.open("INITIAL_WINDOW_SIZE=0")

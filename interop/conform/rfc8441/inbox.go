@@ -21,7 +21,8 @@ const (
 // inbox is a connection and the frames that came over it and were not taken yet. Whatever a case does, its connection is
 // read, so that a server is never blocked by its own writes.
 type inbox struct {
-	nc net.Conn
+	nc   net.Conn
+	gone chan struct{} // closed when the reader has ended
 
 	mu     sync.Mutex
 	frames []h2test.Frame
@@ -31,12 +32,16 @@ type inbox struct {
 }
 
 func newInbox(nc net.Conn) *inbox {
-	in := &inbox{nc: nc, more: make(chan struct{}, 1)}
+	in := &inbox{nc: nc, gone: make(chan struct{}), more: make(chan struct{}, 1)}
 	go in.read() // ends with the connection, which close ends
 	return in
 }
 
-func (in *inbox) close() { in.nc.Close() }
+// close ends the connection, and waits for its reader.
+func (in *inbox) close() {
+	in.nc.Close()
+	<-in.gone
+}
 
 // write sends octets, waiting at most for d. What is wrong with a connection shows when it is read.
 func (in *inbox) write(b []byte, d time.Duration) error {
@@ -48,6 +53,7 @@ func (in *inbox) write(b []byte, d time.Duration) error {
 }
 
 func (in *inbox) read() {
+	defer close(in.gone)
 	var dec h2test.Decoder
 	var rest []byte
 	buf := make([]byte, 16<<10)

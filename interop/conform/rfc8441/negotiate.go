@@ -166,6 +166,9 @@ func negotiateCases() []spec {
 				return // another case's
 			}
 			t.accepted()
+			if v, n := t.field("sec-websocket-protocol"); n > 0 && v != "chat" {
+				c.fail("Sec-WebSocket-Protocol %q, and chat was offered", v)
+			}
 			if v, n := t.field("sec-websocket-extensions"); n > 0 {
 				if _, err := agreed(v); err != nil {
 					c.fail("%v", err)

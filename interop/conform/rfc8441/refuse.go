@@ -187,6 +187,7 @@ func refuseMore() []spec {
 			c.send1(fmt.Sprintf("WINDOW_UPDATE %d 10", t.id))
 			t.resetStream(http2.ErrCodeCancel)
 			c.ping()
+			t.untroubled()
 		})},
 	}
 }

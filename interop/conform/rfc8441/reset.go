@@ -53,13 +53,25 @@ func resetCases() []spec {
 			}
 			c.ping()
 		})},
-		{"echoing", "RFC 9113, 5.1", "Reset a WebSocket in the middle of its echoes", "They stop; the other WebSocket lives, and the windows balance", beside(func(c *client) {
-			for range 3 {
-				t := c.connect()
-				t.say(binaryFrame(make([]byte, 30000)), binaryFrame(make([]byte, 30000)))
-				t.resetHere(http2.ErrCodeCancel)
+		{"echoing", "RFC 9113, 5.1", "Reset a WebSocket in the middle of its echoes, when the connection's window is used up, and open that", "The echoes stop; the other WebSocket lives, and has the credit", func(c *client) {
+			c.open("INITIAL_WINDOW_SIZE=1000000")
+			c.settled()
+			live := c.connect()
+			live.echo("before")
+			c.hold = true
+			used := c.recv
+			t := c.connect()
+			t.say(binaryFrame(make([]byte, 60000)), binaryFrame(make([]byte, 60000)))
+			t.wantTotal(int(used), "the connection's window")
+			t.resetStream(http2.ErrCodeCancel)
+			c.ping()
+			c.credit(0, 60000)
+			live.echo("after")
+			c.quietly(func() bool { return t.late > 0 })
+			if t.late > 0 {
+				c.fail("the server goes on with stream %d after RST_STREAM (RFC 9113, 6.4)", t.id)
 			}
-		})},
+		}},
 		{"stalled", "RFC 9113, 5.1", "Reset a WebSocket whose echoes wait for our window", "They are dropped; the other WebSocket lives", beside(func(c *client) {
 			t := c.connect()
 			t.clog(1 << 20)
@@ -76,6 +88,7 @@ func resetCases() []spec {
 			c.send1(fmt.Sprintf("WINDOW_UPDATE %d 10", t.id))
 			t.resetStream(http2.ErrCodeCancel)
 			c.ping()
+			t.untroubled()
 		})},
 		{"idle-stream", "RFC 9113, 6.4", "Send RST_STREAM on a stream that nobody opened", "The connection ends with PROTOCOL_ERROR", on(func(c *client, t *tunnel) {
 			t.echo("before")

@@ -14,8 +14,8 @@ func settingsCases() []spec {
 	return []spec{
 		{"first", "RFC 8441, 3", "Connect and look at the server's first SETTINGS", "ENABLE_CONNECT_PROTOCOL=1 is in it", func(c *client) {
 			c.open("")
-			if c.over() {
-				return
+			if len(c.settings) == 0 {
+				return // said
 			}
 			for _, s := range c.settings[0] {
 				if s.ID == enableConnectProtocol && s.Val == 1 {
@@ -27,7 +27,7 @@ func settingsCases() []spec {
 				c.nonStrict("ENABLE_CONNECT_PROTOCOL=1 comes in a later SETTINGS, for which no client waits")
 				return
 			}
-			c.fail("no ENABLE_CONNECT_PROTOCOL=1 in the first SETTINGS: %v", c.settings[0])
+			c.fail("no ENABLE_CONNECT_PROTOCOL=1 in the first SETTINGS (RFC 8441, 3)")
 		}},
 		{"kept", "RFC 8441, 3", "Open a WebSocket, change settings, and look at all SETTINGS of the server", "ENABLE_CONNECT_PROTOCOL is 1 or absent in each, never 0 after 1", func(c *client) {
 			t := c.connect()

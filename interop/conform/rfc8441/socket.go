@@ -53,6 +53,15 @@ func (t *tunnel) sayEnd(f wire.Frame) { t.part(t.mask(f), -1, true, "%v", f) }
 
 // frame waits for the server's next frame. It is none if the stream ends before.
 func (t *tunnel) frame(what string) (f wire.Frame, ok bool) {
+	if len(t.queue) > 0 {
+		f, t.queue = t.queue[0], t.queue[1:]
+		return f, true
+	}
+	return t.receive(what)
+}
+
+// receive takes the next frame off the octets that came.
+func (t *tunnel) receive(what string) (f wire.Frame, ok bool) {
 	c := t.c
 	n := 0
 	c.until(fmt.Sprintf("%s on stream %d", what, t.id), func() bool {
@@ -133,18 +142,26 @@ func (t *tunnel) echo(s string) {
 	t.wantText(s)
 }
 
-// wantPong waits for a pong, past other frames than data.
+// wantPong waits for a pong. What else comes before it is kept: an echo may come in the fragments in which it was sent.
 func (t *tunnel) wantPong(want string) {
-	for {
-		f, ok := t.frame(fmt.Sprintf("the pong %q", want))
-		switch {
-		case !ok:
-			return
-		case f.Op == wire.Ping:
-			continue
-		case f.Op != wire.Pong || string(f.Payload) != want:
-			t.c.fail("%v, %q, is not the pong %q (RFC 6455, 5.5.3)", f, f.Payload, want)
+	for i := 0; ; i++ {
+		for i >= len(t.queue) {
+			f, ok := t.receive(fmt.Sprintf("the pong %q", want))
+			if !ok {
+				return
+			}
+			t.queue = append(t.queue, f)
 		}
+		switch f := t.queue[i]; {
+		case f.Op == wire.Close:
+			t.c.fail("%v before the pong %q (RFC 6455, 5.5.2)", f, want)
+			return
+		case f.Op != wire.Pong:
+			continue
+		case string(f.Payload) != want:
+			t.c.fail("the pong %q, not %q (RFC 6455, 5.5.3)", f.Payload, want)
+		}
+		t.queue = slices.Delete(t.queue, i, i+1)
 		return
 	}
 }
@@ -230,7 +247,7 @@ func (t *tunnel) wantFailed(why, echo string, codes ...int) {
 func (t *tunnel) bye() {
 	t.say(closing(1000, ""))
 	t.wantClose("to our own, 1000", 1000)
-	if !t.sentFin && !t.c.bad() {
+	if !t.sentFin && t.reset == nil && !t.c.bad() {
 		t.endStream()
 	}
 }

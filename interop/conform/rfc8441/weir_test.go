@@ -2,6 +2,8 @@ package rfc8441
 
 import (
 	"crypto/tls"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,6 +31,7 @@ func weir(t testing.TB, secure bool) *conform.Target {
 		return echoes{}, &websocket.Options{Compress: true}
 	}))
 	srv := httptest.NewUnstartedServer(mux)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 	if _, err := websocket.ConfigureServer(srv.Config, nil); err != nil {
 		t.Fatal(err)
 	}
