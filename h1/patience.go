@@ -6,7 +6,7 @@ import "time"
 // that reads is sent has left by then.
 const moment = 2 * time.Millisecond
 
-// patience is the wait of a Send for the writer's goroutine.
+// patience is the wait of a Send for the writer's goroutine, or of that for the socket.
 type patience struct {
 	timer *time.Timer // made by the first wait
 	until time.Time   // zero: nobody waits
@@ -21,23 +21,34 @@ func (t *tunnel) handOver(v [][]byte, done int) {
 	t.enqueue(v, done)
 	go t.run() // ends when the queue is empty, or at a failed write
 	w := &t.wait
-	if t.raw != nil || !w.until.IsZero() {
+	if t.tries || !w.until.IsZero() {
 		return
 	}
 	w.until = time.Now().Add(moment)
-	if w.timer == nil {
-		w.timer = time.AfterFunc(moment, t.giveUp)
-	} else {
-		w.timer.Reset(moment)
-	}
+	t.hurry(moment)
 	for t.writing && !t.over && !w.until.IsZero() {
 		t.wake.Wait()
 	}
-	w.timer.Stop()
+	w.disarm()
+}
+
+// hurry has giveUp called in d.
+func (t *tunnel) hurry(d time.Duration) {
+	if w := &t.wait; w.timer == nil {
+		w.timer = time.AfterFunc(d, t.giveUp)
+	} else {
+		w.timer.Reset(d)
+	}
+}
+
+func (w *patience) disarm() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 	w.until = time.Time{}
 }
 
-// giveUp ends the wait of a Send, on a goroutine of the timer's. It may come late, in the time of the next.
+// giveUp ends the wait, on a goroutine of the timer's. It may come late, in the time of the next.
 func (t *tunnel) giveUp() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -67,7 +67,7 @@ func (t *tunnel) start(v [][]byte) {
 	for _, b := range v {
 		size += len(b)
 	}
-	if t.raw == nil && (size > 0 || t.fin) && !t.known.fits(min(size, piece)) {
+	if !t.tries && (size > 0 || t.fin) && !t.known.fits(min(size, piece)) {
 		t.handOver(v, 0)
 		return
 	}
@@ -75,7 +75,7 @@ func (t *tunnel) start(v [][]byte) {
 	var err error
 	switch {
 	case size == 0:
-	case t.raw != nil:
+	case t.tries:
 		done, err = t.try(v)
 	default:
 		by := t.deadline(time.Now())
@@ -206,7 +206,7 @@ func (t *tunnel) write() {
 // drain writes work, and tells Drained when the queue has fallen far enough. mu is held between writes.
 func (t *tunnel) drain(work []byte) error {
 	size := piece
-	if t.raw != nil {
+	if t.tries {
 		size = gulp
 	}
 	for len(work) > 0 && !t.over {
@@ -242,7 +242,7 @@ func (t *tunnel) writeSome(b []byte, by time.Time) (int, error) {
 		return 0, err
 	}
 	n, err := t.c.Write(b)
-	if n > 0 && t.raw != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n > 0 && t.tries && errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, nil
 	}
 	return n, err

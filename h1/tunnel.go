@@ -1,9 +1,11 @@
 package h1
 
 import (
+	"io"
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"weir/stream"
 )
@@ -14,9 +16,11 @@ import (
 // everything but Drained; it ends by telling Closed. The writer is whoever set writing: a Send, for its own octets,
 // or a goroutine that works off the queue. While nobody is the writer, the queue is empty.
 type tunnel struct {
-	c    net.Conn
-	raw  syscall.RawConn // nil: not a plain TCP connection, which Send may write to without blocking
-	info stream.Info
+	c     conn
+	sock  *sock           // c, if the poller watches it: then the reader is a worker of the poller's
+	raw   syscall.RawConn // of another plain TCP connection
+	tries bool            // plain TCP, to which Send may write without blocking
+	info  stream.Info
 
 	mu     sync.Mutex
 	wake   sync.Cond // what the reader, or a Send, waits for changed
@@ -49,12 +53,21 @@ type tunnel struct {
 	wait  patience // guarded by mu
 }
 
+// conn is what the tunnel needs of a net.Conn.
+type conn interface {
+	io.ReadWriteCloser
+	SetWriteDeadline(time.Time) error
+}
+
 func newTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
 	t := &tunnel{c: c, info: info, head: head, first: first, limits: stream.Limits{}.WithDefaults()}
 	t.wake.L = &t.mu
 	t.run = t.write
-	t.arm()
-	t.findRoom()
+	if !t.adopt(c) {
+		t.arm()
+		t.findRoom()
+	}
+	t.tries = t.sock != nil || t.raw != nil
 	return t
 }
 
@@ -68,7 +81,11 @@ func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
 	}
 	t.sink, t.limits = s, l.WithDefaults()
 	t.above = t.queued > t.limits.Low
-	go t.read() // ends when the stream is over, with Closed
+	if t.sock == nil {
+		go t.read() // ends when the stream is over, with Closed
+		return
+	}
+	t.begin()
 }
 
 func (t *tunnel) Release(n int) {
@@ -81,7 +98,7 @@ func (t *tunnel) Release(n int) {
 		panic("h1: BUG: released more than was received")
 	}
 	t.unreleased -= n
-	t.wake.Broadcast()
+	t.stir()
 }
 
 func (t *tunnel) Reset(c stream.Code) {
@@ -98,11 +115,11 @@ func (t *tunnel) Reset(c stream.Code) {
 	}
 	t.quiet = true
 	t.gone = &stream.ResetError{Code: c}
-	t.wake.Broadcast()
+	t.stir()
 	switch {
 	case t.writing: // who is the writer sees to it
 		t.mu.Unlock()
-	case t.head != nil || t.raw == nil: // TLS has words of its own when it closes
+	case t.head != nil || !t.tries: // TLS has words of its own when it closes
 		var v [][]byte
 		if t.head != nil {
 			v = [][]byte{t.head}
@@ -135,7 +152,7 @@ func (t *tunnel) end(err error) {
 	} else {
 		t.gone = stream.ErrClosed
 	}
-	t.wake.Broadcast()
+	t.stir()
 }
 
 // fail ends the stream with the connection's error, unless it is over.
@@ -156,7 +173,7 @@ func (t *tunnel) fail(err error) {
 // cut closes the connection by a TCP reset, where it can. The innermost connection goes first: a TLS connection would
 // write to the peer before it closes.
 func (t *tunnel) cut() {
-	inner := t.c
+	inner := io.Closer(t.c)
 	for {
 		n, ok := inner.(interface{ NetConn() net.Conn })
 		if !ok {
@@ -168,7 +185,7 @@ func (t *tunnel) cut() {
 		_ = l.SetLinger(0) // of a dead connection: closing it is all that is left
 	}
 	inner.Close()
-	if inner != t.c {
+	if inner != io.Closer(t.c) {
 		t.c.Close()
 	}
 }
