@@ -100,27 +100,29 @@ func finish(w interface {
 	return out.Len() - len(tail), err
 }
 
-// BenchmarkWriteSizes is level 6 over the sizes at which one way of compressing gives way to another.
+// BenchmarkWriteSizes has the sizes at which one way of compressing gives way to another.
 func BenchmarkWriteSizes(b *testing.B) {
-	for _, size := range []int{32, 128, 512, 2 << 10, 4 << 10, 4<<10 + 1, 8 << 10, 8<<10 + 1, 16 << 10} {
+	for _, level := range []int{1, 6} {
 		for _, takeover := range []bool{false, true} {
-			b.Run(fmt.Sprintf("%d/takeover_%v", size, takeover), func(b *testing.B) {
-				ms := make([][]byte, 64)
-				for i := range ms {
-					ms[i] = jsonMessage(uint64(i), size)
-				}
-				w := NewWriter(6, 15, takeover)
-				var out []byte
-				i, octets := 0, 0
-				b.SetBytes(int64(size))
-				b.ReportAllocs()
-				for b.Loop() {
-					out = w.Append(out[:0], ms[i&63])
-					octets += len(out)
-					i++
-				}
-				b.ReportMetric(float64(octets)/float64(i), "octets")
-			})
+			for _, size := range []int{32, 128, 512, 2 << 10, 4 << 10, 4<<10 + 1, 8 << 10, 8<<10 + 1, 16 << 10, 16<<10 + 1} {
+				b.Run(fmt.Sprintf("level_%d/takeover_%v/%d", level, takeover, size), func(b *testing.B) {
+					ms := make([][]byte, 64)
+					for i := range ms {
+						ms[i] = jsonMessage(uint64(i), size)
+					}
+					w := NewWriter(level, 15, takeover)
+					var out []byte
+					i, octets := 0, 0
+					b.SetBytes(int64(size))
+					b.ReportAllocs()
+					for b.Loop() {
+						out = w.Append(out[:0], ms[i&63])
+						octets += len(out)
+						i++
+					}
+					b.ReportMetric(float64(octets)/float64(i), "octets")
+				})
+			}
 		}
 	}
 }

@@ -132,7 +132,7 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-var sizes = []int{1, 2, 3, 4, 12, 13, 32, 33, 100, 127, 128, 129, 250, 256, 257, 1000, 4095, 4096, 4097, 8192, 8193, 20000, 65535, 65536, 70000, 150000}
+var sizes = []int{1, 2, 3, 4, 12, 13, 32, 33, 100, 127, 128, 129, 250, 256, 257, 1000, 4095, 4096, 4097, 8192, 8193, 16384, 16385, 20000, 65535, 65536, 70000, 150000}
 
 // TestRoundTrip sends sequences of messages over every window, takeover and level, through a Reader that refuses
 // distances over the window and through compress/flate with no more history than the window has.

@@ -22,9 +22,9 @@ type encoder struct {
 	runCount int
 }
 
-// maxMessage is what pays here. Over it, and over half of it where there is no history, the general compressor's way
-// through a message counts for more than what it takes to start.
-const maxMessage = 8 << 10
+// maxMessage is as far as this pays; without history, a quarter of it. Over that the general compressor's way through a
+// message counts for more than what it takes to start.
+const maxMessage = 16 << 10
 
 // effort is what a level does for a message.
 type effort struct {

@@ -6,8 +6,9 @@ package deflate
 // memory level and strategy to act on.
 type Options struct {
 	// Level is the compressor's, 1 (fastest) to 9 (smallest); 0: 6; negative: stored blocks, no compression.
-	// Levels 1 to 3 take the first of few candidates for a match, 4 to 6 look further for a longer one, 7 to 9 do it
-	// in all of the window. Messages over 8 KiB in a window under 15 bits have one level, close to 5.
+	// Levels 1 to 3 take the best of few candidates for a match, 4 to 6 see whether the next octet has a better one,
+	// 7 to 9 look at many, in all of the window. In a window under 15 bits, messages over 16 KiB (4 without takeover)
+	// have one level, close to 5.
 	Level int
 
 	ServerNoContextTakeover bool // the server forgets its window after each message

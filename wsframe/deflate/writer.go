@@ -39,7 +39,7 @@ func (w *Writer) Append(dst []byte, parts ...[]byte) []byte {
 		return append(dst, 0) // RFC 7692, 7.2.3.6
 	case w.level < 0:
 		return appendStored(dst, parts)
-	case total <= maxMessage/2, total <= maxMessage && w.takeover:
+	case total <= maxMessage/4, total <= maxMessage && w.takeover:
 		e := encoders.Get().(*encoder)
 		a, b := w.win.last(w.history(total))
 		dst = e.append(dst, a, b, parts, 1<<w.bits, &efforts[w.level])
