@@ -13,8 +13,8 @@ type Turner interface {
 // one after the other, so that what one read brought for many is answered in one write. A turn that takes long keeps its
 // goroutine, and nothing else: another takes the rest over.
 type Crew interface {
-	// Enlist has t.Turn called soon, with no lock held, and again for as long as it asks for it. Between Enlist and the end of
-	// the last turn it is not called for the same t. It never waits.
+	// Enlist has t.Turn called soon, with no lock held, and again for as long as it asks for it. It never waits. It is not to be
+	// called for t again before t's last turn has ended: a Mailbox says when.
 	Enlist(t Turner)
 
 	// Hand is Send and then Release, for use inside Turn: the octets leave when the crew has no other turn to do, and 2 ms
