@@ -48,7 +48,6 @@ const (
 	unix       = "golang.org/x/sys/unix"
 	flate      = "github.com/klauspost/compress/flate"
 	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
-	unix       = "golang.org/x/sys/unix"
 )
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs for interop's scripts. They may

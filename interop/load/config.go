@@ -48,6 +48,7 @@ type Config struct {
 	Portable bool // goroutines instead of epoll
 
 	Pid      int            // the server's process, on this machine; 0: not looked at
+	Settle   func() error   // called before the server's memory is looked at, at the beginning and at the end; nil: nothing
 	Progress func(Progress) // called once a second
 }
 

@@ -81,7 +81,7 @@ func (h *h2Link) frameBegin(now int64) error {
 	f.stream = binary.BigEndian.Uint32(f.head[5:]) &^ (1 << 31)
 	f.buf = f.buf[:0]
 	if f.left > maxControl {
-		return errFrame
+		return fmt.Errorf("HTTP/2: frame of type %d and %d octets (RFC 9113, 4.2)", f.typ, f.left)
 	}
 	if f.block != nil && (f.typ != frameContinuation) {
 		return errFrame

@@ -60,6 +60,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	rep := &Report{}
+	if err := r.settle(); err != nil {
+		return nil, err
+	}
 	if err := server.memory(&rep.server.before); err != nil {
 		return nil, err
 	}
@@ -181,13 +184,12 @@ func (r *run) conduct(ctx context.Context, server *process, rep *Report) error {
 	if c.Messages == 0 && !rested {
 		if rested = wait(r.rested, time.After(time.Duration(t0-r.now())+c.Warmup+c.Duration)); !rested {
 			rep.client.cpuAfter = ownCPU()
-			if err := server.cpu(&rep.server.cpuAfter); err != nil {
-				return r.dead(err)
-			}
-			if err := server.memory(&rep.server.after); err != nil {
-				return r.dead(err)
-			}
+			_ = server.cpu(&rep.server.cpuAfter) // it may have ended; the WebSockets tell
 			wait(r.rested, nil)
+			if err := r.settle(); err != nil {
+				return err
+			}
+			_ = server.memory(&rep.server.after)
 			return nil
 		}
 	}
@@ -195,14 +197,20 @@ func (r *run) conduct(ctx context.Context, server *process, rep *Report) error {
 		wait(r.rested, nil)
 	}
 	rep.client.cpuAfter = ownCPU()
-	if err := server.cpu(&rep.server.cpuAfter); err != nil {
-		return r.dead(err)
+	_ = server.cpu(&rep.server.cpuAfter)
+	if err := r.settle(); err != nil {
+		return err
 	}
-	return r.dead(server.memory(&rep.server.after))
+	_ = server.memory(&rep.server.after)
+	return nil
 }
 
-// dead makes nothing of a process that ended in the middle: the WebSockets tell.
-func (r *run) dead(err error) error { return nil }
+func (r *run) settle() error {
+	if r.cfg.Settle == nil {
+		return nil
+	}
+	return r.cfg.Settle()
+}
 
 // openError is why nothing could be opened: what happened first.
 func (r *run) openError() error {
