@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 
 	"weir/h2"
 )
+
+// lastAnswer is how long the client that ends a fuzzing server may take to be told.
+const lastAnswer = 2 * time.Second
 
 // fuzz serves clients until one says that it was the last, or a signal comes, and reports.
 func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
@@ -57,7 +61,10 @@ func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
 	select {
 	case err = <-failed:
 	case <-signals:
-	case <-completed:
+	case <-completed: // and the client that said so is still to be answered
+		ctx, cancel := context.WithTimeout(context.Background(), lastAnswer)
+		_ = srv.Shutdown(ctx) // what is left then is cut
+		cancel()
 	}
 	srv.Close()
 	out.end()
