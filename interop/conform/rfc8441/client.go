@@ -186,6 +186,9 @@ func (c *client) frames(lines ...string) {
 
 // raw sends a frame of any type.
 func (c *client) raw(kind http2.FrameType, flags http2.Flags, id uint32, payload []byte, format string, args ...any) {
+	if c.over() {
+		return
+	}
 	c.log.Add(conform.Sent, payload, format, args...)
 	c.write(h2test.AppendFrame(nil, kind, flags, id, payload))
 }

@@ -73,8 +73,8 @@ func (k *link) close() {
 	k.server.Close()
 }
 
+// toClient says something by itself; the caller holds mu.
 func (k *link) toClient(fs ...h2test.Frame) { k.put(k.client, &k.downward, fs) }
-func (k *link) toServer(fs ...h2test.Frame) { k.put(k.server, &k.upward, fs) }
 
 // put writes frames; the caller holds mu.
 func (k *link) put(nc net.Conn, w *way, fs []h2test.Frame) {

@@ -1,7 +1,6 @@
 package rfc8441
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -349,12 +348,6 @@ func (t *tunnel) refused(why string, statuses ...int) {
 	default:
 		c.fail("%s, not %v: %s", t.state(), statuses, why)
 	}
-}
-
-// body is the rest of an answer that is no WebSocket.
-func (t *tunnel) body() []byte {
-	t.c.until(fmt.Sprintf("the end of the answer on stream %d (RFC 9113, 8.1)", t.id), t.done)
-	return bytes.Clone(t.data)
 }
 
 // beside runs a script beside a WebSocket that has to live through it, on a connection that has to take another afterwards.
