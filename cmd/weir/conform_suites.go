@@ -33,7 +33,25 @@ var autobahnGroups = map[string]string{
 }
 
 // conformFuzzing is the server of `weir conform --listen`.
-func conformFuzzing() fuzzing { return fuzzing{} }
+func conformFuzzing() fuzzing {
+	return fuzzing{
+		suites: []report.Suite{{Name: "autobahn", Title: "Autobahn's catalogue", Groups: autobahnGroups, Cases: autobahn.ServerCases()}},
+		server: func(cases []conform.Case, result func(conform.Result), completed func()) (fuzzer, error) {
+			s, err := autobahn.NewServer(autobahn.ServerOptions{Cases: cases, Result: result, Completed: func(string) { completed() }})
+			return autobahnServer{s}, err
+		},
+	}
+}
+
+type autobahnServer struct{ *autobahn.Server }
+
+// Results are those of all clients.
+func (s autobahnServer) Results() (all []conform.Result) {
+	for _, a := range s.Agents() {
+		all = append(all, s.Server.Results(a)...)
+	}
+	return all
+}
 
 // fuzzing makes servers that run cases against the clients that come to them.
 type fuzzing struct {
