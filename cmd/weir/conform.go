@@ -36,6 +36,9 @@ of Autobahn's fuzzing server. A client asks /getCaseCount, then /runCase?case=N&
 /updateReports?agent=NAME&shutdownOnComplete=true, which ends the program; SIGINT does, too. The first line on standard output
 is the event of weir serve that says where it listens.
 
+With --client, weir's own client plays the cases of a fuzzing server, this one or Autobahn's, one at a time unless --jobs says otherwise.
+What comes of them is in the server's reports; the exit code is 0 when all have been played.
+
 Exit codes:
   0  nothing failed, or nothing but what is --known
   1  a case failed, none was run, or a report could not be written
@@ -49,6 +52,7 @@ const conformExample = `  weir conform ws://127.0.0.1:8080/echo                 
   weir conform --json - -q ws://127.0.0.1:8080/echo | jq .
   weir conform --list --cases 6.4
   weir conform --listen 127.0.0.1:9001
+  weir conform --client ws://127.0.0.1:9001 --shutdown
 
   weir serve --compress --max-frame-size 0                       a server that does all that is asked about
   h2spec -S -p 8080 -j h2spec.xml; weir conform --h2spec h2spec.xml ws://127.0.0.1:8080/echo`
@@ -73,6 +77,9 @@ type conformConfig struct {
 	known          []string
 	list           bool
 	server         config // its listeners
+	client         string
+	clientJobs     int
+	shutdown       bool
 	color          string
 	verbose, quiet bool
 }
@@ -85,11 +92,20 @@ func conformCommand(suites []report.Suite, f fuzzing) *cobra.Command {
 		Long:    conformLong,
 		Example: conformExample,
 		RunE: func(cmd *cobra.Command, urls []string) error {
+			out := newConformOutput(c, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if c.clientJobs = 1; cmd.Flags().Changed("jobs") {
+				c.clientJobs = c.jobs
+			}
+			if c.client != "" {
+				if err := c.check(urls); err != nil {
+					return err
+				}
+				return c.visit(out)
+			}
 			p, err := c.prepare(urls)
 			if err != nil {
 				return err
 			}
-			out := newConformOutput(c, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			switch {
 			case c.list:
 				return c.writeList(p, cmd.OutOrStdout())
@@ -120,6 +136,8 @@ func conformCommand(suites []report.Suite, f fuzzing) *cobra.Command {
 	flags.StringVar(&c.server.tlsListen, "tls-listen", "", "serve clients over TLS on this `address`")
 	flags.StringVar(&c.server.cert, "cert", "", "certificate, a PEM `file`; without it one for localhost is made in memory")
 	flags.StringVar(&c.server.key, "key", "", "its key, a PEM `file`")
+	flags.StringVar(&c.client, "client", "", "be a client of the fuzzing server at this `URL`")
+	flags.BoolVar(&c.shutdown, "shutdown", false, "with --client: ask the server to end when all is done")
 	flags.StringVar(&c.color, "color", "auto", "`when` to use colours: auto (on a terminal), always or never")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "a line for each case as it ends")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no table")

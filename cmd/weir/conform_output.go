@@ -121,6 +121,13 @@ func (o *conformOutput) skipped(why error) {
 	}
 }
 
+// visited tells that a client has played so many of a server's cases.
+func (o *conformOutput) visited(n, of int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bar.done, o.bar.total = n, of
+}
+
 func (o *conformOutput) began(c conform.Case) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

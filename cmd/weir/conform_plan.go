@@ -61,13 +61,22 @@ func (c *conformConfig) prepare(urls []string) (*conformPlan, error) {
 // check refuses what does not go together.
 func (c *conformConfig) check(urls []string) error {
 	c.server.listen = nonEmpty(c.server.listen)
+	reports := c.json != "" || c.html != "" || c.markdown != "" || len(c.h2spec) > 0 || len(c.known) > 0
 	switch {
+	case c.client != "" && (len(urls) > 0 || c.list || c.listens()):
+		return errors.New("--client plays the cases of another server: no URL, no --list, and no --listen")
+	case c.client != "" && (reports || len(c.only)+len(c.but)+len(c.names) > 0 || c.strict || c.timeout != 0):
+		return errors.New("--client: the server chooses the cases and writes the reports")
+	case c.client != "" && len(c.agents) > 1:
+		return errors.New("--client: one --agent")
+	case c.shutdown && c.client == "":
+		return errors.New("--shutdown needs --client")
 	case c.list && (len(urls) > 0 || c.listens()):
 		return errors.New("--list runs nothing: no URL, and no --listen")
 	case c.listens() && len(urls) > 0:
 		return errors.New("--listen waits for clients: no URL")
-	case !c.list && !c.listens() && len(urls) == 0:
-		return errors.New("a URL is needed, or --listen, or --list")
+	case c.client == "" && !c.list && !c.listens() && len(urls) == 0:
+		return errors.New("a URL is needed, or --listen, --client or --list")
 	case c.listens() && (len(c.agents) > 0 || len(c.h2spec) > 0 || c.tls.insecure || c.tls.cacert != ""):
 		return errors.New("--agent, --h2spec, --insecure and --cacert are for servers, and do not go with --listen")
 	case (c.server.cert == "") != (c.server.key == ""):

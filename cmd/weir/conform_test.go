@@ -351,6 +351,17 @@ func TestConformMisuse(t *testing.T) {
 		{"--list --listen 127.0.0.1:0", "no --listen"},
 		{"--listen 127.0.0.1:0 " + url, "no URL"},
 		{"--listen 127.0.0.1:0 --suite 8441", "8441"},
+		{"--client " + url + " " + url, "no URL"},
+		{"--client " + url + " --listen 127.0.0.1:0", "no --listen"},
+		{"--client " + url + " --list", "no --list"},
+		{"--client " + url + " --cases 1", "the server chooses"},
+		{"--client " + url + " --html x", "the server chooses"},
+		{"--client " + url + " --http 1.1,2", "one of 1.1 and 2"},
+		{"--client " + url + " --http 3", "HTTP/3 is not in this build"},
+		{"--client " + url + " --agent a --agent b", "one --agent"},
+		{"--client " + url + "?a=b", "the root of a fuzzing server"},
+		{"--client ftp://127.0.0.1/", "ws, wss, http or https"},
+		{"--shutdown " + url, "needs --client"},
 		{"--listen 127.0.0.1:0 -k", "--insecure"},
 		{"--listen 127.0.0.1:0 --agent a", "--agent"},
 		{"--listen 127.0.0.1:0 --cert x", "--key"},
@@ -418,6 +429,13 @@ func (f *fakeFuzzer) Results() []conform.Result {
 func startFuzzer(t *testing.T, args ...string) (cmd *exec.Cmd, url string, end func() result) {
 	t.Helper()
 	cmd = fakeCommand(t, append([]string{"--listen", "127.0.0.1:0"}, args...)...)
+	urls, end := startFuzzing(t, cmd)
+	return cmd, urls[0], end
+}
+
+// startFuzzing starts a fuzzing server, and gives the URLs it listens on.
+func startFuzzing(t *testing.T, cmd *exec.Cmd) (urls []string, end func() result) {
+	t.Helper()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -432,7 +450,10 @@ func startFuzzer(t *testing.T, args ...string) (cmd *exec.Cmd, url string, end f
 	if err := d.Decode(&e); err != nil || len(e.Addresses) == 0 {
 		t.Fatalf("%v; standard error:\n%s", err, stderr.String())
 	}
-	return cmd, e.Addresses[0].URL, func() result {
+	for _, a := range e.Addresses {
+		urls = append(urls, a.URL)
+	}
+	return urls, func() result {
 		rest, err := io.ReadAll(io.MultiReader(d.Buffered(), stdout))
 		if err != nil {
 			t.Error(err)
