@@ -35,7 +35,7 @@ var autobahnGroups = map[string]string{
 // conformFuzzing is the server of `weir conform --listen`.
 func conformFuzzing() fuzzing {
 	return fuzzing{
-		suites: []report.Suite{{Name: "autobahn", Title: "Autobahn's catalogue", Groups: autobahnGroups, Cases: autobahn.ServerCases()}},
+		suites: []report.Suite{{Name: "autobahn-clients", Title: "Autobahn's catalogue, for clients", Groups: autobahnGroups, Cases: autobahn.ServerCases()}},
 		server: func(cases []conform.Case, result func(conform.Result), completed func()) (fuzzer, error) {
 			s, err := autobahn.NewServer(autobahn.ServerOptions{Cases: cases, Result: result, Completed: func(string) { completed() }})
 			return autobahnServer{s}, err

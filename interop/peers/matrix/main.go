@@ -116,7 +116,7 @@ func (p *peer) ask(s *stage, o *options, r *report.Report) ([]conform.Result, er
 	}
 	var kept []conform.Case
 	for _, c := range r.Suites[suite].Cases {
-		if !c.Strict && !matches(patterns(o.but), c.ID) && (o.only == "" || matches(patterns(o.only), c.ID)) {
+		if !matches(patterns(o.but), c.ID) && (o.only == "" || matches(patterns(o.only), c.ID)) {
 			kept = append(kept, c)
 		}
 	}
