@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"weir/interop/conform"
 )
@@ -15,8 +16,11 @@ func (f brokenServer) find(t *testing.T, server *conform.Target) map[string]stri
 	if err != nil {
 		t.Error(err)
 	}
+	for i := range cases {
+		cases[i].Limit = 2 * time.Minute // for a machine that has much else to do
+	}
 	why := map[string]string{}
-	for _, res := range (&conform.Run{Cases: cases, Target: relay(t, server, f.broken), Jobs: 16}).Do(t.Context()) {
+	for _, res := range (&conform.Run{Cases: cases, Target: relay(t, server, f.broken), Jobs: 12}).Do(t.Context()) {
 		if res.Body != conform.OK || res.Bad() {
 			why[strings.TrimPrefix(res.Case.ID, "8441.")] = string(res.Body) + ": " + res.Why
 		}
@@ -33,7 +37,7 @@ func TestFaults(t *testing.T) {
 	}
 	results := make([]map[string]string, len(faults))
 	var wg sync.WaitGroup
-	turns := make(chan struct{}, 8)
+	turns := make(chan struct{}, 6)
 	for i, f := range faults {
 		wg.Go(func() {
 			turns <- struct{}{}
