@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -25,6 +26,7 @@ func (o Options) Cases() []conform.Case {
 	for i := range specs {
 		s := &specs[i]
 		cases[i] = s.asCase()
+		cases[i].Limit = cmp.Or(s.limit, conform.DefaultLimit) * time.Duration(max(o.Patience, 1))
 		cases[i].Run = func(ctx context.Context, t *conform.Target, log *conform.Log) conform.Outcome {
 			return s.dial(ctx, t, log, o)
 		}
@@ -47,13 +49,19 @@ func (s *spec) asCase() conform.Case {
 
 // dial plays the case against a server.
 func (s *spec) dial(ctx context.Context, t *conform.Target, log *conform.Log, o Options) conform.Outcome {
-	r := wire.Request{Log: log}
+	r := wire.Request{Log: log, Subprotocols: s.subprotocols}
 	if s.deflate != nil {
 		r.Extensions = s.deflate.offer
 	}
 	c, err := wire.Dial(ctx, t, r)
 	if err != nil {
 		return s.unopened(err.Error())
+	}
+	if s.answer != nil {
+		if why := s.answer(c.Header); why != "" {
+			c.Close()
+			return conform.Fail(why)
+		}
 	}
 	agreed, err := readAnswer(c.Header["Sec-Websocket-Extensions"])
 	if err != nil {

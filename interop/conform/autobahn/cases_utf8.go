@@ -29,7 +29,7 @@ func texts() []spec {
 		good("6.1.2", "an empty text in three frames", "", t0(""), c0(""), c1("")),
 		good("6.1.3", "a text between two empty frames", middle, t0(""), c0(middle), c1("")),
 		good("6.2.1", "a text in one frame", greeting, text(greeting)),
-		good("6.2.2", "a text in two frames, cut between characters", greeting, t0(greeting[:14]), c1(greeting[14:])),
+		good("6.2.2", "a text in two frames, cut between characters", greeting, t0(greeting[:15]), c1(greeting[15:])),
 		good("6.2.3", "a text in frames of one octet", greeting, fragments(wire.Text, []byte(greeting), 1)...),
 		good("6.2.4", "a text without ASCII in frames of one octet", word, fragments(wire.Text, []byte(word), 1)...),
 		bad("6.3.1", "a text that is no UTF-8, in one frame", text(badText)),

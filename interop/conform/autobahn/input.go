@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
@@ -90,18 +91,24 @@ func (t *tester) data(f wire.Frame) {
 	if !f.Fin {
 		return
 	}
-	m := message{binary: in.binary, payload: in.buf, packed: in.packed}
+	m := message{binary: in.binary, payload: in.buf}
+	if in.packed {
+		m.packed = in.buf
+	}
 	*in = input{}
 	if t.failedByMe {
 		return
 	}
-	if m.packed {
+	if m.packed != nil {
 		p, err := t.unpacker.unpack(m.payload)
 		if err != nil {
 			t.fail(1002, "", "the peer's message cannot be inflated (RFC 7692, 7.2.2): "+err.Error())
 			return
 		}
 		m.payload = p
+		if t.spec.message == nil {
+			m.payload = bytes.Clone(p) // the list keeps it
+		}
 	}
 	if !m.binary && !utf8.Valid(m.payload) {
 		t.fail(1007, "", "the peer's text is not UTF-8 (RFC 6455, 5.6)")

@@ -49,6 +49,9 @@ func TestClient(t *testing.T) {
 		for _, blocking := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/blocking=%t", tr, blocking), func(t *testing.T) {
 				o := autobahn.ServerOptions{Cases: selected(t, "", heavy)}
+				if !blocking {
+					o.Cases = append(o.Cases, selected(t, sample, "")...)
+				}
 				var updated []conform.Result
 				completed := make(chan string, 1)
 				o.Updated = func(_ string, rs []conform.Result) { updated = rs }

@@ -3,8 +3,10 @@ package autobahn
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"time"
 
+	"weir/interop/conform"
 	"weir/interop/conform/wire"
 )
 
@@ -21,6 +23,8 @@ type spec struct {
 
 	play    func(t *tester)            // in place of all that
 	message func(t *tester, m message) // takes messages, in place of the list; it sets t.verdict
+	answer  func(h http.Header) string // says what is wrong with the answer to the handshake, or ""
+	judge   func(t *tester, o *conform.Outcome)
 
 	ok    []seen  // the exact list of what has to be received
 	lax   *[]seen // NON-STRICT
@@ -33,6 +37,8 @@ type spec struct {
 	strict  bool
 	oneWay  bool // for servers only
 	deflate *deflateCase
+
+	subprotocols []string // offered
 }
 
 // style is how frames leave.

@@ -56,7 +56,8 @@ type tester struct {
 	packer   *packer
 	unpacker *unpacker
 	thousand thousand
-	got      int // messages that a callback took
+	got      int      // messages that a callback took
+	asked    []string // pings
 }
 
 // timer is something due.
@@ -69,7 +70,7 @@ type timer struct {
 type message struct {
 	binary  bool
 	payload []byte
-	packed  bool // it came compressed
+	packed  []byte // as it came, if it came compressed
 }
 
 // run plays the case until the connection is lost.

@@ -21,6 +21,9 @@ func (t *tester) outcome() conform.Outcome {
 	case end == conform.Failed && s.close.fatalEnd, end == conform.WrongCode && s.close.fatalCode, end == conform.Unclean && s.close.fatalClean:
 		o.Body, o.Why = conform.Failed, why
 	}
+	if s.judge != nil {
+		s.judge(t, &o)
+	}
 	if s.info {
 		o.Body, o.Close, o.Why = conform.Informational, conform.Informational, ""
 	}
@@ -31,7 +34,7 @@ func (t *tester) outcome() conform.Outcome {
 func (t *tester) body() (conform.Verdict, string) {
 	s := t.spec
 	switch {
-	case s.message != nil && t.verdict != "":
+	case t.verdict != "":
 		return t.verdict, t.why
 	case s.message != nil:
 		why := t.why
