@@ -5,6 +5,7 @@ import "sync"
 // scratch is what a runner needs while it runs, and an idle session has not.
 type scratch struct {
 	out   []byte
+	msg   []byte // see input.spare
 	cmds  Commands
 	plain []byte // see deflation
 	text  []byte
@@ -15,6 +16,9 @@ type buffer struct{ b []byte }
 
 // keepOctets is the largest buffer that goes back into a pool.
 const keepOctets = 256 << 10
+
+// keepMessage is that for messages: the largest there is by default.
+const keepMessage = 2 << 20
 
 // keepCommands is the longest list that goes back into a pool.
 const keepCommands = 1024
@@ -29,7 +33,7 @@ func takeScratch() *scratch { return scratches.Get().(*scratch) }
 // useScratch lends sc to the session, for as long as its turn is held or a callback of it runs.
 func (s *Session) useScratch(sc *scratch) {
 	s.sc = sc
-	s.m.out.b = sc.out[:0]
+	s.m.out.b, s.m.input.spare = sc.out[:0], sc.msg
 	if d := s.m.deflate; d != nil {
 		d.plain, d.text = sc.plain, sc.text
 	}
@@ -39,6 +43,7 @@ func (s *Session) useScratch(sc *scratch) {
 func (s *Session) dropScratch() *scratch {
 	sc := s.sc
 	sc.out, s.m.out.b, s.sc = s.m.out.b, nil, nil
+	sc.msg, s.m.input.spare = s.m.input.spare, nil
 	if d := s.m.deflate; d != nil {
 		sc.plain, sc.text = d.plain, d.text
 		d.plain, d.text = nil, nil
@@ -49,6 +54,9 @@ func (s *Session) dropScratch() *scratch {
 func (sc *scratch) free() {
 	if cap(sc.out) > keepOctets {
 		sc.out = nil
+	}
+	if cap(sc.msg) > keepMessage {
+		sc.msg = nil
 	}
 	if cap(sc.plain) > keepOctets {
 		sc.plain = nil

@@ -48,6 +48,9 @@ func (s *Session) call(c call) {
 	if r := s.m.reason; !ended && r.Kind == upgrade.Crash {
 		s.logger().Error("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
 	}
+	if s.m.out.tail != nil { // it is borrowed
+		s.flush()
+	}
 	s.sc.keep(cmds)
 }
 

@@ -31,6 +31,7 @@ func (m *machine) apply(cmds Commands, now time.Time) {
 }
 
 func (m *machine) applyOne(c *Command, now time.Time) {
+	m.out.fold()
 	switch c.kind {
 	case cmdFrame, cmdPrepared:
 		if p, ok := c.val.(*Prepared); ok {

@@ -17,6 +17,7 @@ type input struct {
 
 	ctl    []byte // payload of an unfinished control frame
 	msg    []byte // payload of an unfinished message
+	spare  []byte // room for the next; a runner's
 	pieces bool   // a message is given in pieces, as it arrives (Conn)
 	piece  piece  // what the last one was
 	size   int    // octets of the message so far, in pieces
@@ -53,22 +54,70 @@ func (in *input) hold() {
 	in.rest = in.held
 }
 
-// gather appends p to the unfinished message. Its room doubles as octets arrive, up to the largest message there may
-// be: where that is MaxFrameSize, growing never needs more than twice as much at once (BEHAVIOUR 6).
+// gather appends p to the unfinished message, unless it was read to where it belongs (fill).
 func (in *input) gather(p []byte) {
-	need, most := len(in.msg)+len(p), in.rd.MaxFrameSize
-	if need > cap(in.msg) && most > 0 && int64(need) <= most {
-		grown := make([]byte, len(in.msg), min(int64(2*need), most))
-		copy(grown, in.msg)
-		in.msg = grown
+	n := len(in.msg)
+	if len(p) == 0 {
+		return
 	}
+	if n+len(p) <= cap(in.msg) && &in.msg[:n+1][n] == &p[0] {
+		in.msg = in.msg[:n+len(p)]
+		return
+	}
+	in.grow(len(p))
 	in.msg = append(in.msg, p...)
+}
+
+// grow makes room for n octets of the unfinished message. Its room doubles with what has arrived, or ends with the frame
+// where that is near, and never goes beyond the largest message there may be: where that is MaxFrameSize, growing never
+// needs more than twice as much at once (BEHAVIOUR 6).
+func (in *input) grow(n int) {
+	need := len(in.msg) + n
+	if need <= cap(in.msg) {
+		return
+	}
+	if in.msg == nil && need <= cap(in.spare) {
+		in.msg, in.spare = in.spare[:0], nil
+		return
+	}
+	room := 2 * need
+	if all := int64(need) + in.rd.Left(); all < int64(room+room/8) && in.rd.Left() > 0 {
+		room = max(int(all), need+need/2) // of fragments nobody knows how many come
+	}
+	if most := in.rd.MaxFrameSize; most > 0 {
+		room = int(min(int64(room), most))
+	}
+	grown := make([]byte, len(in.msg), max(room, need))
+	copy(grown, in.msg)
+	in.msg = grown
+}
+
+// worthFilling is how much of a message must be to come for fill.
+const worthFilling = 4 << 10
+
+// fill is where the next octets belong, if they are of a large message and of nothing else. They come by feed, and
+// may also come from elsewhere.
+func (m *machine) fill() []byte {
+	in := &m.input
+	if m.ended || !m.active || in.pieces || in.given || len(in.rest) > 0 || len(in.msg) == 0 || in.rd.Left() < worthFilling {
+		return nil
+	}
+	in.grow(1)
+	n := len(in.msg)
+	b := in.msg[n:min(int64(cap(in.msg)), int64(n)+in.rd.Left())]
+	if len(b) < worthFilling {
+		return nil
+	}
+	return b
 }
 
 // settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.
 func (m *machine) settle() {
 	in := &m.input
 	if in.given || len(in.msg) == 0 {
+		if cap(in.msg) > cap(in.spare) {
+			in.spare = in.msg[:0]
+		}
 		in.msg, in.given = nil, false
 	}
 	if len(in.ctl) == 0 {

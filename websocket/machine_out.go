@@ -5,6 +5,8 @@ import "weir/wsframe"
 // output is what is to be sent: frames encoded one behind the other.
 type output struct {
 	b    []byte
+	tail []byte         // what comes behind b: a large payload, borrowed until the commands of the callback have been applied
+	lent int            // octets of the tail that was taken
 	key  func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
 	kind wsframe.Opcode // of the message being sent in fragments
 	size int            // octets of it so far
@@ -12,11 +14,16 @@ type output struct {
 
 // frame appends one frame in the shortest length form. The payload is p, or text where p is nil.
 func (o *output) frame(h wsframe.Header, p []byte, text string) {
+	o.fold()
 	h.Length = int64(len(p) + len(text))
 	if o.key != nil {
 		h.Masked, h.Key = true, o.key()
 	}
 	o.b = wsframe.AppendHeader(o.b, h)
+	if len(p) >= worthLending && o.key == nil {
+		o.tail = p
+		return
+	}
 	start := len(o.b)
 	o.b = append(o.b, p...)
 	o.b = append(o.b, text...)
@@ -53,10 +60,29 @@ func (m *machine) sendClose(code CloseCode, text string) {
 	m.tellClose(true, code, text)
 }
 
-func (o *output) drop() { o.b = o.b[:0] }
+func (o *output) drop() { o.b, o.tail, o.lent = o.b[:0], nil, 0 }
+
+// worthLending is how large a payload is that is sent from where it stands.
+const worthLending = 16 << 10
+
+// fold copies the tail behind the rest.
+func (o *output) fold() {
+	if o.tail != nil {
+		o.b = append(o.b, o.tail...)
+		o.tail = nil
+	}
+}
+
+// takeTail gives the tail, which is sent behind output.
+func (m *machine) takeTail() []byte {
+	t := m.out.tail
+	m.out.tail, m.out.lent = nil, len(t)
+	return t
+}
 
 // output gives what is to be sent now, and whether our side ends behind it. It is good until sent.
 func (m *machine) output() (b []byte, fin bool) {
+	m.out.fold()
 	wait := m.set.keepOpen && !m.input.fin
 	return m.out.b, m.fate == fateFin && !m.clock.finished && !wait
 }

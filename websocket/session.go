@@ -36,7 +36,7 @@ type Session struct {
 	done       bool // resources are given back, the group has let go
 	calls      uint64
 	calling    bool // a callback runs; turn is not held
-	vec        [1][]byte
+	vec        [2][]byte
 	alarm      alarm
 	sc         *scratch
 
@@ -195,6 +195,15 @@ func (s *Session) Data(b []byte, fin bool) {
 		return
 	}
 	s.start(start)
+}
+
+// Fill implements stream.Filler.
+func (s *Session) Fill() []byte {
+	if !s.own || !s.turn.TryLock() {
+		return nil
+	}
+	defer s.turn.Unlock()
+	return s.m.fill()
 }
 
 // Drained implements stream.Sink.

@@ -143,15 +143,19 @@ func (s *Session) askDrain() {
 
 // flush hands the output to the transport, in one write.
 func (s *Session) flush() {
+	tail := s.m.takeTail()
 	b, fin := s.m.output()
 	if s.m.fate > fateFin {
 		s.m.out.drop()
 		return
 	}
-	s.vec[0] = b
+	v := s.vec[:1]
+	if v[0] = b; tail != nil {
+		v = append(v, tail)
+	}
 	now := time.Now()
-	queued, _ := s.st.Send(s.vec[:], fin) // an end of the stream is told by Closed
-	s.vec[0] = nil
+	queued, _ := s.st.Send(v, fin) // an end of the stream is told by Closed
+	clear(v)
 	s.headless = false
 	s.m.sent(queued, now)
 	if s.stalled = queued > s.sendHigh(); !s.stalled {
