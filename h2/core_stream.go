@@ -19,15 +19,15 @@ type coreStream struct {
 	want   int         // the credit asked for by grow, 0: the initial window
 	sendQueue
 	stall
-	born time.Time
-	err  error // why it is closed, nil if both sides ended
+	born time.Duration // since the connection began
+	err  error         // why it is closed, nil if both sides ended
 
 	older, younger *coreStream
 }
 
 // open makes a stream of a request.
 func (c *core) open(id uint32, fin bool) *coreStream {
-	s := &coreStream{id: id, state: stateOpen, length: -1, born: c.now}
+	s := &coreStream{id: id, state: stateOpen, length: -1, born: c.now.Sub(c.began)}
 	s.patience = c.cfg.stall
 	c.counts.streams++
 	c.earn(LimitIgnored, 2) // there are peers that send PRIORITY for each

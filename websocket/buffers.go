@@ -1,6 +1,9 @@
 package websocket
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // scratch is what a runner needs while it runs, and an idle session has not.
 type scratch struct {
@@ -8,10 +11,15 @@ type scratch struct {
 	cmds  Commands
 	plain []byte // see deflation
 	text  []byte
+	vec   [3][]byte
+	now   time.Time // when the turn began
 }
 
 // buffer is octets that wait in a mailbox.
-type buffer struct{ b []byte }
+type buffer struct {
+	b     []byte
+	posts []any
+}
 
 // keepOctets is the largest buffer that goes back into a pool: one message of the default MaxFrameSize fits.
 const keepOctets = 1<<20 + 64<<10
@@ -78,10 +86,11 @@ func (sc *scratch) keep(cmds Commands) {
 func takeBuffer() *buffer { return buffers.Get().(*buffer) }
 
 func (b *buffer) free() {
-	if b == nil || cap(b.b) > keepOctets {
+	if b == nil || cap(b.b) > keepOctets || cap(b.posts) > keepCommands {
 		return
 	}
-	b.b = b.b[:0]
+	clear(b.posts)
+	b.b, b.posts = b.b[:0], b.posts[:0]
 	buffers.Put(b)
 }
 

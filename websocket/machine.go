@@ -24,10 +24,13 @@ type machine struct {
 	trace   func(Event) // nil: nobody listens
 
 	ended    bool
-	reason   Reason
-	shutdown any // what ShutdownReason set
+	reason   *Reason // never nil
+	shutdown any     // what ShutdownReason set
 	fate     fate
 }
+
+// noReason is that of a machine that has not ended.
+var noReason Reason
 
 // fate is what becomes of the stream.
 type fate uint8
@@ -58,6 +61,7 @@ func newMachine(o *Options, now time.Time) machine {
 			utf8: !o.NoValidateUTF8,
 		},
 		active: true,
+		reason: &noReason,
 	}
 	m.input.rd.MaxFrameSize = or(o.MaxFrameSize, DefaultMaxFrameSize, 0)
 	m.set.limit = m.input.rd.MaxFrameSize
@@ -80,7 +84,7 @@ func (m *machine) end(r Reason, f fate) {
 	if r.Kind != upgrade.Crash {
 		r.Shutdown = m.shutdown
 	}
-	m.ended, m.reason, m.fate = true, r, f
+	m.ended, m.reason, m.fate = true, &r, f
 	m.input.drop()
 }
 

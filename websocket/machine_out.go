@@ -84,7 +84,7 @@ func (o *output) drop() { o.b, o.lent = o.b[:0], nil }
 // output gives what is to be sent now, and whether our side ends behind it. It is good until sent.
 func (m *machine) output() (b []byte, fin bool) {
 	wait := m.set.keepOpen && !m.input.fin
-	return m.out.b, m.fate == fateFin && !m.clock.finished && !wait
+	return m.out.b, m.fate == fateFin && !(m.clock.late != nil && m.clock.finished) && !wait
 }
 
 // Counts are messages, and the octets of their payloads.

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"runtime"
+	"slices"
 	"time"
 
 	"weir/stream"
@@ -40,8 +41,8 @@ func (s *Session) Turn(now time.Time) (again bool) {
 // the transport; others are in the box.
 func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	s.turn.Lock()
-	s.now = now
 	s.useScratch(sc)
+	sc.now = now
 	if box.data != nil {
 		lent = box.data.b
 	}
@@ -54,8 +55,12 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	if box.touched {
 		s.m.feed(lent, box.fin, now)
 	}
-	if len(box.posts) > 0 {
-		s.posts = append(s.posts, box.posts...)
+	if d := box.data; d != nil && len(d.posts) > 0 {
+		if len(s.posts) == 0 {
+			s.posts = d.posts // until the end of the turn
+		} else {
+			s.posts = append(s.posts, d.posts...)
+		}
 	}
 	if s.stalled {
 		s.flush()
@@ -80,6 +85,9 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	}
 	s.finish()
 	s.dropScratch()
+	if len(s.posts) > 0 {
+		s.posts = slices.Clone(s.posts)
+	}
 	box.data.free()
 	s.turn.Unlock()
 }
@@ -162,10 +170,10 @@ func (s *Session) flush() {
 		return
 	}
 	_, fin := s.m.output()
-	v := s.m.out.pieces(s.vec[:0])
+	v := s.m.out.pieces(s.sc.vec[:0])
 	var queued int // an end of the stream is told by Closed
 	if s.m.out.lent != nil {
-		queued, _ = s.crew.Hand(v, fin, 0)
+		queued, _ = s.crew().Hand(v, fin, 0)
 	} else {
 		queued, _ = s.st.Send(v, fin)
 	}
@@ -177,13 +185,13 @@ func (s *Session) flush() {
 func (s *Session) hand(n int) {
 	if !s.pending() || s.m.fate > fateFin {
 		if n > 0 {
-			_, _ = s.crew.Hand(nil, false, n)
+			_, _ = s.crew().Hand(nil, false, n)
 		}
 		return
 	}
 	_, fin := s.m.output()
-	v := s.m.out.pieces(s.vec[:0])
-	queued, _ := s.crew.Hand(v, fin, n)
+	v := s.m.out.pieces(s.sc.vec[:0])
+	queued, _ := s.crew().Hand(v, fin, n)
 	clear(v)
 	s.handed(queued)
 }
@@ -191,7 +199,7 @@ func (s *Session) hand(n int) {
 // handed notes that the transport has the output.
 func (s *Session) handed(queued int) {
 	s.headless = false
-	now := s.now
+	now := s.sc.now
 	if queued > 0 || s.m.fate == fateFin {
 		now = time.Now() // there is something to measure from
 	}
@@ -234,7 +242,7 @@ func (s *Session) settleFate() {
 	switch s.m.fate {
 	case fateCut:
 		s.st.Reset(stream.Cancel)
-		s.ctx.cancel()
+		cancelContext(&s.ctx)
 	case fateQuiet:
 		s.st.Reset(stream.NoError)
 		s.st.Reset(stream.Cancel) // it is over by now, unless something still waits for the peer
@@ -252,7 +260,7 @@ func (s *Session) terminate() {
 		return
 	}
 	s.terminated = true
-	s.m.tell(Event{Kind: EventTerminate, Reason: s.m.reason})
+	s.m.tell(Event{Kind: EventTerminate, Reason: *s.m.reason})
 	if t, ok := s.h.(Terminator); ok {
 		s.call(call{kind: callTerminate, terminator: t})
 	}
