@@ -12,6 +12,7 @@ type scratch struct {
 	plain []byte // see deflation
 	text  []byte
 	vec   [3][]byte
+	lent  lent
 	now   time.Time // when the turn began
 }
 
@@ -38,6 +39,9 @@ func takeScratch() *scratch { return scratches.Get().(*scratch) }
 func (s *Session) useScratch(sc *scratch) {
 	s.sc = sc
 	s.m.out.b = sc.out[:0]
+	if s.crewed { // which writes large sends from where they stand
+		s.m.out.place = &sc.lent
+	}
 	if d := s.m.deflate; d != nil {
 		d.plain, d.text = sc.plain, sc.text
 	}
@@ -46,7 +50,7 @@ func (s *Session) useScratch(sc *scratch) {
 // dropScratch ends the loan of the scratch, and with it the output's buffer: everything in it has been handed over.
 func (s *Session) dropScratch() *scratch {
 	sc := s.sc
-	sc.out, s.m.out.b, s.sc = s.m.out.b, nil, nil
+	sc.out, s.m.out.b, s.m.out.place, s.sc = s.m.out.b, nil, nil, nil
 	if d := s.m.deflate; d != nil {
 		sc.plain, sc.text = d.plain, d.text
 		d.plain, d.text = nil, nil
@@ -126,6 +130,14 @@ func takeRoom(need int, announced, most int64) *room {
 		return r
 	}
 	return &room{b: make([]byte, 0, rooms[class]), class: class}
+}
+
+// octets are what is in it; r may be nil.
+func (r *room) octets() []byte {
+	if r == nil {
+		return nil
+	}
+	return r.b
 }
 
 // free gives a room back; r may be nil. Nobody may look at its octets any more.

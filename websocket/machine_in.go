@@ -12,17 +12,16 @@ type input struct {
 	rd       wsframe.Reader
 	rest     []byte // not looked at yet: lent by feed until settle, or a part of held
 	held     []byte // rest's backing store where it is our own
-	fin      bool   // the peer ended its side behind rest
 	consumed int    // octets looked at since the last takeConsumed
 
-	ctl    []byte // payload of an unfinished control frame
-	msg    []byte // payload of an unfinished message, in room
-	room   *room
+	ctl    *room // payload of an unfinished control frame
+	msg    *room // payload of an unfinished message
+	utf8   wsframe.UTF8
+	size   int   // octets of the message so far, in pieces
+	fin    bool  // the peer ended its side behind rest
+	given  bool  // msg was handed to the handler by the last next
 	pieces bool  // a message is given in pieces, as it arrives (Conn)
 	piece  piece // what the last one was
-	size   int   // octets of the message so far, in pieces
-	given  bool  // msg was handed to the handler by the last next
-	utf8   wsframe.UTF8
 }
 
 // feed lends b until settle. fin: the peer has ended its side behind it. It may be called with nothing: that is an
@@ -57,28 +56,28 @@ func (in *input) hold() {
 // gather appends p to the unfinished message. Its room grows with what arrives, never with what was announced
 // (BEHAVIOUR 5).
 func (in *input) gather(p []byte) {
-	if need := len(in.msg) + len(p); need > cap(in.msg) {
+	if need := len(in.msg.octets()) + len(p); in.msg == nil || need > cap(in.msg.b) {
 		r := takeRoom(need, int64(need)+in.rd.Left(), in.rd.MaxFrameSize)
-		r.b = append(r.b[:0], in.msg...)
-		in.room.free()
-		in.room, in.msg = r, r.b
+		r.b = append(r.b[:0], in.msg.octets()...)
+		in.msg.free()
+		in.msg = r
 	}
-	in.msg = append(in.msg, p...)
+	in.msg.b = append(in.msg.b, p...)
 }
 
 // dropMessage lets go of the unfinished message, or of the one that was handed to the handler.
 func (in *input) dropMessage() {
-	in.room.free()
-	in.room, in.msg, in.given = nil, nil, false
+	in.msg.free()
+	in.msg, in.given = nil, false
 }
 
 // settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.
 func (m *machine) settle() {
 	in := &m.input
-	if in.given || len(in.msg) == 0 {
+	if in.given || len(in.msg.octets()) == 0 {
 		in.dropMessage()
 	}
-	if len(in.ctl) == 0 {
+	if in.ctl != nil && len(in.ctl.b) == 0 {
 		in.ctl = nil
 	}
 	if len(in.rest) == 0 {
@@ -92,7 +91,7 @@ func (in *input) drop() {
 	in.consumed += len(in.rest)
 	in.rest, in.held, in.ctl = nil, nil, nil
 	if in.given {
-		in.room = nil // a handler may have it still: it goes with the handler
+		in.msg = nil // a handler may have it still: it goes with the handler
 	}
 	in.dropMessage()
 }
@@ -138,7 +137,7 @@ func (m *machine) waiting() bool {
 func (m *machine) next() (Frame, bool) {
 	in := &m.input
 	if in.given {
-		in.msg, in.given = in.msg[:0], false
+		in.msg.b, in.given = in.msg.b[:0], false
 	}
 	for m.active && !m.ended && len(in.rest) > 0 {
 		ev, n, err := in.rd.Next(in.rest)
@@ -173,8 +172,11 @@ func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
 	in := &m.input
 	p := ev.Payload
 	if !ev.Start || !ev.End {
-		in.ctl = append(in.ctl, p...)
-		p = in.ctl
+		if in.ctl == nil {
+			in.ctl = &room{class: -1}
+		}
+		in.ctl.b = append(in.ctl.b, p...)
+		p = in.ctl.b
 	}
 	if !ev.End {
 		if ev.Op == wsframe.Close {
@@ -184,7 +186,9 @@ func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
 		}
 		return Frame{}, false
 	}
-	in.ctl = in.ctl[:0]
+	if in.ctl != nil {
+		in.ctl.b = in.ctl.b[:0]
+	}
 	switch ev.Header.Op {
 	case wsframe.Ping:
 		m.sendFrame(wsframe.Pong, p, "")
@@ -225,14 +229,14 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 		if !ev.Compressed {
 			return m.pass(ev.Op, p, first, last)
 		}
-		if m.set.limit > 0 && int64(len(in.msg)+len(p)) > m.set.limit {
+		if m.set.limit > 0 && int64(len(in.msg.octets())+len(p)) > m.set.limit {
 			m.fail(tooBig)
 			return Frame{}, false
 		}
 	}
 	if !first || !last {
 		in.gather(p)
-		p = in.msg
+		p = in.msg.octets()
 	}
 	if !last {
 		return Frame{}, false

@@ -101,7 +101,7 @@ func (s *Session) frames() {
 		before := len(s.m.out.b)
 		f, ok := s.m.next()
 		if s.stalled {
-			s.answers += len(s.m.out.b) - before
+			s.answers += int32(len(s.m.out.b) - before)
 		}
 		if !ok {
 			return
@@ -120,7 +120,7 @@ func (s *Session) frames() {
 // blocked says that the send queue has no room for what a frame may bring about. A Conn reads on, for two that send much
 // to each other would both wait otherwise; all that its frames can add are pongs, and these are bounded.
 func (s *Session) blocked() bool {
-	return s.stalled && (s.parts == nil || s.answers > s.sendHigh())
+	return s.stalled && (s.parts == nil || int(s.answers) > s.sendHigh())
 }
 
 // relieve sends in the middle of a turn what has become much, after the nth callback of a kind.
