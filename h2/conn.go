@@ -76,7 +76,7 @@ func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
 	c.wrote.L = &c.mu
 	_, c.vectored = c.nc.(*net.TCPConn)
-	c.crew.c, c.crew.work = c, c.crew.turns
+	c.crew.c, c.crew.work, c.crew.bell.L = c, c.crew.turns, &c.crew.mu
 }
 
 // serve reads until the connection has ended. It runs on the goroutine of net/http's hook.
@@ -105,6 +105,7 @@ func (c *conn) read() {
 		}
 	}
 	in.release()
+	c.crew.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer != nil {

@@ -20,8 +20,9 @@ import (
 // After every call the connection is in order: whoever serialises the calls may interleave them freely, so that sinks run
 // between two calls of next without a lock.
 type core struct {
-	cfg coreConfig
-	now time.Time
+	cfg   coreConfig
+	began time.Time // a little before the first now
+	now   time.Time
 
 	// In.
 	preface int    // octets of the client preface still to come
@@ -93,7 +94,7 @@ type coreConfig struct {
 
 // newCore begins a connection: the first octets out are our SETTINGS. greeted: the client preface has been read.
 func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
-	c := &core{cfg: cfg, now: now, trace: trace, preface: len(http2.ClientPreface), streams: map[uint32]*coreStream{},
+	c := &core{cfg: cfg, began: now.Add(-1), now: now, trace: trace, preface: len(http2.ClientPreface), streams: map[uint32]*coreStream{},
 		credit: flow.NewCredit(flow.DefaultWindow), window: flow.NewWindow(flow.DefaultWindow)}
 	if greeted || cfg.client {
 		c.preface = 0
@@ -109,6 +110,9 @@ func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
 	c.sendSettings()
 	return c
 }
+
+// age is how old the connection is at t: a time in 8 octets, and never 0.
+func (c *core) age(t time.Time) time.Duration { return t.Sub(c.began) }
 
 // outWriter is where the Framer writes.
 type outWriter struct{ c *core }

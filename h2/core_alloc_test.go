@@ -1,7 +1,10 @@
 package h2
 
 import (
+	"encoding/binary"
+	"fmt"
 	"testing"
+	"unsafe"
 
 	"weir/h2/h2test"
 
@@ -44,5 +47,70 @@ func TestNoAllocations(t *testing.T) {
 	}
 	if n == 0 {
 		t.Error("nothing arrived")
+	}
+}
+
+// TestIdleTunnelIsSmall: what a stream without traffic is, beside its session.
+func TestIdleTunnelIsSmall(t *testing.T) {
+	if n := unsafe.Sizeof(coreStream{}); n > 240 {
+		t.Errorf("a stream of the core is %d octets", n)
+	}
+	if n := unsafe.Sizeof(tunnel{}); n > 80 {
+		t.Errorf("a tunnel is %d octets", n)
+	}
+}
+
+// BenchmarkCoreEcho is the core by itself: twenty DATA frames in, as many out, in one swap.
+func BenchmarkCoreEcho(b *testing.B) {
+	for name, size := range map[string]int{"22": 22, "1Ki": 1 << 10} {
+		b.Run(name, func(b *testing.B) {
+			cfg := testConfig()
+			cfg.maxStreams = 20
+			p := newPlayer(cfg, 0)
+			p.greet()
+			var in, window []byte
+			for i := range 20 {
+				id := uint32(2*i + 1)
+				p.send(fmt.Sprintf("HEADERS %d :method=CONNECT :protocol=websocket :scheme=http :path=/ :authority=a", id))
+				if err := p.c.answer(p.streams[id], fieldsOf(":status=200"), false, false); err != nil {
+					b.Fatal(err)
+				}
+				in = h2test.AppendFrame(in, http2.FrameData, 0, id, make([]byte, size))
+				window = h2test.AppendFrame(window, http2.FrameWindowUpdate, 0, id, binary.BigEndian.AppendUint32(nil, uint32(size)))
+			}
+			window = h2test.AppendFrame(window, http2.FrameWindowUpdate, 0, 0, binary.BigEndian.AppendUint32(nil, uint32(20*size)))
+			p.drain()
+			out := make([]byte, 0, 1024)
+			v := make([][]byte, 1)
+			b.ReportAllocs()
+			for b.Loop() {
+				p.c.feed(in, p.now)
+				for ev, ok := p.c.next(); ok; ev, ok = p.c.next() {
+					p.c.release(ev.s, len(ev.data))
+					v[0] = ev.data
+					if _, err := p.c.send(ev.s, v, false); err != nil {
+						b.Fatal(err)
+					}
+				}
+				out = p.c.swap(out, p.now)
+				b.StopTimer()
+				p.c.feed(window, p.now)
+				p.c.next()
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(20*b.N), "ns/message")
+		})
+	}
+}
+
+// BenchmarkFrameHeader is what each frame costs before its type is looked at.
+func BenchmarkFrameHeader(b *testing.B) {
+	h := h2test.AppendFrame(nil, http2.FrameData, 0, 7, make([]byte, 22))
+	n := 0
+	for b.Loop() {
+		n += int(headOf(h).Length)
+	}
+	if n == 0 {
+		b.Fatal("no frame")
 	}
 }

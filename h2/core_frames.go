@@ -59,10 +59,13 @@ func (c *core) parse() bool {
 		if !ok {
 			return false
 		}
-		c.reader.b = p
-		h, err := http2.ReadFrameHeader(&c.reader)
-		if err != nil {
-			panic("h2: BUG: frame header: " + err.Error())
+		h := headOf(p)
+		if h.Type != http2.FrameData { // the Framer parses the payload, and wants its own
+			c.reader.b = p
+			var err error
+			if h, err = http2.ReadFrameHeader(&c.reader); err != nil {
+				panic("h2: BUG: frame header: " + err.Error())
+			}
 		}
 		c.head, c.framed = h, true
 		c.counts.in[frameIndex(h.Type)]++

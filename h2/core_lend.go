@@ -8,7 +8,7 @@ type piece struct {
 
 // lendable says that a large send on s need not go through its queue, in which nothing waits.
 func (c *core) lendable(s *coreStream) bool {
-	return c.err == nil && s.queued() == 0 && len(s.heads) == 0 && !s.lending && s.sendable() == nil &&
+	return c.err == nil && s.queued() == 0 && len(s.blocks.heads()) == 0 && !s.lending && s.sendable() == nil &&
 		s.window.Available() > 0 && c.window.Available() > 0
 }
 
@@ -23,7 +23,7 @@ func (c *core) lend(s *coreStream, v *[][]byte, n, most int) (took int) {
 			break
 		}
 		last := took+k == n && s.queued() == 0
-		c.writeDataHead(s, k, last && s.fin && s.tail == nil && s.cut == NoError && !s.hushes(), last)
+		c.writeDataHead(s, k, last && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes(), last)
 		took += k
 		for k > 0 {
 			p := (*v)[0]

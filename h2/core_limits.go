@@ -108,7 +108,7 @@ const premature = time.Second
 
 // chargeReset counts the peer's RST_STREAM (CVE-2023-44487). One that comes behind our END_STREAM saves nobody's work.
 func (c *core) chargeReset(s *coreStream) bool {
-	return s.sent || c.now.Sub(s.born) >= premature || c.charge(LimitPeerResets, 1)
+	return s.sent || c.age(c.now)-s.born >= premature || c.charge(LimitPeerResets, 1)
 }
 
 // chargeFault counts a stream error of the peer's making (CVE-2025-8671). What comes late for a stream that has gone

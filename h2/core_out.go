@@ -44,15 +44,15 @@ func (c *core) pump() {
 
 // step writes the field blocks of a stream, then one DATA frame, then its end.
 func (c *core) step(s *coreStream) {
-	for _, b := range s.heads {
+	for _, b := range s.blocks.heads() {
 		c.writeBlock(s.id, b.fields, b.fin)
 		if b.fin {
 			s.sent = true
 		}
 	}
-	s.heads = nil
+	s.headsLeft()
 	if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
-		last := n == s.queued() && s.fin && s.tail == nil && s.cut == NoError && !s.hushes()
+		last := n == s.queued() && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes()
 		c.writeData(s, s.buf[s.off:s.off+n], last)
 		if s.off += n; s.off == len(s.buf) {
 			c.recycle(s)
@@ -71,9 +71,9 @@ func (c *core) step(s *coreStream) {
 			s.fin = false // nothing is pending
 			c.reset(s, NoError)
 			return
-		case s.tail != nil:
-			c.writeBlock(s.id, s.tail, true)
-			s.tail, s.sent = nil, true
+		case s.blocks.tail() != nil:
+			c.writeBlock(s.id, s.blocks.tail(), true)
+			s.blocks, s.sent = nil, true
 		default:
 			c.writeData(s, nil, true)
 		}
@@ -213,7 +213,10 @@ func (c *core) answer(s *coreStream, fields []hpack.HeaderField, fin, held bool)
 	if err := s.sendable(); err != nil {
 		return err
 	}
-	s.heads = append(s.heads, block{fields, fin})
+	if s.blocks == nil {
+		s.blocks = new(blocks)
+	}
+	s.blocks.ahead = append(s.blocks.ahead, block{fields, fin})
 	s.fin, s.held = fin, held
 	c.schedule(s)
 	return nil
@@ -224,7 +227,10 @@ func (c *core) finTrailers(s *coreStream, fields []hpack.HeaderField) error {
 	if err := s.sendable(); err != nil {
 		return err
 	}
-	s.tail, s.fin, s.held = fields, true, false
+	if s.blocks == nil {
+		s.blocks = new(blocks)
+	}
+	s.blocks.behind, s.fin, s.held = fields, true, false
 	c.schedule(s)
 	return nil
 }
@@ -260,10 +266,10 @@ func (c *core) direct(s *coreStream, v [][]byte) bool {
 	if len(c.out)+n > maxOut || n > min(s.window.Available(), c.window.Available(), c.frameSize()) {
 		return false
 	}
-	for _, b := range s.heads {
+	for _, b := range s.blocks.heads() {
 		c.writeBlock(s.id, b.fields, false)
 	}
-	s.heads = nil
+	s.headsLeft()
 	if n > 0 || s.fin {
 		c.need(9 + n)
 		c.writeDataHead(s, n, s.fin, true)

@@ -9,21 +9,49 @@ import (
 // sendQueue is what a stream still has to send: field blocks, then octets, then trailers or END_STREAM.
 type sendQueue struct {
 	window  flow.Window // what we may send
-	heads   []block     // field blocks ahead of the octets: an answer, informational ones before it
+	blocks  *blocks     // nil: none waits
 	buf     []byte      // octets; those before off have left
 	off     int
-	tail    []hpack.HeaderField // trailers
-	fin     bool                // END_STREAM comes behind all of it
-	sent    bool                // END_STREAM was written
-	held    bool                // nothing leaves until the first send: an answer travels with the first octets
-	quiet   bool                // RST_STREAM(NO_ERROR) after END_STREAM, see finish
-	cut     Code                // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
-	hushed  bool                // RST_STREAM(NO_ERROR) behind all of it, see hush
-	open    bool                // with hushed: nobody asked for END_STREAM
-	lending bool                // somebody writes octets that come before buf, see lend
-	low     int                 // the mark for evDrained
-	above   bool                // the queue was over the mark
+	fin     bool // END_STREAM comes behind all of it
+	sent    bool // END_STREAM was written
+	held    bool // nothing leaves until the first send: an answer travels with the first octets
+	quiet   bool // RST_STREAM(NO_ERROR) after END_STREAM, see finish
+	cut     Code // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
+	hushed  bool // RST_STREAM(NO_ERROR) behind all of it, see hush
+	open    bool // with hushed: nobody asked for END_STREAM
+	lending bool // somebody writes octets that come before buf, see lend
+	low     int  // the mark for evDrained
+	above   bool // the queue was over the mark
 	link
+}
+
+// blocks are field blocks that wait.
+type blocks struct {
+	ahead  []block             // of the octets: an answer, informational ones before it
+	behind []hpack.HeaderField // trailers
+}
+
+func (b *blocks) heads() []block {
+	if b == nil {
+		return nil
+	}
+	return b.ahead
+}
+
+func (b *blocks) tail() []hpack.HeaderField {
+	if b == nil {
+		return nil
+	}
+	return b.behind
+}
+
+// headsLeft notes that the blocks ahead of the octets have been written.
+func (q *sendQueue) headsLeft() {
+	if q.blocks != nil && q.blocks.behind == nil {
+		q.blocks = nil
+	} else if q.blocks != nil {
+		q.blocks.ahead = nil
+	}
 }
 
 type block struct {
@@ -35,7 +63,7 @@ func (q *sendQueue) queued() int { return len(q.buf) - q.off }
 
 // pending: something was said that has not been written.
 func (q *sendQueue) pending() bool {
-	return len(q.heads) > 0 || q.queued() > 0 || q.lending || q.fin && !q.sent
+	return len(q.blocks.heads()) > 0 || q.queued() > 0 || q.lending || q.fin && !q.sent
 }
 
 // link is a stream's place in a ring.
@@ -78,7 +106,7 @@ func (c *core) schedule(s *coreStream) {
 	stalled := false
 	switch {
 	case s.held || s.lending || s.state == stateClosed:
-	case len(s.heads) > 0:
+	case len(s.blocks.heads()) > 0:
 		to = &c.ready
 	case s.queued() > 0:
 		stalled = true
@@ -104,7 +132,7 @@ func (c *core) schedule(s *coreStream) {
 
 // dropQueue forgets what a stream had to send.
 func (c *core) dropQueue(s *coreStream) {
-	s.heads, s.tail = nil, nil
+	s.blocks = nil
 	c.noteStall(s, false)
 	c.recycle(s)
 	if s.in != nil {

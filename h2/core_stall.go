@@ -10,7 +10,7 @@ import (
 type stall struct {
 	patience time.Duration // the stream is given up after it; 0: never
 	stalled  bool
-	since    time.Time // zero until the time has been asked
+	since    time.Duration // of the connection's life; 0 until the time has been asked
 }
 
 // stalls is the same for the connection.
@@ -37,9 +37,9 @@ func (c *core) noteStall(s *coreStream, stalled bool) {
 		c.stalls.fresh = append(c.stalls.fresh, s)
 		return
 	}
-	if !s.since.IsZero() {
-		c.counts.streamsBlocked += max(c.now.Sub(s.since), 0)
-		s.since = time.Time{}
+	if s.since != 0 {
+		c.counts.streamsBlocked += max(c.age(c.now)-s.since, 0)
+		s.since = 0
 	}
 }
 
@@ -49,10 +49,10 @@ func (c *core) unstamped() bool { return len(c.stalls.fresh) > 0 }
 // stamp tells the streams that have stalled since when.
 func (c *core) stamp(now time.Time) {
 	for _, s := range c.stalls.fresh {
-		if !s.stalled || !s.since.IsZero() {
+		if !s.stalled || s.since != 0 {
 			continue
 		}
-		s.since = now
+		s.since = c.age(now)
 		if s.patience > 0 {
 			c.timers.stallBy(now.Add(s.patience))
 		}
@@ -76,8 +76,8 @@ func (c *core) connUnblocked() {
 
 // setPatience says how long s may be stalled; 0: for ever.
 func (c *core) setPatience(s *coreStream, d time.Duration) {
-	if s.patience = d; d > 0 && !s.since.IsZero() {
-		c.timers.stallBy(s.since.Add(d))
+	if s.patience = d; d > 0 && s.since != 0 {
+		c.timers.stallBy(c.began.Add(s.since + d))
 	}
 }
 
@@ -86,8 +86,8 @@ func (c *core) sweepStalled(now time.Time) {
 	c.timers.stall = time.Time{}
 	for s := c.oldest; s != nil; {
 		next := s.younger
-		if s.stalled && !s.since.IsZero() && s.patience > 0 {
-			if by := s.since.Add(s.patience); now.Before(by) {
+		if s.stalled && s.since != 0 && s.patience > 0 {
+			if by := c.began.Add(s.since + s.patience); now.Before(by) {
 				c.timers.stallBy(by)
 			} else {
 				c.counts.hit(LimitStall)

@@ -19,15 +19,15 @@ type coreStream struct {
 	want   int         // the credit asked for by grow, 0: the initial window
 	sendQueue
 	stall
-	born time.Time
-	err  error // why it is closed, nil if both sides ended
+	born time.Duration // of the connection's life
+	err  error         // why it is closed, nil if both sides ended
 
 	older, younger *coreStream
 }
 
 // open makes a stream of a request.
 func (c *core) open(id uint32, fin bool) *coreStream {
-	s := &coreStream{id: id, state: stateOpen, length: -1, born: c.now}
+	s := &coreStream{id: id, state: stateOpen, length: -1, born: c.age(c.now)}
 	s.patience = c.cfg.stall
 	c.counts.streams++
 	c.earn(LimitIgnored, 2) // there are peers that send PRIORITY for each
@@ -172,7 +172,7 @@ func (s *coreStream) hushes() bool { return s.hushed && s.open && s.state != sta
 
 // giveUp is reset behind what is queued: it was said for good.
 func (c *core) giveUp(s *coreStream, code Code) {
-	if len(s.heads) == 0 && s.queued() == 0 || s.fin {
+	if len(s.blocks.heads()) == 0 && s.queued() == 0 || s.fin {
 		c.reset(s, code)
 		return
 	}

@@ -108,8 +108,8 @@ func (c *core) countOut(h http2.FrameHeader, p []byte) {
 	}
 }
 
-// headOf reads the header of a frame that we wrote.
+// headOf reads the header of a frame.
 func headOf(b []byte) http2.FrameHeader {
 	return http2.FrameHeader{Length: uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]), Type: http2.FrameType(b[3]),
-		Flags: http2.Flags(b[4]), StreamID: binary.BigEndian.Uint32(b[5:])}
+		Flags: http2.Flags(b[4]), StreamID: binary.BigEndian.Uint32(b[5:]) & (1<<31 - 1)}
 }

@@ -21,9 +21,13 @@ type crew struct {
 	mu       sync.Mutex
 	queue    []stream.Turner // from head on
 	head     int
-	hands    []*hand      // those that work, but for those that were left alone
-	working  atomic.Int32 // len(hands), and those about to start; a hand sees to the output after it has left it
-	idle     *hand        // one to use again
+	hands    []*hand   // those that work, but for those that were left alone
+	working  int       // len(hands), and those about to start
+	resting  *hand     // a hand that has nothing to do, until the next look at it: its goroutine is worth keeping so long
+	bell     sync.Cond // on mu: resting has been called, or sent home
+	idle     *hand     // one to use again
+	asked    bool      // somebody has left octets for a hand to write
+	closed   bool      // the connection is over: nobody rests
 	watching bool
 	watch    *time.Timer
 	work     func() // method value, so that go statements do not allocate
@@ -35,6 +39,7 @@ type hand struct {
 	steps uint64 // turns and writes it has begun
 	seen  uint64 // steps at the last look
 	left  bool   // it was left alone
+	home  bool   // it was sent home while it rested
 }
 
 const (
@@ -52,16 +57,29 @@ const (
 func (w *crew) Enlist(t stream.Turner) {
 	w.mu.Lock()
 	w.queue = append(w.queue, t)
-	start := w.working.Load() == 0
-	if start {
-		w.working.Add(1)
+	w.start()
+	w.mu.Unlock()
+}
+
+// start sees to it that a hand is at work; mu is held.
+func (w *crew) start() {
+	if w.working == 0 {
+		w.call()
 	} else {
 		w.look()
 	}
-	w.mu.Unlock()
-	if start {
-		go w.work() // ends when nothing is enlisted; whoever enlists starts the next
+}
+
+// call calls one more hand; mu is held.
+func (w *crew) call() {
+	w.working++
+	if h := w.resting; h != nil {
+		w.resting = nil
+		w.hands = append(w.hands, h)
+		w.bell.Signal()
+		return
 	}
+	go w.work() // ends when nothing is enlisted; whoever enlists starts the next
 }
 
 // look has somebody look after the hands; mu is held.
@@ -102,22 +120,39 @@ func (w *crew) next() stream.Turner {
 // turns is what a hand does.
 func (w *crew) turns() {
 	h := w.join()
-	defer w.leave(h) // also where a turn ends the goroutine (runtime.Goexit)
+	normal := false
+	defer func() {
+		if !normal { // a turn ended the goroutine (runtime.Goexit)
+			w.lost(h)
+		}
+	}()
 	now := time.Now()
 	said := now // since when octets may wait
 	dirty := false
 	for n := 1; ; n++ {
 		w.mu.Lock()
-		if h.left || w.waits() == 0 && !dirty {
+		for w.waits() == 0 && !dirty && !w.asked && !h.left {
+			if !w.rest(h) {
+				w.mu.Unlock()
+				normal = true
+				return
+			}
+			now = time.Now()
+		}
+		if h.left {
+			w.refill()
 			w.mu.Unlock()
+			w.flush()
+			normal = true
 			return
 		}
 		h.steps++
-		if w.waits() == 0 {
+		if w.waits() == 0 || dirty && (w.full.Load() || now.Sub(said) > crewDelay) {
+			w.asked = false
 			w.look()
 			w.mu.Unlock()
 			w.flush()
-			dirty = false
+			said, dirty = now, false
 			continue
 		}
 		t := w.next()
@@ -134,10 +169,6 @@ func (w *crew) turns() {
 		if t.Turn(now) {
 			w.Enlist(t)
 		}
-		if w.full.Load() || now.Sub(said) > crewDelay {
-			w.flush()
-			dirty = false
-		}
 	}
 }
 
@@ -153,12 +184,46 @@ func (w *crew) join() *hand {
 	return h
 }
 
-// leave ends a hand. What was said and not written since it was the last, is written.
-func (w *crew) leave(h *hand) {
+// rest ends the work of a hand, for good or until it is called. False: for good. mu is held.
+func (w *crew) rest(h *hand) (called bool) {
+	w.drop(h)
+	if w.resting != nil || !w.watching || w.closed {
+		w.idle = h
+		return false
+	}
+	h.seen = h.steps
+	w.resting = h
+	for w.resting == h {
+		w.bell.Wait()
+	}
+	if h.home {
+		w.idle = h
+	}
+	return !h.home
+}
+
+// sendHome ends the goroutine of a hand that rests; mu is held.
+func (w *crew) sendHome() {
+	if h := w.resting; h != nil {
+		h.home = true
+		w.resting = nil
+		w.bell.Signal()
+	}
+}
+
+// close says that the connection is over.
+func (w *crew) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.sendHome()
+}
+
+// lost ends a hand whose goroutine is gone.
+func (w *crew) lost(h *hand) {
 	w.mu.Lock()
 	if !h.left {
 		w.drop(h)
-		w.idle = h
 	}
 	w.refill()
 	w.mu.Unlock()
@@ -174,14 +239,13 @@ func (w *crew) drop(h *hand) {
 			w.hands = w.hands[:last]
 		}
 	}
-	w.working.Add(-1)
+	w.working--
 }
 
-// refill starts a hand if there is something to do and nobody does it; mu is held.
+// refill calls a hand if there is something to do and nobody does it; mu is held.
 func (w *crew) refill() {
-	if w.waits() > 0 && w.working.Load() == 0 {
-		w.working.Add(1)
-		go w.work() // ends when nothing is enlisted
+	if w.waits() > 0 && w.working == 0 {
+		w.call()
 	}
 }
 
@@ -198,16 +262,22 @@ func (w *crew) looks() {
 		}
 		h.seen = h.steps
 	}
-	w.refill()
-	if n := int(w.working.Load()); n > 0 && w.waits() > 0 && done < crewSlow && n < runtime.GOMAXPROCS(0) {
-		w.working.Add(1)
-		go w.work() // ends when nothing is enlisted
+	if h := w.resting; h != nil {
+		if h.steps == h.seen {
+			w.sendHome()
+		} else {
+			h.seen = h.steps
+		}
 	}
-	if w.watching = w.working.Load() > 0; w.watching {
+	w.refill()
+	if n := w.working; n > 0 && w.waits() > 0 && done < crewSlow && n < runtime.GOMAXPROCS(0) {
+		w.call()
+	}
+	if w.watching = w.working > 0 || w.resting != nil; w.watching {
 		w.watch.Reset(crewLook)
 	}
 	w.mu.Unlock()
-	if slow {
+	if slow { // what it said before, or somebody left to it
 		w.flush()
 	}
 }
@@ -226,12 +296,8 @@ func (w *crew) flush() {
 // writes has a hand see to the output before long; c.mu is held. So whoever has much to send finds nobody writing.
 func (w *crew) writes() {
 	w.mu.Lock()
-	if w.working.Load() == 0 {
-		w.working.Add(1)
-		go w.work() // ends when nothing is enlisted
-	} else {
-		w.look()
-	}
+	w.asked = true
+	w.start()
 	w.mu.Unlock()
 }
 

@@ -8,7 +8,7 @@ type alarm struct {
 	t        *time.Timer
 	at       time.Time // when it fires; zero: it is not set
 	watching bool      // looking for a slow callback
-	call     uint64    // which one
+	call     uint32    // which one
 }
 
 // setAlarm arms the timer for the machine's deadline.

@@ -1,6 +1,9 @@
 package websocket
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // scratch is what a runner needs while it runs, and an idle session has not.
 type scratch struct {
@@ -8,10 +11,16 @@ type scratch struct {
 	cmds  Commands
 	plain []byte // see deflation
 	text  []byte
+	vec   [3][]byte
+	lent  lent
+	now   time.Time // when the turn began
 }
 
 // buffer is octets that wait in a mailbox.
-type buffer struct{ b []byte }
+type buffer struct {
+	b     []byte
+	posts []any
+}
 
 // keepOctets is the largest buffer that goes back into a pool: one message of the default MaxFrameSize fits.
 const keepOctets = 1<<20 + 64<<10
@@ -30,6 +39,9 @@ func takeScratch() *scratch { return scratches.Get().(*scratch) }
 func (s *Session) useScratch(sc *scratch) {
 	s.sc = sc
 	s.m.out.b = sc.out[:0]
+	if s.crewed || s.own { // which write large sends from where they stand
+		s.m.out.place = &sc.lent
+	}
 	if d := s.m.deflate; d != nil {
 		d.plain, d.text = sc.plain, sc.text
 	}
@@ -38,7 +50,7 @@ func (s *Session) useScratch(sc *scratch) {
 // dropScratch ends the loan of the scratch, and with it the output's buffer: everything in it has been handed over.
 func (s *Session) dropScratch() *scratch {
 	sc := s.sc
-	sc.out, s.m.out.b, s.sc = s.m.out.b, nil, nil
+	sc.out, s.m.out.b, s.m.out.place, s.sc = s.m.out.b, nil, nil, nil
 	if d := s.m.deflate; d != nil {
 		sc.plain, sc.text = d.plain, d.text
 		d.plain, d.text = nil, nil
@@ -78,10 +90,11 @@ func (sc *scratch) keep(cmds Commands) {
 func takeBuffer() *buffer { return buffers.Get().(*buffer) }
 
 func (b *buffer) free() {
-	if b == nil || cap(b.b) > keepOctets {
+	if b == nil || cap(b.b) > keepOctets || cap(b.posts) > keepCommands {
 		return
 	}
-	b.b = b.b[:0]
+	clear(b.posts)
+	b.b, b.posts = b.b[:0], b.posts[:0]
 	buffers.Put(b)
 }
 
@@ -117,6 +130,14 @@ func takeRoom(need int, announced, most int64) *room {
 		return r
 	}
 	return &room{b: make([]byte, 0, rooms[class]), class: class}
+}
+
+// octets are what is in it; r may be nil.
+func (r *room) octets() []byte {
+	if r == nil {
+		return nil
+	}
+	return r.b
 }
 
 // free gives a room back; r may be nil. Nobody may look at its octets any more.

@@ -61,7 +61,7 @@ func (s *Session) after(cmds Commands) time.Time {
 			return time.Now()
 		}
 	}
-	return s.now
+	return s.sc.now
 }
 
 // invoke calls out. If the callback panics, that is noted and nothing is returned. If it calls Goexit, this goroutine
@@ -93,7 +93,7 @@ func (s *Session) invoke(c *call) (cmds Commands) {
 	case callDrain:
 		cmds = c.drainer.Drain(out)
 	case callTerminate:
-		c.terminator.Terminate(s.m.reason, s.req)
+		c.terminator.Terminate(*s.m.reason, s.req)
 	}
 	returned = true
 	return cmds

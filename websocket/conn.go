@@ -63,7 +63,7 @@ func handlerOf(c *Conn) *connHandler { return (*connHandler)(c) }
 func (c *Conn) Session() *Session { return c.s }
 
 // Subprotocol is the subprotocol that was chosen, "" if none.
-func (c *Conn) Subprotocol() string { return c.s.sub }
+func (c *Conn) Subprotocol() string { return c.s.Subprotocol() }
 
 // Context is cancelled when the stream ends.
 func (c *Conn) Context() context.Context { return c.s.Context() }

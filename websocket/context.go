@@ -2,38 +2,43 @@ package websocket
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 )
 
 // sessionContext is made on first use: most sessions never ask for it.
 type sessionContext struct {
-	mu   sync.Mutex
-	ctx  context.Context
+	context.Context
 	stop context.CancelFunc
-	over bool
 }
 
-// get gives the context, with the values of parent but not its end: a request's context ends with ServeHTTP.
-func (c *sessionContext) get(parent context.Context) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ctx == nil {
-		if parent == nil {
-			parent = context.Background()
-		}
-		c.ctx, c.stop = context.WithCancel(context.WithoutCancel(parent))
-		if c.over {
+// noContext stands for that of a session that was over before anybody asked.
+var noContext sessionContext
+
+// contextOf gives the context in p, with the values of parent but not its end: a request's context ends with ServeHTTP.
+func contextOf(p *atomic.Pointer[sessionContext], parent context.Context) context.Context {
+	c := p.Load()
+	if c != nil && c != &noContext {
+		return c.Context
+	}
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(parent))
+	if c == nil && p.CompareAndSwap(nil, &sessionContext{ctx, stop}) {
+		return ctx
+	}
+	stop()
+	if c = p.Load(); c != &noContext {
+		return c.Context
+	}
+	return ctx
+}
+
+// cancelContext ends the context, be it asked for or not.
+func cancelContext(p *atomic.Pointer[sessionContext]) {
+	if !p.CompareAndSwap(nil, &noContext) {
+		if c := p.Load(); c.stop != nil {
 			c.stop()
 		}
-	}
-	return c.ctx
-}
-
-func (c *sessionContext) cancel() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.over = true
-	if c.stop != nil {
-		c.stop()
 	}
 }

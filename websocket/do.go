@@ -64,4 +64,4 @@ func (s *Session) wakeWaiters() {
 }
 
 // ended is the error of an operation on a session that has ended. With turn held.
-func (s *Session) ended() error { return &CloseError{Reason: s.m.reason} }
+func (s *Session) ended() error { return &CloseError{Reason: *s.m.reason} }

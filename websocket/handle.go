@@ -34,6 +34,9 @@ func Handle(init func(w http.ResponseWriter, r *http.Request) (Handler, *Options
 // Protocol is WebSocket as a sub protocol for upgrade.Handle. Its handlers are of type Handler, its options *Options.
 var Protocol upgrade.Protocol = protocol{}
 
+// noOptions are the defaults.
+var noOptions Options
+
 type protocol struct {
 	began func(*Session) // for Accept; nil: nobody asks
 }
@@ -43,12 +46,9 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if !ok {
 		return fmt.Errorf("websocket: a %T is no websocket.Handler", handler)
 	}
-	var o Options
-	if given, ok := opts.(*Options); ok && given != nil {
-		o = *given
-	}
-	if o.Group == nil {
-		o.Group, _ = r.Context().Value(groupKey{}).(*Group)
+	o, _ := opts.(*Options)
+	if o == nil {
+		o = &noOptions
 	}
 	hs, err := upgrade.WebSocket(r, &upgrade.WebSocketConfig{Origins: o.Origins, Subprotocols: o.Subprotocols})
 	if err != nil {
@@ -56,16 +56,19 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	}
 	header := w.Header().Clone()
 	hs.Header(header)
-	params, agreed := agree(hs, &o, header)
+	params, agreed := agree(hs, o, header)
 	st, err := upgrade.Accept(w, r, header)
 	if err != nil {
 		return err
 	}
 	req := upgrade.Partial(r, st.Info())
 	o.FilterRequest(r, req)
-	s := newSession(st, h, &o, req, header)
+	s := newSession(st, h, o, req, header)
 	if agreed {
-		s.m.compress(&o, params)
+		s.m.compress(o, params)
+	}
+	if s.group == nil {
+		s.group, _ = r.Context().Value(groupKey{}).(*Group)
 	}
 	if p.began != nil {
 		p.began(s)

@@ -13,21 +13,24 @@ import (
 // Once it has ended (ended is true, reason says why) it eats what still arrives and produces nothing but what output
 // still holds: the last frames, and fin.
 type machine struct {
-	set    settings
-	input  input
-	out    output
-	clock  clock
-	stats  Stats
-	active bool // frames are handled (command Active)
+	set   settings
+	input input
+	out   output
+	clock clock
+	stats Stats
 
 	deflate *deflation  // nil: not agreed on
 	trace   func(Event) // nil: nobody listens
 
+	active   bool // frames are handled (command Active)
 	ended    bool
-	reason   Reason
-	shutdown any // what ShutdownReason set
 	fate     fate
+	reason   *Reason // never nil
+	shutdown *any    // what ShutdownReason set
 }
+
+// noReason is that of a machine that has not ended.
+var noReason Reason
 
 // fate is what becomes of the stream.
 type fate uint8
@@ -58,6 +61,7 @@ func newMachine(o *Options, now time.Time) machine {
 			utf8: !o.NoValidateUTF8,
 		},
 		active: true,
+		reason: &noReason,
 	}
 	m.input.rd.MaxFrameSize = or(o.MaxFrameSize, DefaultMaxFrameSize, 0)
 	m.set.limit = m.input.rd.MaxFrameSize
@@ -78,9 +82,11 @@ func (m *machine) end(r Reason, f fate) {
 		return
 	}
 	if r.Kind != upgrade.Crash {
-		r.Shutdown = m.shutdown
+		if m.shutdown != nil {
+			r.Shutdown = *m.shutdown
+		}
 	}
-	m.ended, m.reason, m.fate = true, r, f
+	m.ended, m.reason, m.fate = true, &r, f
 	m.input.drop()
 }
 

@@ -59,7 +59,8 @@ func (m *machine) applyOne(c *Command, now time.Time) {
 	case cmdSetOptions:
 		m.change(c.val.(Changes), now)
 	case cmdShutdownReason:
-		m.shutdown = c.val
+		v := c.val
+		m.shutdown = &v
 	}
 }
 

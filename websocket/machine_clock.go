@@ -13,10 +13,15 @@ const lingerTime = 5 * time.Second
 
 // clock is what the machine knows of time.
 type clock struct {
-	heard    time.Time // the last octets, or the start
+	heard  time.Time // the last octets, or the start
+	unsent int       // octets that wait in the transport
+	*late            // nil while nothing of it is needed
+}
+
+// late is what an idle session need not know.
+type late struct {
 	pinged   time.Time // our last ping
-	unsent   int       // octets that wait in the transport
-	total    int64     // octets handed to the transport
+	total    int64     // octets handed to the transport since some waited there
 	progress time.Time // when unsent last became smaller by sending, or began
 	said     bool      // our close frame, or what stands for it, was handed to the transport
 	finished bool      // so was our end
@@ -25,8 +30,15 @@ type clock struct {
 
 // sent says that output was handed over at now, after which queued octets wait in the transport.
 func (m *machine) sent(queued int, now time.Time) {
-	_, fin := m.output()
 	k := &m.clock
+	if k.late == nil {
+		if queued == 0 && m.fate != fateFin {
+			m.out.drop()
+			return
+		}
+		k.late = new(late)
+	}
+	_, fin := m.output()
 	gone := k.total - int64(k.unsent)
 	k.total += int64(m.out.octets())
 	if k.unsent == 0 || k.total-int64(queued) > gone {
@@ -41,8 +53,13 @@ func (m *machine) sent(queued int, now time.Time) {
 		k.said = true
 		k.linger = now.Add(lingerTime)
 	}
-	k.finished = k.finished || fin
+	if k.finished = k.finished || fin; queued == 0 && m.fate == fateOpen && k.pinged.IsZero() {
+		k.late = nil
+	}
 }
+
+// lingers says that our end was said, and the peer has its time for its own.
+func (m *machine) lingers() bool { return m.fate == fateFin && m.clock.late != nil && m.clock.said }
 
 // deadline is when tick wants to be called; zero: never.
 func (m *machine) deadline() time.Time {
@@ -54,7 +71,7 @@ func (m *machine) deadline() time.Time {
 	}
 	k := &m.clock
 	switch {
-	case m.fate == fateFin && k.said:
+	case m.lingers():
 		return k.linger
 	case m.ended:
 		return d
@@ -72,7 +89,7 @@ func (m *machine) deadline() time.Time {
 }
 
 func (m *machine) pingDue() time.Time {
-	if t := m.clock.heard; m.clock.pinged.Before(t) {
+	if t := m.clock.heard; m.clock.late == nil || m.clock.pinged.Before(t) {
 		return t.Add(m.set.ping)
 	}
 	return m.clock.pinged.Add(m.set.ping)
@@ -82,7 +99,7 @@ func (m *machine) pingDue() time.Time {
 // before, for the send timeout looks at it.
 func (m *machine) tick(now time.Time) {
 	k := &m.clock
-	if m.fate == fateFin && k.said && !now.Before(k.linger) {
+	if m.lingers() && !now.Before(k.linger) {
 		m.fate = fateQuiet
 	}
 	if m.ended {
@@ -98,6 +115,9 @@ func (m *machine) tick(now time.Time) {
 		return
 	}
 	if m.set.ping > 0 && !now.Before(m.pingDue()) {
+		if k.late == nil {
+			k.late = new(late)
+		}
 		k.pinged = now
 		m.sendFrame(wsframe.Ping, nil, "")
 	}

@@ -51,7 +51,7 @@ func TestFill(t *testing.T) {
 func TestFillOutlivesTheMessage(t *testing.T) {
 	for name, end := range map[string]func(*machine){
 		"the session ends":    func(m *machine) { m.goingAway() },
-		"more than room came": func(m *machine) { m.input.grow(cap(m.input.msg)) },
+		"more than room came": func(m *machine) { m.input.grow(cap(m.input.msg.b)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, _ := half(t, 200_000, 5000)

@@ -12,18 +12,17 @@ type input struct {
 	rd       wsframe.Reader
 	rest     []byte // not looked at yet: lent by feed until settle, or a part of held
 	held     []byte // rest's backing store where it is our own
-	fin      bool   // the peer ended its side behind rest
 	consumed int    // octets looked at since the last takeConsumed
 
-	ctl    []byte // payload of an unfinished control frame
-	msg    []byte // payload of an unfinished message, in room
-	room   *room
-	filled *room // the room that fill lent, until what was read is fed
+	ctl    *room // payload of an unfinished control frame
+	msg    *room // payload of an unfinished message
+	filled *room // the one that fill lent, until what was read is fed
+	utf8   wsframe.UTF8
+	size   int   // octets of the message so far, in pieces
+	fin    bool  // the peer ended its side behind rest
+	given  bool  // msg was handed to the handler by the last next
 	pieces bool  // a message is given in pieces, as it arrives (Conn)
 	piece  piece // what the last one was
-	size   int   // octets of the message so far, in pieces
-	given  bool  // msg was handed to the handler by the last next
-	utf8   wsframe.UTF8
 }
 
 // feed lends b until settle. fin: the peer has ended its side behind it. It may be called with nothing: that is an
@@ -58,33 +57,30 @@ func (in *input) hold() {
 // gather appends p to the unfinished message, unless it was read to where it belongs (fill). Its room grows with what
 // arrives, never with what was announced (BEHAVIOUR 5).
 func (in *input) gather(p []byte) {
-	n := len(in.msg)
-	if len(p) > 0 && n+len(p) <= cap(in.msg) && &in.msg[:n+1][n] == &p[0] {
-		in.msg = in.msg[:n+len(p)]
+	if b := in.msg.octets(); len(p) > 0 && len(b)+len(p) <= cap(b) && &b[:len(b)+1][len(b)] == &p[0] {
+		in.msg.b = b[:len(b)+len(p)]
 		return
 	}
 	in.grow(len(p))
-	in.msg = append(in.msg, p...)
+	in.msg.b = append(in.msg.b, p...)
 }
 
 // grow makes room for n octets more of the unfinished message.
 func (in *input) grow(n int) {
-	need := len(in.msg) + n
-	if need <= cap(in.msg) {
-		return
+	if need := len(in.msg.octets()) + n; in.msg == nil || need > cap(in.msg.b) {
+		r := takeRoom(need, int64(need)+in.rd.Left(), in.rd.MaxFrameSize)
+		r.b = append(r.b[:0], in.msg.octets()...)
+		in.leaveRoom()
+		in.msg = r
 	}
-	r := takeRoom(need, int64(need)+in.rd.Left(), in.rd.MaxFrameSize)
-	r.b = append(r.b[:0], in.msg...)
-	in.leaveRoom()
-	in.room, in.msg = r, r.b
 }
 
 // leaveRoom gives the message's room back, unless a transport may still be reading to it.
 func (in *input) leaveRoom() {
-	if in.room != in.filled {
-		in.room.free()
+	if in.msg != in.filled {
+		in.msg.free()
 	}
-	in.room, in.filled = nil, nil
+	in.msg, in.filled = nil, nil
 }
 
 // worthFilling is how much of a message must be to come for fill.
@@ -93,7 +89,7 @@ const worthFilling = 4 << 10
 // wantsFill says that the next octets belong to a large message and to nothing else.
 func (m *machine) wantsFill() bool {
 	in := &m.input
-	return m.active && !m.ended && !in.pieces && !in.given && len(in.rest) == 0 && len(in.msg) > 0 && in.rd.Left() >= worthFilling
+	return m.active && !m.ended && !in.pieces && !in.given && len(in.rest) == 0 && len(in.msg.octets()) > 0 && in.rd.Left() >= worthFilling
 }
 
 // fill is where the next octets belong, nil if they may be of anything. Its room is lent until filled is told, or the next fill.
@@ -104,12 +100,13 @@ func (m *machine) fill() []byte {
 		return nil
 	}
 	in.grow(1)
-	n := len(in.msg)
-	b := in.msg[n:min(int64(cap(in.msg)), int64(n)+in.rd.Left())]
+	b := in.msg.b
+	n := len(b)
+	b = b[n:min(int64(cap(b)), int64(n)+in.rd.Left())]
 	if len(b) < worthFilling {
 		return nil
 	}
-	in.filled = in.room
+	in.filled = in.msg
 	return b
 }
 
@@ -119,16 +116,16 @@ func (m *machine) filled() { m.input.filled = nil }
 // dropMessage lets go of the unfinished message, or of the one that was handed to the handler.
 func (in *input) dropMessage() {
 	in.leaveRoom()
-	in.msg, in.given = nil, false
+	in.given = false
 }
 
 // settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.
 func (m *machine) settle() {
 	in := &m.input
-	if in.given || len(in.msg) == 0 {
+	if in.given || len(in.msg.octets()) == 0 {
 		in.dropMessage()
 	}
-	if len(in.ctl) == 0 {
+	if in.ctl != nil && len(in.ctl.b) == 0 {
 		in.ctl = nil
 	}
 	if len(in.rest) == 0 {
@@ -142,7 +139,7 @@ func (in *input) drop() {
 	in.consumed += len(in.rest)
 	in.rest, in.held, in.ctl = nil, nil, nil
 	if in.given {
-		in.room = nil // a handler may have it still: it goes with the handler
+		in.msg = nil // a handler may have it still: it goes with the handler
 	}
 	in.dropMessage()
 }
@@ -188,7 +185,7 @@ func (m *machine) waiting() bool {
 func (m *machine) next() (Frame, bool) {
 	in := &m.input
 	if in.given {
-		in.msg, in.given = in.msg[:0], false
+		in.msg.b, in.given = in.msg.b[:0], false
 	}
 	for m.active && !m.ended && len(in.rest) > 0 {
 		ev, n, err := in.rd.Next(in.rest)
@@ -223,8 +220,11 @@ func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
 	in := &m.input
 	p := ev.Payload
 	if !ev.Start || !ev.End {
-		in.ctl = append(in.ctl, p...)
-		p = in.ctl
+		if in.ctl == nil {
+			in.ctl = &room{class: -1}
+		}
+		in.ctl.b = append(in.ctl.b, p...)
+		p = in.ctl.b
 	}
 	if !ev.End {
 		if ev.Op == wsframe.Close {
@@ -234,7 +234,9 @@ func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
 		}
 		return Frame{}, false
 	}
-	in.ctl = in.ctl[:0]
+	if in.ctl != nil {
+		in.ctl.b = in.ctl.b[:0]
+	}
 	switch ev.Header.Op {
 	case wsframe.Ping:
 		m.sendFrame(wsframe.Pong, p, "")
@@ -275,14 +277,14 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 		if !ev.Compressed {
 			return m.pass(ev.Op, p, first, last)
 		}
-		if m.set.limit > 0 && int64(len(in.msg)+len(p)) > m.set.limit {
+		if m.set.limit > 0 && int64(len(in.msg.octets())+len(p)) > m.set.limit {
 			m.fail(tooBig)
 			return Frame{}, false
 		}
 	}
 	if !first || !last {
 		in.gather(p)
-		p = in.msg
+		p = in.msg.octets()
 	}
 	if !last {
 		return Frame{}, false

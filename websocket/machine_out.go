@@ -4,13 +4,18 @@ import "weir/wsframe"
 
 // output is what is to be sent: frames encoded one behind the other.
 type output struct {
-	b    []byte
-	key  func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
-	kind wsframe.Opcode // of the message being sent in fragments
-	size int            // octets of it so far
-	lend bool           // large payloads stay where they are; whoever applies commands sends them at once
-	lent []byte         // one that does: it belongs behind the first at of b
-	at   int
+	b     []byte
+	key   func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
+	kind  wsframe.Opcode // of the message being sent in fragments
+	size  int            // octets of it so far
+	place *lent          // where a large payload that is not copied is noted; nil: all are copied. Whoever applies commands sends it at once
+	lent  *lent          // one that is not
+}
+
+// lent is a payload that is sent from where it stands: it belongs behind the first at octets of output.b.
+type lent struct {
+	p  []byte
+	at int
 }
 
 // lendFrom is the least payload that is not copied into the output.
@@ -18,22 +23,28 @@ const lendFrom = 32 << 10
 
 // payload appends octets: of one large payload merely the place where it stands.
 func (o *output) payload(p []byte) {
-	if o.lend && len(p) >= lendFrom && o.lent == nil && o.key == nil {
-		o.lent, o.at = p, len(o.b)
+	if o.place != nil && len(p) >= lendFrom && o.lent == nil && o.key == nil {
+		*o.place = lent{p, len(o.b)}
+		o.lent = o.place
 		return
 	}
 	o.b = append(o.b, p...)
 }
 
 // octets are all there is.
-func (o *output) octets() int { return len(o.b) + len(o.lent) }
+func (o *output) octets() int {
+	if o.lent != nil {
+		return len(o.b) + len(o.lent.p)
+	}
+	return len(o.b)
+}
 
 // pieces appends what is to be sent to v.
 func (o *output) pieces(v [][]byte) [][]byte {
 	if o.lent == nil {
 		return append(v, o.b)
 	}
-	return append(v, o.b[:o.at], o.lent, o.b[o.at:])
+	return append(v, o.b[:o.lent.at], o.lent.p, o.b[o.lent.at:])
 }
 
 // frame appends one frame in the shortest length form. The payload is p, or text where p is nil.
@@ -79,12 +90,17 @@ func (m *machine) sendClose(code CloseCode, text string) {
 	m.tellClose(true, code, text)
 }
 
-func (o *output) drop() { o.b, o.lent = o.b[:0], nil }
+func (o *output) drop() {
+	o.b = o.b[:0]
+	if o.lent != nil {
+		*o.lent, o.lent = lent{}, nil
+	}
+}
 
 // output gives what is to be sent now, and whether our side ends behind it. It is good until sent.
 func (m *machine) output() (b []byte, fin bool) {
 	wait := m.set.keepOpen && !m.input.fin
-	return m.out.b, m.fate == fateFin && !m.clock.finished && !wait
+	return m.out.b, m.fate == fateFin && !(m.clock.late != nil && m.clock.finished) && !wait
 }
 
 // Counts are messages, and the octets of their payloads.

@@ -186,7 +186,7 @@ func TestApplyRefusesWhatCannotBeSent(t *testing.T) {
 		"close_text_no_code": Close(0, "x"),
 	} {
 		m := newMachine(&Options{}, epoch)
-		m.shutdown = "never told on a crash"
+		m.shutdown = new(any("never told on a crash"))
 		m.apply(Commands{Text("not sent"), c}, epoch)
 		out, half := m.output()
 		if want := wsframe.AppendFrame(nil, fin(wsframe.Close), []byte(closePayload(1011, ""))); !bytes.Equal(out, want) || !half {
@@ -288,7 +288,7 @@ func TestBuffersGrowWithWhatArrives(t *testing.T) {
 	m.feed(bytes.Clone(whole[:1000]), false, epoch)
 	m.next()
 	m.settle()
-	if n := cap(m.input.msg); n > 2000 {
+	if n := cap(m.input.msg.octets()); n > 2000 {
 		t.Fatalf("%d octets of buffer for 1000 that arrived", n)
 	}
 }

@@ -16,62 +16,64 @@ import (
 // A session is an actor: what arrives, what is posted and what timers say waits in its mailbox, and a goroutine works
 // it off in turns only while there is something. On HTTP/1.1 that is the goroutine that reads the connection.
 type Session struct {
-	st   stream.Stream
-	own  bool        // Data comes on a goroutine of our own: turns run there
-	crew stream.Crew // does the turns, nil: goroutines of our own do
-	mail stream.Mailbox[inbox]
-	run  func() // s.work, made once, so that starting it allocates nothing; nil with a crew
+	st      stream.Stream
+	mail    stream.Mailbox[inbox]
+	run     func()       // s.work, made once, so that starting it allocates nothing; nil with a crew
+	own     bool         // Data comes on a goroutine of our own: turns run there
+	crewed  bool         // a crew does the turns, else goroutines of our own do
+	over    atomic.Bool  // ended: what arrives is dropped where it arrives
+	large   atomic.Bool  // what comes next is worth a Fill
+	backlog atomic.Int32 // posts that wait
 
 	// turn is held by the runner, but not while a callback runs. What follows belongs to its holder.
 	turn       lock
 	m          machine
 	h          Handler
 	posts      []any // taken from the mailbox, not handled yet
+	sc         *scratch
+	alarm      alarm
+	calls      uint32
+	answers    int32 // of a Conn: octets that frames have added since it stalled
 	attached   bool
 	headless   bool // the answer to the handshake waits for the first Send
 	stalled    bool // more than SendHigh is queued: no new frame or post
-	answers    int  // octets that frames have added since then, of a Conn
 	gone       bool // Closed was told
-	goneErr    error
 	terminated bool
 	done       bool // resources are given back, the group has let go
-	calls      uint64
-	calling    bool      // a callback runs; turn is not held
-	handing    bool      // the turn is one of the crew's, which sees to the output
-	now        time.Time // when the turn began
-	vec        [3][]byte
-	alarm      alarm
-	sc         *scratch
+	calling    bool // a callback runs; turn is not held
+	handing    bool // the turn is one of the crew's, which sees to the output
+	goneErr    error
+	parts      *connHandler  // the session of a Conn: messages come in parts
+	waiters    chan struct{} // of a Conn: closed when there is room, see do
 
-	parts   *connHandler  // the session of a Conn: messages come in parts
-	waiters chan struct{} // closed when there is room, see do
-
-	over    atomic.Bool  // ended: what arrives is dropped where it arrives
-	large   atomic.Bool  // what comes next is worth a Fill
-	backlog atomic.Int32 // posts that wait
-
-	opt   *Options
-	req   *PartialRequest
-	sub   string
-	ext   string
-	ctx   sessionContext
-	group *Group
-	links links // the group's
+	opt    *Options
+	req    *PartialRequest
+	agreed *agreed // nil: nothing was
+	ctx    atomic.Pointer[sessionContext]
+	group  *Group
+	links  links // the group's
 }
 
 // inbox is what waits for a session.
 type inbox struct {
-	data    *buffer // octets that arrived
-	touched bool    // something arrived, be it an empty DATA frame
-	fin     bool    // the peer ended its side
-	posts   []any
-	closed  bool // the stream has come to its end, err says how
+	data    *buffer // octets that arrived, and posts
 	err     error
+	closed  bool // the stream has come to its end, err says how
+	touched bool // something arrived, be it an empty DATA frame
+	fin     bool // the peer ended its side
 	drained bool // the send queue is short again
 	alarm   bool // the timer fired
 	drain   bool // the server shuts down
 	cut     bool // the session is to be given up
 	resume  bool // a Conn has been read far enough
+}
+
+// buffer is that of the box; the mailbox is locked.
+func (box *inbox) buffer() *buffer {
+	if box.data == nil {
+		box.data = takeBuffer()
+	}
+	return box.data
 }
 
 // The errors of Post.
@@ -83,7 +85,9 @@ var (
 // newSession makes the session of an open stream; begin starts it. o is not nil. answer are the fields of the 101 or 200.
 func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, answer http.Header) *Session {
 	s := &Session{st: st, own: st.Info().Own, h: h, opt: o, req: req, headless: true}
-	s.sub, s.ext = answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions")
+	if sub, ext := answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions"); sub != "" || ext != "" {
+		s.agreed = &agreed{sub, ext}
+	}
 	s.m = newMachine(o, time.Now())
 	if o.Trace != nil {
 		s.m.trace = func(e Event) {
@@ -91,10 +95,9 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 			o.Trace(e)
 		}
 	}
-	if s.crew, _ = st.(stream.Crew); s.crew == nil {
+	if _, s.crewed = st.(stream.Crew); !s.crewed {
 		s.run = s.work
 	}
-	s.m.out.lend = s.crew != nil || s.own
 	if s.parts, _ = h.(*connHandler); s.parts != nil {
 		s.m.input.pieces, s.m.input.rd.MaxFrameSize = true, 0
 	}
@@ -112,8 +115,8 @@ func (s *Session) begin() {
 func (s *Session) open() {
 	sc := takeScratch()
 	s.turn.Lock()
-	s.now = time.Now()
 	s.useScratch(sc)
+	sc.now = time.Now()
 	s.m.tell(Event{Kind: EventOpen})
 	if i, ok := s.h.(Initer); ok {
 		s.call(call{kind: callInit, init: i})
@@ -149,8 +152,8 @@ func (s *Session) Post(msg any) error {
 		s.backlog.Add(-1)
 		return ErrBacklog
 	}
-	box := s.mail.Lock()
-	box.posts = append(box.posts, msg)
+	b := s.mail.Lock().buffer()
+	b.posts = append(b.posts, msg)
 	s.start(s.mail.Unlock())
 	return nil
 }
@@ -161,17 +164,27 @@ func (s *Session) Info() stream.Info { return s.st.Info() }
 // Request is what is kept of the request.
 func (s *Session) Request() *PartialRequest { return s.req }
 
+// agreed is what the handshake agreed on.
+type agreed struct{ sub, ext string }
+
+func (a *agreed) get() agreed {
+	if a == nil {
+		return agreed{}
+	}
+	return *a
+}
+
 // Subprotocol is the subprotocol that was chosen, "" if none.
-func (s *Session) Subprotocol() string { return s.sub }
+func (s *Session) Subprotocol() string { return s.agreed.get().sub }
 
 // Extensions are the extensions that were agreed on, as Sec-WebSocket-Extensions spells them, "" if none.
-func (s *Session) Extensions() string { return s.ext }
+func (s *Session) Extensions() string { return s.agreed.get().ext }
 
 // Stats are what the session has received and sent so far. To be called from its callbacks.
 func (s *Session) Stats() Stats { return s.m.stats }
 
 // Context is cancelled when the stream ends or is cut. It carries the values of Options.Context.
-func (s *Session) Context() context.Context { return s.ctx.get(s.opt.Context) }
+func (s *Session) Context() context.Context { return contextOf(&s.ctx, s.opt.Context) }
 
 // Data implements stream.Sink.
 func (s *Session) Data(b []byte, fin bool) {
@@ -182,7 +195,7 @@ func (s *Session) Data(b []byte, fin bool) {
 		}
 		b = nil // a client may still have to end its side
 	}
-	if s.crew != nil && len(b) >= swallowed {
+	if s.crewed && len(b) >= swallowed {
 		if b = b[s.swallow(b):]; len(b) == 0 && !fin {
 			return
 		}
@@ -197,10 +210,8 @@ func (s *Session) Data(b []byte, fin bool) {
 	box.touched = true
 	box.fin = box.fin || fin
 	if len(b) > 0 {
-		if box.data == nil {
-			box.data = takeBuffer()
-		}
-		box.data.b = append(box.data.b, b...)
+		have := box.buffer()
+		have.b = append(have.b, b...)
 	}
 	start := s.mail.Unlock()
 	if start && s.own {
@@ -265,17 +276,19 @@ func (s *Session) Drained() {
 
 // Closed implements stream.Sink.
 func (s *Session) Closed(err error) {
-	s.ctx.cancel()
+	cancelContext(&s.ctx)
 	box := s.mail.Lock()
 	box.closed, box.err = true, err
 	s.start(s.mail.Unlock())
 }
 
+func (s *Session) crew() stream.Crew { return s.st.(stream.Crew) }
+
 func (s *Session) start(start bool) {
 	switch {
 	case !start:
-	case s.crew != nil:
-		s.crew.Enlist(s)
+	case s.crewed:
+		s.crew().Enlist(s)
 	default:
 		go s.run() // ends when the mailbox is empty; whoever fills it starts the next
 	}
@@ -288,7 +301,7 @@ func (s *Session) drain() {
 }
 
 func (s *Session) cut() {
-	s.ctx.cancel()
+	cancelContext(&s.ctx)
 	s.st.Reset(stream.Cancel)
 	s.mail.Lock().cut = true
 	s.start(s.mail.Unlock())

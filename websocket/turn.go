@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"runtime"
+	"slices"
 	"time"
 
 	"weir/stream"
@@ -40,8 +41,8 @@ func (s *Session) Turn(now time.Time) (again bool) {
 // the transport; others are in the box.
 func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	s.turn.Lock()
-	s.now = now
 	s.useScratch(sc)
+	sc.now = now
 	if box.data != nil {
 		lent = box.data.b
 	} else if len(lent) > 0 {
@@ -56,8 +57,12 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	if box.touched {
 		s.m.feed(lent, box.fin, now)
 	}
-	if len(box.posts) > 0 {
-		s.posts = append(s.posts, box.posts...)
+	if d := box.data; d != nil && len(d.posts) > 0 {
+		if len(s.posts) == 0 {
+			s.posts = d.posts // until the end of the turn
+		} else {
+			s.posts = append(s.posts, d.posts...)
+		}
 	}
 	if s.stalled {
 		s.flush()
@@ -82,6 +87,9 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	}
 	s.finish()
 	s.dropScratch()
+	if len(s.posts) > 0 {
+		s.posts = slices.Clone(s.posts)
+	}
 	box.data.free()
 	s.turn.Unlock()
 }
@@ -95,7 +103,7 @@ func (s *Session) frames() {
 		before := len(s.m.out.b)
 		f, ok := s.m.next()
 		if s.stalled {
-			s.answers += len(s.m.out.b) - before
+			s.answers += int32(len(s.m.out.b) - before)
 		}
 		if !ok {
 			return
@@ -114,7 +122,7 @@ func (s *Session) frames() {
 // blocked says that the send queue has no room for what a frame may bring about. A Conn reads on, for two that send much
 // to each other would both wait otherwise; all that its frames can add are pongs, and these are bounded.
 func (s *Session) blocked() bool {
-	return s.stalled && (s.parts == nil || s.answers > s.sendHigh())
+	return s.stalled && (s.parts == nil || int(s.answers) > s.sendHigh())
 }
 
 // relieve sends in the middle of a turn what has become much, after the nth callback of a kind.
@@ -164,10 +172,10 @@ func (s *Session) flush() {
 		return
 	}
 	_, fin := s.m.output()
-	v, at := s.m.out.pieces(s.vec[:0]), s.handTime()
+	v, at := s.m.out.pieces(s.sc.vec[:0]), s.handTime()
 	var queued int // an end of the stream is told by Closed
-	if s.m.out.lent != nil && s.crew != nil {
-		queued, _ = s.crew.Hand(v, fin, 0)
+	if s.m.out.lent != nil && s.crewed {
+		queued, _ = s.crew().Hand(v, fin, 0)
 	} else {
 		queued, _ = s.st.Send(v, fin)
 	}
@@ -179,13 +187,13 @@ func (s *Session) flush() {
 func (s *Session) hand(n int) {
 	if !s.pending() || s.m.fate > fateFin {
 		if n > 0 {
-			_, _ = s.crew.Hand(nil, false, n)
+			_, _ = s.crew().Hand(nil, false, n)
 		}
 		return
 	}
 	_, fin := s.m.output()
-	v, at := s.m.out.pieces(s.vec[:0]), s.handTime()
-	queued, _ := s.crew.Hand(v, fin, n)
+	v, at := s.m.out.pieces(s.sc.vec[:0]), s.handTime()
+	queued, _ := s.crew().Hand(v, fin, n)
 	clear(v)
 	s.handed(queued, at)
 }
@@ -196,7 +204,7 @@ func (s *Session) handTime() time.Time {
 	if s.m.fate == fateFin {
 		return time.Now()
 	}
-	return s.now
+	return s.sc.now
 }
 
 // handed notes that the transport has had the output since at, and has queued octets left.
@@ -247,7 +255,7 @@ func (s *Session) settleFate() {
 	switch s.m.fate {
 	case fateCut:
 		s.st.Reset(stream.Cancel)
-		s.ctx.cancel()
+		cancelContext(&s.ctx)
 	case fateQuiet:
 		s.st.Reset(stream.NoError)
 		s.st.Reset(stream.Cancel) // it is over by now, unless something still waits for the peer
@@ -265,7 +273,7 @@ func (s *Session) terminate() {
 		return
 	}
 	s.terminated = true
-	s.m.tell(Event{Kind: EventTerminate, Reason: s.m.reason})
+	s.m.tell(Event{Kind: EventTerminate, Reason: *s.m.reason})
 	if t, ok := s.h.(Terminator); ok {
 		s.call(call{kind: callTerminate, terminator: t})
 	}

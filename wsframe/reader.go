@@ -20,13 +20,13 @@ type Reader struct {
 
 	// The header being read: what came of it in earlier calls.
 	part  [MaxHeaderLen]byte
-	nPart int
+	nPart uint8
 
 	// The frame being read.
 	frame Header
 	left  int64 // octets of payload to come
 	open  bool  // its header is complete, its payload is not
-	pos   int   // where in the key its payload stands
+	pos   uint8 // where in the key its payload stands
 
 	// The data message being read.
 	msgOp      Opcode // of its first frame; Continuation: there is none
@@ -73,7 +73,7 @@ func (r *Reader) Next(b []byte) (ev Event, n int, err error) {
 		p = p[:r.left:r.left]
 	}
 	if r.frame.Masked {
-		r.pos = Mask(p, r.frame.Key, r.pos)
+		r.pos = uint8(Mask(p, r.frame.Key, int(r.pos)))
 	}
 	n += len(p)
 	r.left -= int64(len(p))
@@ -102,7 +102,7 @@ func (r *Reader) header(b []byte) (n int) {
 		if n = r.begin(b); n > 0 || r.err != nil {
 			return n
 		}
-		r.nPart = copy(r.part[:], b)
+		r.nPart = uint8(copy(r.part[:], b))
 		return len(b)
 	}
 	for i, c := range b {
