@@ -170,7 +170,10 @@ func (c *benchConfig) prepare(changed func(string) bool) error {
 	if c.load.Header, err = benchHeader(c.headers); err != nil {
 		return err
 	}
-	return c.payloads()
+	if err := c.payloads(); err != nil {
+		return err
+	}
+	return c.load.Check()
 }
 
 // payloads makes the messages.

@@ -69,6 +69,12 @@ const (
 	MaxSize = 64 << 20
 )
 
+// Check says what Run would refuse of c.
+func (c Config) Check() error {
+	_, err := c.defaults()
+	return err
+}
+
 // defaults fills in what is zero, and refuses what cannot be.
 func (c Config) defaults() (Config, error) {
 	zero(&c.Connections, 1)

@@ -112,7 +112,9 @@ func (e *engine) stepRun(now int64) int64 {
 		}
 		if over {
 			e.issuing = false
-			e.measureTo = min(e.measureTo, max(now, e.measureFrom))
+			if e.cfg.Messages == 0 {
+				e.measureTo = min(e.measureTo, max(now, e.measureFrom))
+			}
 			e.deadline = now + int64(e.cfg.Timeout)
 		}
 	}
