@@ -33,8 +33,8 @@ what became of them, and the others go on.
                         with =no-takeover the server's answers have to be, too
   --pid PID             the server's CPU time and memory, if it runs on this machine (Linux)
 
-In cleartext on Linux one thread with an event loop of its own does all of it; --threads takes more of them. The result is a
-table on standard output, or JSON with --json; --html writes a page with plots. Progress goes to standard error.
+On Linux one thread with an event loop of its own does all of it; --threads takes more of them. The result is a table
+on standard output, or JSON with --json; --html writes a page with plots. Progress goes to standard error.
 
 Exit codes:
   0  measured, and within the limits

@@ -131,8 +131,10 @@ var sockets = []string{
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/server.go",
+	"interop/load/dial.go",
 	"interop/load/shell_linux.go",
 	"interop/load/shell_net.go",
+	"interop/load/shell_tls_linux.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_proxy.go",

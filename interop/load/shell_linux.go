@@ -1,6 +1,7 @@
 package load
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -12,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newShell gives what runs an engine until it is finished: an event loop in cleartext.
+// newShell gives what runs an engine until it is finished: an event loop.
 func newShell(e *engine) (func(), error) {
-	if e.cfg.secure() || e.cfg.Portable {
+	if e.cfg.Portable {
 		return newNetShell(e).run, nil
 	}
 	return newPoller(e)
@@ -32,6 +33,10 @@ type poller struct {
 	more   []*link // to be read again: the buffer was full
 	back   []*link // more of the turn before
 	later  []*link // to be written again: they had enough of this turn
+
+	tls    *tlsDials // nil in cleartext
+	plain  []byte    // of TLS
+	record []byte
 }
 
 // fdConn is a link's connection.
@@ -40,6 +45,8 @@ type fdConn struct {
 	connected bool
 	blocked   bool // the socket took no more
 	again     bool // in more
+	tls       *tls.Conn
+	mem       *memConn // under it
 }
 
 const readSize = 256 << 10
@@ -61,6 +68,15 @@ func newPoller(e *engine) (func(), error) {
 	if p.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
+	if e.cfg.secure() {
+		if p.tls, err = newTLSDials(); err == nil {
+			err = unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, p.tls.wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(p.tls.wake)})
+		}
+		if err != nil {
+			return nil, os.NewSyscallError("eventfd", err)
+		}
+		p.plain = make([]byte, 64<<10)
+	}
 	e.shell = p
 	return p.run, nil
 }
@@ -78,6 +94,9 @@ func (p *poller) run() {
 		wake := p.e.step(now)
 		p.flush()
 		if p.e.phase == finished {
+			if p.tls != nil {
+				p.tls.end()
+			}
 			return
 		}
 		n := p.wait(events, wake)
@@ -92,7 +111,10 @@ func (p *poller) run() {
 			p.flush()
 		}
 		for _, ev := range events[:n] {
-			if l := p.byFD[ev.Fd]; l != nil {
+			if p.tls != nil && int(ev.Fd) == p.tls.wake {
+				p.dialled()
+				p.flush()
+			} else if l := p.byFD[ev.Fd]; l != nil {
 				p.event(l, ev.Events)
 				p.flush()
 			}
@@ -155,7 +177,7 @@ func (p *poller) read(l *link) {
 	buf, flags := p.buf, 0
 	if l.slow {
 		buf = buf[:1<<10]
-	} else if l.h1 != nil {
+	} else if l.h1 != nil && c.tls == nil {
 		// The payload of an answer that nobody looks into is not even copied out of the kernel.
 		if n := l.skippable(); n >= 16<<10 {
 			buf, flags = buf[:min(int64(len(buf)), n)], unix.MSG_TRUNC
@@ -172,10 +194,19 @@ func (p *poller) read(l *link) {
 		l.linkDown(errLost)
 		return
 	}
-	l.feed(buf[:n], p.e.run.now())
+	p.arrived(l, buf[:n])
 	if n == len(buf) && c.fd >= 0 && !c.again && (!l.slow || !l.h1.up) {
 		c.again = true
 		p.more = append(p.more, l)
+	}
+}
+
+// arrived hands on what was read.
+func (p *poller) arrived(l *link, b []byte) {
+	if l.handle.(*fdConn).tls != nil {
+		p.decrypt(l, b)
+	} else {
+		l.feed(b, p.e.run.now())
 	}
 }
 
@@ -214,6 +245,12 @@ func (p *poller) write(l *link) {
 			p.later = append(p.later, l)
 			return
 		}
+		if c.tls != nil {
+			if !p.encrypt(l) {
+				return
+			}
+			continue
+		}
 		l.pump()
 		out := &l.out
 		if out.n == 0 {
@@ -247,7 +284,7 @@ func (p *poller) lastWords(l *link, why error) {
 		if n <= 0 || err != nil {
 			break
 		}
-		l.feed(p.buf[:n], p.e.run.now())
+		p.arrived(l, p.buf[:n])
 	}
 	l.linkDown(fmt.Errorf("connection lost: %w", why))
 }
@@ -255,6 +292,10 @@ func (p *poller) lastWords(l *link, why error) {
 func (p *poller) dial(l *link) {
 	c := &fdConn{fd: -1}
 	l.handle = c
+	if p.tls != nil {
+		p.tls.dial(l)
+		return
+	}
 	fd, err := unix.Socket(p.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
 		c.fd = fd
@@ -267,15 +308,20 @@ func (p *poller) dial(l *link) {
 		}
 	}
 	if err == nil {
-		for len(p.byFD) <= fd {
-			p.byFD = append(p.byFD, nil)
-		}
-		p.byFD[fd] = l
-		err = unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | edge, Fd: int32(fd)})
+		err = p.watch(l, fd)
 	}
 	if err != nil {
 		l.linkDown(&connectError{fmt.Errorf("connect: %w", err)})
 	}
+}
+
+// watch asks for the events of a descriptor.
+func (p *poller) watch(l *link, fd int) error {
+	for len(p.byFD) <= fd {
+		p.byFD = append(p.byFD, nil)
+	}
+	p.byFD[fd] = l
+	return unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | edge, Fd: int32(fd)})
 }
 
 // edge is EPOLLET, which unix has as a negative number.
