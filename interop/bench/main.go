@@ -3,7 +3,7 @@
 // machine bends least. Ratios hold in one run.
 //
 //	go run . -quick                               everything, once, in about three minutes
-//	go run . -write ../../docs/performance.md     the whole matrix, a quarter of an hour, into the page
+//	go run . -write ../../docs/performance.md     the whole matrix, about twelve minutes, into the page
 //	go run . -cases h1-16,h2 -servers weir,gws    some of it: beginnings of names of cases, names of servers
 //
 // It needs Linux. gcc, libwebsockets-dev and node with npm are used if they are there; what is not there is not measured.

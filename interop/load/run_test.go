@@ -72,6 +72,7 @@ func TestRun(t *testing.T) {
 		{"h1 slow portable", Config{URL: plain, Connections: 2, SlowReaders: 2, Messages: 200, Portable: true}, 200},
 		{"h2", Config{URL: plain, HTTP2: true, Connections: 2, Streams: 5, InFlight: 2, Messages: 500}, 500},
 		{"h2 portable", Config{URL: plain, HTTP2: true, Connections: 2, Streams: 5, InFlight: 2, Messages: 500, Portable: true}, 500},
+		{"h2 gather", Config{URL: plain, HTTP2: true, Connections: 2, Streams: 5, Messages: 500, Gather: 100 * time.Microsecond}, 500},
 		{"h2 tls", Config{URL: secure, TLS: insecure, HTTP2: true, Connections: 2, Streams: 5, Messages: 500}, 500},
 		{"h2 large", Config{URL: plain, HTTP2: true, Connections: 2, Streams: 2, Messages: 20, Payloads: Text(900_000)}, 20},
 		{"h2 deflate", Config{URL: plain, HTTP2: true, Streams: 3, Compress: true, Takeover: true, Payloads: Documents(64, 1024), Messages: 300}, 300},

@@ -33,6 +33,7 @@ type poller struct {
 	more   []*link // to be read again: the buffer was full
 	back   []*link // more of the turn before
 	later  []*link // to be written again: they had enough of this turn
+	burst  int64   // when what is kicked leaves, with Config.Gather; 0: nothing is
 
 	tls    *tlsDials // nil in cleartext
 	plain  []byte    // of TLS
@@ -91,8 +92,7 @@ func (p *poller) run() {
 	events := make([]unix.EpollEvent, 512)
 	for {
 		now := p.e.run.now()
-		wake := p.e.step(now)
-		p.flush()
+		wake := p.gathered(now, p.e.step(now))
 		if p.e.phase == finished {
 			if p.tls != nil {
 				p.tls.end()
@@ -108,15 +108,15 @@ func (p *poller) run() {
 		for _, l := range p.back {
 			l.handle.(*fdConn).again = false
 			p.read(l)
-			p.flush()
+			p.soon()
 		}
 		for _, ev := range events[:n] {
 			if p.tls != nil && int(ev.Fd) == p.tls.wake {
 				p.dialled()
-				p.flush()
+				p.soon()
 			} else if l := p.byFD[ev.Fd]; l != nil {
 				p.event(l, ev.Events)
-				p.flush()
+				p.soon()
 			}
 		}
 	}
@@ -223,6 +223,32 @@ func (p *poller) receive(fd int, b []byte, flags int) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// soon writes what there is to write, unless it is to wait for more.
+func (p *poller) soon() {
+	if p.e.cfg.Gather == 0 {
+		p.flush()
+	}
+}
+
+// gathered writes what has waited for its time, and says when to come again.
+func (p *poller) gathered(now, wake int64) int64 {
+	gather := int64(p.e.cfg.Gather)
+	switch {
+	case gather == 0 || p.e.phase != running:
+		p.flush()
+	case len(p.kicked) == 0:
+	case p.burst == 0:
+		p.burst = now + gather
+		return min(wake, p.burst)
+	case now < p.burst:
+		return min(wake, p.burst)
+	default:
+		p.flush()
+		p.burst = 0
+	}
+	return wake
 }
 
 // flush writes what there is to write.
