@@ -130,10 +130,12 @@ func TestRunFails(t *testing.T) {
 	defer refuses.Close()
 	for _, portable := range []bool{false, true} {
 		for _, c := range []struct {
-			host string
-			want OpenError
-		}{{closed.Addr().String(), OpenError{Connect: true}}, {refuses.Listener.Addr().String(), OpenError{Status: 404}}, {silent.Addr().String(), OpenError{Timeout: true}}} {
-			_, err := Run(t.Context(), Config{URL: &url.URL{Scheme: "ws", Host: c.host}, Connections: 3, Timeout: 200 * time.Millisecond, Portable: portable})
+			host    string
+			timeout time.Duration
+			want    OpenError
+		}{{closed.Addr().String(), time.Minute, OpenError{Connect: true}}, {refuses.Listener.Addr().String(), time.Minute, OpenError{Status: 404}},
+			{silent.Addr().String(), 50 * time.Millisecond, OpenError{Timeout: true}}} {
+			_, err := Run(t.Context(), Config{URL: &url.URL{Scheme: "ws", Host: c.host}, Connections: 3, Timeout: c.timeout, Portable: portable})
 			oe, ok := errors.AsType[*OpenError](err)
 			if !ok || oe.Connect != c.want.Connect || oe.Status != c.want.Status || oe.Timeout != c.want.Timeout {
 				t.Errorf("portable %v: %+v, %v; want %+v", portable, oe, err, c.want)

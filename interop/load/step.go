@@ -169,7 +169,7 @@ func (e *engine) issueDue(now int64) int64 {
 		s.issued++
 		e.inflight++
 		if e.cfg.Mode == Broadcast {
-			e.inflight += int64(e.openCounted()) - 1
+			e.inflight += int64(e.openNow) - 1
 		}
 		s.link.ready(s)
 	}
