@@ -87,9 +87,12 @@ type benchProgress struct {
 const between = 5 * time.Second
 
 func (p *benchProgress) show(now load.Progress) {
-	rate := float64(now.Messages-p.last.Messages) / max(1e-3, (now.Elapsed-p.last.Elapsed).Seconds())
+	line := fmt.Sprintf("%s, %.0f s: %d of %d open", now.Phase, now.Elapsed.Seconds(), now.Open, now.Want)
+	if now.Messages > 0 {
+		rate := float64(now.Messages-p.last.Messages) / max(1e-3, (now.Elapsed-p.last.Elapsed).Seconds())
+		line += fmt.Sprintf(", %d messages, %.0f a second", now.Messages, rate)
+	}
 	p.last = now
-	line := fmt.Sprintf("%s %3.0f s: %d of %d open, %d messages, %.0f a second", now.Phase, now.Elapsed.Seconds(), now.Open, now.Want, now.Messages, rate)
 	if now.Errors > 0 {
 		line += fmt.Sprintf(", %d errors", now.Errors)
 	}

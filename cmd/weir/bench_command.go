@@ -33,8 +33,8 @@ what became of them, and the others go on.
                         with =no-takeover the server's answers have to be, too
   --pid PID             the server's CPU time and memory, if it runs on this machine (Linux)
 
-In cleartext on Linux one thread with an event loop of its own does all of it; --threads takes more of them. The result is a
-table on standard output, or JSON with --json; --html writes a page with plots. Progress goes to standard error.
+On Linux one thread with an event loop of its own does all of it; --threads takes more of them. The result is a table
+on standard output, or JSON with --json; --html writes a page with plots. Progress goes to standard error.
 
 Exit codes:
   0  measured, and within the limits
@@ -94,6 +94,7 @@ func benchCommand() *cobra.Command {
 	f.IntVarP(&c.load.Connections, "connections", "c", 10, "connections")
 	f.IntVarP(&c.load.Streams, "streams", "m", 1, "WebSockets on each connection, over HTTP/2")
 	f.IntVarP(&c.load.InFlight, "in-flight", "d", 0, "messages without an answer on each WebSocket (default 1; with --rate no bound)")
+	f.DurationVar(&c.load.Gather, "gather", 0, "let messages wait so long for others, and send them together (Linux)")
 	f.Float64Var(&c.load.Rate, "rate", 0, "messages a second, of all WebSockets together: an open loop (default: a closed loop)")
 	f.Int64VarP(&c.load.Messages, "messages", "n", 0, "end after so many messages")
 	f.DurationVarP(&c.load.Duration, "duration", "D", 0, "measure for so long (default 10s without -n)")
@@ -150,8 +151,8 @@ func (c *benchConfig) prepare(changed func(string) bool) error {
 		return errors.New("--pid, --messages, --duration: over 0")
 	case c.load.Connections < 1 || c.load.Streams < 1 || c.load.Loops < 1:
 		return errors.New("--connections, --streams, --threads: 1 or more")
-	case c.load.SlowReaders < 0 || c.load.Warmup < 0 || c.load.Window < 0 || c.load.Timeout <= 0:
-		return errors.New("--slow-readers, --warmup, --window: 0 or more; --timeout: over 0")
+	case c.load.SlowReaders < 0 || c.load.Warmup < 0 || c.load.Window < 0 || c.load.Gather < 0 || c.load.Timeout <= 0:
+		return errors.New("--slow-readers, --warmup, --window, --gather: 0 or more; --timeout: over 0")
 	}
 	if err := c.limits.check(changed, c.load.Pid); err != nil {
 		return err
@@ -170,7 +171,10 @@ func (c *benchConfig) prepare(changed func(string) bool) error {
 	if c.load.Header, err = benchHeader(c.headers); err != nil {
 		return err
 	}
-	return c.payloads()
+	if err := c.payloads(); err != nil {
+		return err
+	}
+	return c.load.Check()
 }
 
 // payloads makes the messages.

@@ -78,7 +78,11 @@ func (p *plot) tickY(y float64, label string) {
 
 func (p *plot) tickX(x float64, label string) {
 	px, _ := at(x, 0)
-	fmt.Fprintf(&p.b, `<text x="%.1f" y="%g" text-anchor="middle">%s</text>`, px, plotBottom+20, template.HTMLEscapeString(label))
+	anchor := "middle"
+	if x > 0.95 {
+		anchor = "end" // or it would be cut off
+	}
+	fmt.Fprintf(&p.b, `<text x="%.1f" y="%g" text-anchor="%s">%s</text>`, px, plotBottom+20, anchor, template.HTMLEscapeString(label))
 }
 
 // draw ends the plot. titles are what a reader who points at a dot is told.

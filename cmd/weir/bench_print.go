@@ -105,7 +105,7 @@ func (r *benchResult) rows() [][2]string {
 		row("latency", "%s", spans(&r.Latency))
 	}
 	if c.Rate > 0 {
-		row("of it here", "%s", spans(&r.Lag))
+		row("sent late by", "%s", spans(&r.Lag))
 	}
 	if c.Compress {
 		row("compressed", "an answer had %.0f octets of %d on average, a message sent %.0f", r.Answer, r.config.size, r.Request)

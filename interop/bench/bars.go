@@ -9,8 +9,8 @@ import (
 	"weir/interop/load"
 )
 
-// bars is a plot as SVG: for each case a bar a server, as long as its figure is to the case's largest but two; longer ones
-// are cut, and say so by their number.
+// bars is a plot as SVG: for each case a bar a server, as long as its figure is; one of over four times weir's is
+// cut, and marked.
 func bars(title string, results []*result) string {
 	const (
 		width, left, bar, gap, head = 860, 110, 15, 18, 26
@@ -32,10 +32,10 @@ func bars(title string, results []*result) string {
 			y += head
 			continue
 		}
-		scale := measured[max(0, len(measured)-3)].value
+		scale := measured[len(measured)-1].value
 		for _, v := range measured {
 			if v.server == "weir" {
-				scale = max(scale, v.value)
+				scale = min(scale, 4*v.value)
 			}
 		}
 		scale = max(scale, 1e-9)

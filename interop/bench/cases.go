@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"weir/interop/load"
 )
@@ -64,6 +65,8 @@ func allCases() []*benchCase {
 	add(echo("h1-idle-tls", "idle over TLS, 2000 connections", "h1tls", 2000, 1, 1, small, "weir", "gorilla", "gws", "minimal"), idle)
 
 	add(echo("h2-16", "16 octets, 1 in flight, 5 connections of 20", "h2", 5, 20, 1, small, h2...))
+	add(echo("h2-bursts", "16 octets, 1 in flight, 5 connections of 20, sent in bursts each 200 µs", "h2", 5, 20, 1, small, h2...),
+		func(c *benchCase) { c.load.Gather = 200 * time.Microsecond })
 	add(echo("h2-16x16", "16 octets, 16 in flight, 5 connections of 20", "h2", 5, 20, 16, small, h2...))
 	add(echo("h2-1k", "1 KiB, 1 in flight, 5 connections of 20", "h2", 5, 20, 1, kib, h2...))
 	add(echo("h2-64k", "64 KiB, 1 in flight, 4 connections of 4", "h2", 4, 4, 1, large, h2...))

@@ -3,7 +3,7 @@
 // machine bends least. Ratios hold in one run.
 //
 //	go run . -quick                               everything, once, in about three minutes
-//	go run . -write ../../docs/performance.md     the whole matrix, a quarter of an hour, into the page
+//	go run . -write ../../docs/performance.md     the whole matrix, about twelve minutes, into the page
 //	go run . -cases h1-16,h2 -servers weir,gws    some of it: beginnings of names of cases, names of servers
 //
 // It needs Linux. gcc, libwebsockets-dev and node with npm are used if they are there; what is not there is not measured.
@@ -38,7 +38,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "runs of each server, in turn")
 	flag.DurationVar(&o.time, "time", time.Second, "how long a run measures")
 	flag.DurationVar(&o.warm, "warm", 250*time.Millisecond, "how long it warms up before")
-	flag.IntVar(&o.sockets, "idle", 10_000, "WebSockets of the idle cases; fewer if the descriptors do not suffice")
+	flag.IntVar(&o.sockets, "idle", 0, "WebSockets of the idle cases; fewer if the descriptors do not suffice (default 10000; with -quick 1000)")
 	flag.BoolVar(&o.quick, "quick", false, "one round of short runs: whether everything works, and roughly what it costs")
 	flag.StringVar(&o.page, "write", "", "write tables and plots into this page, between its markers")
 	flag.DurationVar(&o.limit, "limit", 25*time.Minute, "give up after so long")
@@ -50,7 +50,13 @@ func main() {
 		return
 	}
 	if o.quick {
-		o.rounds, o.time, o.warm, o.sockets = 1, 250*time.Millisecond, 100*time.Millisecond, 500
+		o.rounds, o.time, o.warm = 1, 250*time.Millisecond, 100*time.Millisecond
+	}
+	if o.sockets == 0 {
+		o.sockets = 10_000
+		if o.quick {
+			o.sockets = 1000
+		}
 	}
 	o.cases, o.servers = words(*cases), words(*servers)
 	if *list {

@@ -3,6 +3,8 @@ package main
 import (
 	"math"
 	"slices"
+
+	"weir/interop/load"
 )
 
 // result is what the rounds of a case found, a list for each server.
@@ -78,13 +80,13 @@ func targets() []target {
 	add(0.75, "cpu", []string{"gorilla"}, "gorilla", "h1-broadcast")
 	add(1229, "memory", nil, "", "h1-idle")
 	add(0.5, "memory", []string{"gorilla"}, "gorilla", "h1-idle-tls")
-	add(0.10, "cpu", []string{"x/net"}, "x/net", "h2-16", "h2-16x16", "h2-1k")
-	add(0.25, "cpu", []string{"lws"}, "lws", "h2-16", "h2-16x16", "h2-1k")
+	add(0.10, "cpu", []string{"x/net"}, "x/net", "h2-16", "h2-bursts", "h2-16x16", "h2-1k")
+	add(0.25, "cpu", []string{"lws"}, "lws", "h2-16", "h2-bursts", "h2-16x16", "h2-1k")
 	add(0.45, "cpu", []string{"x/net"}, "x/net", "h2-64k", "h2-1m")
 	all = append(all, target{cases: []string{"h2-broadcast"}, what: "cpu", of: cpuOf, to: []string{"gorilla"}, toName: "gorilla over HTTP/1.1", other: "h1-broadcast", limit: 0.1})
 	add(1024, "memory", nil, "", "h2-idle")
 	for _, c := range allCases() {
-		if c.load.Mode == 0 {
+		if c.load.Mode == load.Echo && c.load.Gather == 0 {
 			peers := slices.DeleteFunc(slices.Clone(c.servers), func(s string) bool { return s == "weir" || slices.Contains(yardsticks, s) })
 			add(1, "p99", peers, "the best peer", c.name)
 		}

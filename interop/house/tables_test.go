@@ -172,8 +172,10 @@ var sockets = []string{
 	"interop/conform/target.go",
 	"interop/conform/wire/dial.go",
 	"interop/conform/wire/link.go",
+	"interop/load/dial.go",
 	"interop/load/shell_linux.go",
 	"interop/load/shell_net.go",
+	"interop/load/shell_tls_linux.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_proxy.go",

@@ -36,6 +36,7 @@ type Config struct {
 	Takeover bool // with Compress: let the server refer to earlier messages
 
 	InFlight    int           // messages without an answer on each WebSocket; 0: 1, and in an open loop without bound
+	Gather      time.Duration // how long messages wait for others before they leave together, as from a proxy that serves many; the event loop alone does it
 	Rate        float64       // messages a second, of all WebSockets together: an open loop; 0: a closed loop
 	Messages    int64         // to measure; 0: as many as Duration takes
 	Duration    time.Duration // with Messages 0; of Idle how long it holds; 0: 10 s
@@ -68,6 +69,12 @@ const (
 	// MaxSize is how long a message may be.
 	MaxSize = 64 << 20
 )
+
+// Check says what Run would refuse of c.
+func (c Config) Check() error {
+	_, err := c.defaults()
+	return err
+}
 
 // defaults fills in what is zero, and refuses what cannot be.
 func (c Config) defaults() (Config, error) {
@@ -107,7 +114,7 @@ func (c Config) defaults() (Config, error) {
 	sockets := c.Connections*c.Streams + c.SlowReaders
 	switch {
 	case c.Connections < 0 || c.Streams < 0 || c.SlowReaders < 0 || c.InFlight < 0 || c.Rate < 0 || c.Messages < 0 || c.Duration < 0 || c.Warmup < 0 ||
-		c.ConnectRate < 0 || c.Timeout < 0 || c.Window < 0 || c.Loops < 0 || c.Pid < 0:
+		c.ConnectRate < 0 || c.Timeout < 0 || c.Gather < 0 || c.Window < 0 || c.Loops < 0 || c.Pid < 0:
 		return c, errors.New("load: a number below 0")
 	case c.Streams > 1 && !c.HTTP2:
 		return c, errors.New("load: HTTP/1.1 has one WebSocket a connection")

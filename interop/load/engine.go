@@ -187,14 +187,11 @@ func (e *engine) speak(now int64) {
 	sp.budget--
 	e.budget--
 	sp.starts[i] = now
-	e.pending[i] = int64(e.openCounted())
+	e.pending[i] = int64(e.openNow)
 	sp.issued++
 	e.inflight += e.pending[i]
 	sp.link.ready(sp)
 }
-
-// openCounted is how many sockets that count are open.
-func (e *engine) openCounted() int { return e.openNow }
 
 // begin starts the load, at now.
 func (e *engine) begin(now int64) {

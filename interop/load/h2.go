@@ -88,9 +88,7 @@ type h2Stream struct {
 }
 
 func newH2(l *link) *h2Link {
-	h := &h2Link{l: l, window: defaultWindow, initial: defaultWindow, frameSize: 16384, limit: 1<<32 - 1}
-	h.in.pad = 0
-	return h
+	return &h2Link{l: l, window: defaultWindow, initial: defaultWindow, frameSize: 16384, limit: 1<<32 - 1}
 }
 
 // Write takes the encoder's output.

@@ -37,7 +37,6 @@ var (
 	errNoAnswer = errors.New("handshake: no answer in time")
 	errLate     = errors.New("no answer in time")
 	errLost     = errors.New("connection ended by the server without a close frame")
-	errCut      = errors.New("connection closed by the server after nothing")
 )
 
 func newLink(e *engine) *link {
@@ -92,7 +91,7 @@ func (l *link) linkDown(err error) {
 	l.state = linkIsDown
 	l.out = outbox{}
 	for _, s := range l.sockets {
-		if s.state == opening && l.e.phase == connecting && (errors.Is(err, errLost) || errors.Is(err, errCut)) {
+		if s.state == opening && l.e.phase == connecting && errors.Is(err, errLost) {
 			s.fail(errors.New("handshake: " + err.Error()))
 		} else {
 			s.fail(err)

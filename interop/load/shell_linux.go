@@ -1,6 +1,7 @@
 package load
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -12,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newShell gives what runs an engine until it is finished: an event loop in cleartext.
+// newShell gives what runs an engine until it is finished: an event loop.
 func newShell(e *engine) (func(), error) {
-	if e.cfg.secure() || e.cfg.Portable {
+	if e.cfg.Portable {
 		return newNetShell(e).run, nil
 	}
 	return newPoller(e)
@@ -32,6 +33,11 @@ type poller struct {
 	more   []*link // to be read again: the buffer was full
 	back   []*link // more of the turn before
 	later  []*link // to be written again: they had enough of this turn
+	burst  int64   // when what is kicked leaves, with Config.Gather; 0: nothing is
+
+	tls    *tlsDials // nil in cleartext
+	plain  []byte    // of TLS
+	record []byte
 }
 
 // fdConn is a link's connection.
@@ -40,6 +46,8 @@ type fdConn struct {
 	connected bool
 	blocked   bool // the socket took no more
 	again     bool // in more
+	tls       *tls.Conn
+	mem       *memConn // under it
 }
 
 const readSize = 256 << 10
@@ -61,6 +69,15 @@ func newPoller(e *engine) (func(), error) {
 	if p.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
+	if e.cfg.secure() {
+		if p.tls, err = newTLSDials(); err == nil {
+			err = unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, p.tls.wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(p.tls.wake)})
+		}
+		if err != nil {
+			return nil, os.NewSyscallError("eventfd", err)
+		}
+		p.plain = make([]byte, 64<<10)
+	}
 	e.shell = p
 	return p.run, nil
 }
@@ -75,9 +92,11 @@ func (p *poller) run() {
 	events := make([]unix.EpollEvent, 512)
 	for {
 		now := p.e.run.now()
-		wake := p.e.step(now)
-		p.flush()
+		wake := p.gathered(now, p.e.step(now))
 		if p.e.phase == finished {
+			if p.tls != nil {
+				p.tls.end()
+			}
 			return
 		}
 		n := p.wait(events, wake)
@@ -89,12 +108,15 @@ func (p *poller) run() {
 		for _, l := range p.back {
 			l.handle.(*fdConn).again = false
 			p.read(l)
-			p.flush()
+			p.soon()
 		}
 		for _, ev := range events[:n] {
-			if l := p.byFD[ev.Fd]; l != nil {
+			if p.tls != nil && int(ev.Fd) == p.tls.wake {
+				p.dialled()
+				p.soon()
+			} else if l := p.byFD[ev.Fd]; l != nil {
 				p.event(l, ev.Events)
-				p.flush()
+				p.soon()
 			}
 		}
 	}
@@ -120,141 +142,13 @@ func (p *poller) wait(events []unix.EpollEvent, wake int64) int {
 	return n
 }
 
-func (p *poller) event(l *link, what uint32) {
-	c := l.handle.(*fdConn)
-	if !c.connected {
-		code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-		if err == nil && code != 0 {
-			err = unix.Errno(code)
-		}
-		if err != nil {
-			l.linkDown(&connectError{fmt.Errorf("connect: %w", err)})
-			return
-		}
-		if what&unix.EPOLLOUT == 0 {
-			return
-		}
-		c.connected = true
-		l.linkUp(p.e.run.now())
-	}
-	if what&unix.EPOLLOUT != 0 && c.blocked {
-		c.blocked = false
-		p.kick(l)
-	}
-	if what&^uint32(unix.EPOLLOUT) != 0 && (!l.slow || !l.h1.up) {
-		p.read(l)
-	}
-}
-
-// read takes what has arrived, as much as the buffer holds.
-func (p *poller) read(l *link) {
-	c := l.handle.(*fdConn)
-	if c.fd < 0 {
-		return
-	}
-	buf, flags := p.buf, 0
-	if l.slow {
-		buf = buf[:1<<10]
-	} else if l.h1 != nil {
-		// The payload of an answer that nobody looks into is not even copied out of the kernel.
-		if n := l.skippable(); n >= 16<<10 {
-			buf, flags = buf[:min(int64(len(buf)), n)], unix.MSG_TRUNC
-		}
-	}
-	n, err := p.receive(c.fd, buf, flags)
-	switch {
-	case err == unix.EAGAIN:
-		return
-	case err != nil:
-		l.linkDown(fmt.Errorf("connection lost: %w", err))
-		return
-	case n == 0:
-		l.linkDown(errLost)
-		return
-	}
-	l.feed(buf[:n], p.e.run.now())
-	if n == len(buf) && c.fd >= 0 && !c.again && (!l.slow || !l.h1.up) {
-		c.again = true
-		p.more = append(p.more, l)
-	}
-}
-
-func (p *poller) receive(fd int, b []byte, flags int) (int, error) {
-	for {
-		var n int
-		var err error
-		if flags == 0 {
-			n, err = unix.Read(fd, b)
-		} else {
-			n, _, err = unix.Recvfrom(fd, b, flags)
-		}
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-// flush writes what there is to write.
-func (p *poller) flush() {
-	for i := 0; i < len(p.kicked); i++ { // it may grow
-		l := p.kicked[i]
-		l.kicked = false
-		p.write(l)
-	}
-	p.kicked = p.kicked[:0]
-}
-
-// maxTurns is how often a link is written before the others have their turn: one that floods would never end.
-const maxTurns = 16
-
-func (p *poller) write(l *link) {
-	c := l.handle.(*fdConn)
-	for turns := 0; c.connected && !c.blocked && c.fd >= 0; turns++ {
-		if turns == maxTurns {
-			p.later = append(p.later, l)
-			return
-		}
-		l.pump()
-		out := &l.out
-		if out.n == 0 {
-			return
-		}
-		var n int
-		var err error
-		if len(out.segs) == 1 {
-			n, err = unix.Write(c.fd, out.segs[0])
-		} else {
-			n, err = unix.Writev(c.fd, out.segs[:min(len(out.segs), 64)])
-		}
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			c.blocked = true
-		case err != nil:
-			p.lastWords(l, err)
-		case n > 0:
-			out.wrote(n)
-		}
-	}
-}
-
-// lastWords reads what the server said before it ended: a close frame is worth more than the error of a write.
-func (p *poller) lastWords(l *link, why error) {
-	c := l.handle.(*fdConn)
-	for l.state == linkIsUp && !l.slow {
-		n, err := p.receive(c.fd, p.buf, 0)
-		if n <= 0 || err != nil {
-			break
-		}
-		l.feed(p.buf[:n], p.e.run.now())
-	}
-	l.linkDown(fmt.Errorf("connection lost: %w", why))
-}
-
 func (p *poller) dial(l *link) {
 	c := &fdConn{fd: -1}
 	l.handle = c
+	if p.tls != nil {
+		p.tls.dial(l)
+		return
+	}
 	fd, err := unix.Socket(p.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
 		c.fd = fd
@@ -267,15 +161,20 @@ func (p *poller) dial(l *link) {
 		}
 	}
 	if err == nil {
-		for len(p.byFD) <= fd {
-			p.byFD = append(p.byFD, nil)
-		}
-		p.byFD[fd] = l
-		err = unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | edge, Fd: int32(fd)})
+		err = p.watch(l, fd)
 	}
 	if err != nil {
 		l.linkDown(&connectError{fmt.Errorf("connect: %w", err)})
 	}
+}
+
+// watch asks for the events of a descriptor.
+func (p *poller) watch(l *link, fd int) error {
+	for len(p.byFD) <= fd {
+		p.byFD = append(p.byFD, nil)
+	}
+	p.byFD[fd] = l
+	return unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | edge, Fd: int32(fd)})
 }
 
 // edge is EPOLLET, which unix has as a negative number.

@@ -2,9 +2,7 @@ package load
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -30,7 +28,7 @@ type netConn struct {
 }
 
 func newNetShell(e *engine) *netShell {
-	s := &netShell{e: e, wake: make(chan struct{}, 1), spare: make(chan struct{}, 32)}
+	s := &netShell{e: e, wake: make(chan struct{}, 1), spare: make(chan struct{}, handshakes)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	e.shell = s
 	return s
@@ -74,7 +72,7 @@ func (s *netShell) dial(l *link) {
 	l.handle = n
 	s.wg.Go(func() { // ends with the connection
 		s.spare <- struct{}{}
-		c, err := s.connect()
+		c, err := connect(s.ctx, s.e.cfg, func(c net.Conn) net.Conn { return c })
 		<-s.spare
 		s.mu.Lock()
 		if n.closed && c != nil {
@@ -93,40 +91,6 @@ func (s *netShell) dial(l *link) {
 		s.wg.Go(func() { s.writeLoop(l, n) }) // ends with the connection
 		s.readLoop(l, n)
 	})
-}
-
-// connect opens a connection, with TLS if the URL wants it.
-func (s *netShell) connect() (net.Conn, error) {
-	c := s.e.cfg
-	d := net.Dialer{Timeout: c.Timeout}
-	nc, err := d.DialContext(s.ctx, "tcp", c.address())
-	if err != nil || !c.secure() {
-		return nc, err
-	}
-	cfg := &tls.Config{}
-	if c.TLS != nil {
-		cfg = c.TLS.Clone()
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = c.URL.Hostname()
-	}
-	want := "http/1.1"
-	if c.HTTP2 {
-		want = "h2"
-	}
-	cfg.NextProtos = []string{want}
-	tc := tls.Client(nc, cfg)
-	ctx, cancel := context.WithTimeout(s.ctx, c.Timeout)
-	defer cancel()
-	if err := tc.HandshakeContext(ctx); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("TLS: %w", err)
-	}
-	if got := tc.ConnectionState().NegotiatedProtocol; c.HTTP2 && got != want {
-		nc.Close()
-		return nil, errors.New("TLS: the server does not speak HTTP/2 (ALPN)")
-	}
-	return tc, nil
 }
 
 func (s *netShell) readLoop(l *link, n *netConn) {

@@ -112,7 +112,9 @@ func (e *engine) stepRun(now int64) int64 {
 		}
 		if over {
 			e.issuing = false
-			e.measureTo = min(e.measureTo, max(now, e.measureFrom))
+			if e.cfg.Messages == 0 {
+				e.measureTo = min(e.measureTo, max(now, e.measureFrom))
+			}
 			e.deadline = now + int64(e.cfg.Timeout)
 		}
 	}
@@ -167,7 +169,7 @@ func (e *engine) issueDue(now int64) int64 {
 		s.issued++
 		e.inflight++
 		if e.cfg.Mode == Broadcast {
-			e.inflight += int64(e.openCounted()) - 1
+			e.inflight += int64(e.openNow) - 1
 		}
 		s.link.ready(s)
 	}
