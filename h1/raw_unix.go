@@ -35,6 +35,9 @@ func (t *tunnel) arm() {
 
 // tryWrite writes what the socket takes of b at once.
 func (t *tunnel) tryWrite(b []byte) (int, error) {
+	if t.sock != nil {
+		return t.sock.try(b)
+	}
 	t.out.b, t.out.n, t.out.err = b, 0, nil
 	err := t.raw.Write(t.out.call)
 	t.out.b = nil

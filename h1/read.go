@@ -38,13 +38,18 @@ func (t *tunnel) read() {
 			t.fail(err)
 		}
 	}
+	told = true
+	t.tellClosed()
+}
+
+// tellClosed is the end of the reader.
+func (t *tunnel) tellClosed() {
 	t.mu.Lock()
 	for t.telling > 0 {
 		t.wake.Wait()
 	}
 	err := t.err
 	t.mu.Unlock()
-	told = true
 	t.sink.Closed(err)
 }
 

@@ -11,14 +11,26 @@ import (
 )
 
 const (
-	inline = 64 << 10 // octets that one Send writes by itself where writing may block
-	piece  = 16 << 10 // octets of one Write there: a TLS record (RFC 8446, 5.1)
+	inline = 64 << 10 // octets of a buffer in which the slices of a Send are put together
+	piece  = 16 << 10 // octets of one Write where writing may block: a TLS record (RFC 8446, 5.1)
 	gulp   = 64 << 10 // octets of one Write to plain TCP
-	keep   = 64 << 10 // capacity of a queue worth keeping while it is in use
+	keep   = 64 << 10 // capacity of a queue worth keeping
 )
 
-// joined are buffers in which the slices of one Send are put together.
-var joined = sync.Pool{New: func() any { return new([inline]byte) }}
+var (
+	joined = sync.Pool{New: func() any { return new([inline]byte) }}
+	blocks = sync.Pool{New: func() any { return new(block) }}
+)
+
+// block is octets that wait for the writer.
+type block struct{ b []byte }
+
+func (k *block) free() {
+	if k != nil && cap(k.b) <= keep {
+		k.b = k.b[:0]
+		blocks.Put(k)
+	}
+}
 
 func (t *tunnel) Send(v [][]byte, fin bool) (int, error) {
 	t.mu.Lock()
@@ -48,24 +60,27 @@ func (t *tunnel) Send(v [][]byte, fin bool) (int, error) {
 	return t.queued, nil
 }
 
-// start becomes the writer for v, with mu held, which it gives up while it may block. What cannot leave is queued, and
-// a goroutine becomes the writer.
+// start becomes the writer for v, with mu held. What cannot leave at once is queued, and a goroutine becomes the writer.
 func (t *tunnel) start(v [][]byte) {
 	t.writing = true
 	size := 0
 	for _, b := range v {
 		size += len(b)
 	}
+	if !t.tries && (size > 0 || t.fin) && !t.known.fits(min(size, piece)) {
+		t.handOver(v, 0)
+		return
+	}
 	var done int
 	var err error
 	switch {
 	case size == 0:
-	case t.raw != nil:
+	case t.tries:
 		done, err = t.try(v)
 	default:
 		by := t.deadline(time.Now())
 		t.mu.Unlock()
-		done, err = t.writeFirst(v, by)
+		done, err = t.writeKnown(v, by)
 		t.mu.Lock()
 	}
 	switch {
@@ -76,12 +91,15 @@ func (t *tunnel) start(v [][]byte) {
 		t.fail(err)
 		t.mu.Lock()
 		t.writing = false
-	case done < size || len(t.queue) > 0:
+	case done < size || t.queue != nil:
 		late := t.queue // by others meanwhile, behind v
 		t.queue, t.queued = nil, 0
 		t.enqueue(v, done)
-		t.enqueue([][]byte{late}, 0)
-		go t.write() // ends when the queue is empty, or at a failed write
+		if late != nil {
+			t.enqueue([][]byte{late.b}, 0)
+			late.free()
+		}
+		t.handOver(nil, 0)
 	default:
 		t.finish()
 	}
@@ -114,22 +132,24 @@ func (t *tunnel) try(v [][]byte) (done int, err error) {
 	return done, nil
 }
 
-// writeFirst writes the front of v, as long as it may be in the goroutine of a Send.
-func (t *tunnel) writeFirst(v [][]byte, by time.Time) (done int, err error) {
+// writeKnown writes as much of v as the socket below TLS is known to have room for.
+func (t *tunnel) writeKnown(v [][]byte, by time.Time) (done int, err error) {
 	if err := t.c.SetWriteDeadline(by); err != nil {
 		return 0, err
 	}
-	var b []byte
-	if len(v) == 1 {
-		b = v[0][:min(len(v[0]), inline)]
-	} else {
+	b := v[0]
+	if len(v) > 1 {
 		buf := joined.Get().(*[inline]byte)
 		defer joined.Put(buf)
 		b = gather(buf, v)
 	}
 	for done < len(b) && err == nil {
+		c := b[done:min(len(b), done+piece)]
+		if !t.known.fits(len(c)) {
+			break
+		}
 		var n int
-		n, err = t.c.Write(b[done:min(len(b), done+piece)])
+		n, err = t.c.Write(c)
 		done += n
 	}
 	return done, err
@@ -146,10 +166,13 @@ func gather(buf *[inline]byte, v [][]byte) []byte {
 
 // enqueue copies v behind the queue, without its first skip octets.
 func (t *tunnel) enqueue(v [][]byte, skip int) {
+	if t.queue == nil {
+		t.queue = blocks.Get().(*block)
+	}
 	for _, b := range v {
 		n := min(skip, len(b))
 		skip -= n
-		t.queue = append(t.queue, b[n:]...)
+		t.queue.b = append(t.queue.b, b[n:]...)
 		t.queued += len(b) - n
 	}
 }
@@ -158,33 +181,32 @@ func (t *tunnel) enqueue(v [][]byte, skip int) {
 func (t *tunnel) write() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for !t.over && len(t.queue) > 0 {
+	for !t.over && t.queue != nil {
 		work := t.queue
-		t.queue, t.spare = t.spare[:0], nil
-		if err := t.drain(work); err != nil {
+		t.queue = nil
+		if err := t.drain(work.b); err != nil {
 			t.mu.Unlock()
 			t.fail(err)
 			t.mu.Lock()
 		}
-		if cap(work) <= keep {
-			t.spare = work
-		}
+		work.free()
 	}
 	if t.over {
 		t.writing = false
 		return
 	}
-	t.queue, t.spare = nil, nil
 	if t.raw != nil {
 		_ = t.c.SetWriteDeadline(time.Time{}) // the next attempt says what is wrong with the connection
 	}
+	t.known.forget()
 	t.finish()
+	t.wake.Broadcast()
 }
 
 // drain writes work, and tells Drained when the queue has fallen far enough. mu is held between writes.
 func (t *tunnel) drain(work []byte) error {
 	size := piece
-	if t.raw != nil {
+	if t.tries {
 		size = gulp
 	}
 	for len(work) > 0 && !t.over {
@@ -208,7 +230,7 @@ func (t *tunnel) drain(work []byte) error {
 			t.sink.Drained()
 			t.mu.Lock()
 			t.telling--
-			t.wake.Signal()
+			t.wake.Broadcast()
 		}
 	}
 	return nil
@@ -220,7 +242,7 @@ func (t *tunnel) writeSome(b []byte, by time.Time) (int, error) {
 		return 0, err
 	}
 	n, err := t.c.Write(b)
-	if n > 0 && t.raw != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n > 0 && t.tries && errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, nil
 	}
 	return n, err

@@ -1,9 +1,11 @@
 package h1
 
 import (
+	"io"
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"weir/stream"
 )
@@ -14,18 +16,19 @@ import (
 // everything but Drained; it ends by telling Closed. The writer is whoever set writing: a Send, for its own octets,
 // or a goroutine that works off the queue. While nobody is the writer, the queue is empty.
 type tunnel struct {
-	c    net.Conn
-	raw  syscall.RawConn // nil: not a plain TCP connection, which Send may write to without blocking
-	info stream.Info
+	c     conn
+	sock  *sock           // c, if the poller watches it: then the reader is a worker of the poller's
+	raw   syscall.RawConn // of another plain TCP connection
+	tries bool            // plain TCP, to which Send may write without blocking
+	info  stream.Info
 
 	mu     sync.Mutex
-	wake   sync.Cond // what the reader waits for changed
+	wake   sync.Cond // what the reader, or a Send, waits for changed
 	sink   stream.Sink
 	limits stream.Limits
 
 	head    []byte // the answer, until the first Send
-	queue   []byte // what waits for the writer
-	spare   []byte // the queue before, for its capacity
+	queue   *block // what waits for the writer; nil: nothing
 	queued  int    // octets in queue, and those a goroutine took from it and has not written
 	above   bool   // queued was over Low and Drained has not been told since
 	telling int    // calls of Drained that have not returned
@@ -44,12 +47,27 @@ type tunnel struct {
 
 	in  attempt // the reader's
 	out attempt // guarded by mu
+
+	run   func()   // write, made once, so that starting it allocates nothing
+	known room     // the writer's
+	wait  patience // guarded by mu
+}
+
+// conn is what the tunnel needs of a net.Conn.
+type conn interface {
+	io.ReadWriteCloser
+	SetWriteDeadline(time.Time) error
 }
 
 func newTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
 	t := &tunnel{c: c, info: info, head: head, first: first, limits: stream.Limits{}.WithDefaults()}
 	t.wake.L = &t.mu
-	t.arm()
+	t.run = t.write
+	if !t.adopt(c) {
+		t.arm()
+		t.findRoom()
+	}
+	t.tries = t.sock != nil || t.raw != nil
 	return t
 }
 
@@ -63,7 +81,11 @@ func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
 	}
 	t.sink, t.limits = s, l.WithDefaults()
 	t.above = t.queued > t.limits.Low
-	go t.read() // ends when the stream is over, with Closed
+	if t.sock == nil {
+		go t.read() // ends when the stream is over, with Closed
+		return
+	}
+	t.begin()
 }
 
 func (t *tunnel) Release(n int) {
@@ -76,7 +98,7 @@ func (t *tunnel) Release(n int) {
 		panic("h1: BUG: released more than was received")
 	}
 	t.unreleased -= n
-	t.wake.Signal()
+	t.stir()
 }
 
 func (t *tunnel) Reset(c stream.Code) {
@@ -93,16 +115,19 @@ func (t *tunnel) Reset(c stream.Code) {
 	}
 	t.quiet = true
 	t.gone = &stream.ResetError{Code: c}
-	t.wake.Signal()
+	t.stir()
 	switch {
 	case t.writing: // who is the writer sees to it
 		t.mu.Unlock()
-	case t.head != nil:
-		t.enqueue([][]byte{t.head}, 0)
-		t.head = nil
+	case t.head != nil || !t.tries: // TLS has words of its own when it closes
+		var v [][]byte
+		if t.head != nil {
+			v = [][]byte{t.head}
+			t.head = nil
+		}
 		t.writing = true
+		t.handOver(v, 0)
 		t.mu.Unlock()
-		go t.write() // ends when the queue is empty, or at a failed write
 	default:
 		t.end(t.quietly())
 		t.mu.Unlock()
@@ -121,13 +146,13 @@ func (t *tunnel) quietly() error {
 // end says that the stream is over, with mu held. Whoever calls it closes the connection, without mu.
 func (t *tunnel) end(err error) {
 	t.over, t.err = true, err
-	t.head, t.queue, t.spare, t.queued = nil, nil, nil, 0
+	t.head, t.queue, t.queued = nil, nil, 0
 	if reset, ok := err.(*stream.ResetError); ok {
 		t.gone = reset
 	} else {
 		t.gone = stream.ErrClosed
 	}
-	t.wake.Signal()
+	t.stir()
 }
 
 // fail ends the stream with the connection's error, unless it is over.
@@ -148,7 +173,7 @@ func (t *tunnel) fail(err error) {
 // cut closes the connection by a TCP reset, where it can. The innermost connection goes first: a TLS connection would
 // write to the peer before it closes.
 func (t *tunnel) cut() {
-	inner := t.c
+	inner := io.Closer(t.c)
 	for {
 		n, ok := inner.(interface{ NetConn() net.Conn })
 		if !ok {
@@ -160,7 +185,7 @@ func (t *tunnel) cut() {
 		_ = l.SetLinger(0) // of a dead connection: closing it is all that is left
 	}
 	inner.Close()
-	if inner != t.c {
+	if inner != io.Closer(t.c) {
 		t.c.Close()
 	}
 }

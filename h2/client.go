@@ -55,7 +55,7 @@ func NewClient(nc net.Conn, cfg *ClientConfig) *Client {
 		c.remote = a.String()
 	}
 	c.core = newCore(cfg.core(cl.cfg), true, cl.cfg.tracer(), time.Now())
-	c.flusher, c.notifier = c.flushOn, c.notify
+	c.shell()
 	cl.c = c
 	go cl.run() // ends with the connection
 	return cl

@@ -45,6 +45,11 @@ type conn struct {
 	armed    time.Time // when timer fires
 	flusher  func()    // method values, so that go statements do not allocate
 	notifier func()
+	crew     crew
+	vectored bool      // nc takes many pieces in one write
+	wrote    sync.Cond // on mu: nobody writes any more, for those who wait in large
+	iov      [][]byte
+	left     net.Buffers
 
 	running int         // handlers
 	waiting []*exchange // requests whose handler has not been started
@@ -63,8 +68,15 @@ func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler,
 		c.remote = a.String()
 	}
 	c.core = newCore(s.cfg.core(), state == nil, s.cfg.tracer(), time.Now())
-	c.flusher, c.notifier = c.flushOn, c.notify
+	c.shell()
 	return c
+}
+
+func (c *conn) shell() {
+	c.flusher, c.notifier = c.flushOn, c.notify
+	c.wrote.L = &c.mu
+	_, c.vectored = c.nc.(*net.TCPConn)
+	c.crew.c, c.crew.work = c, c.crew.turns
 }
 
 // serve reads until the connection has ended. It runs on the goroutine of net/http's hook.
@@ -84,18 +96,15 @@ func (c *conn) serve() {
 
 // read brings what arrives to the core, until the connection has ended.
 func (c *conn) read() {
-	buf := make([]byte, 4096)
+	var in source
+	in.open(c.nc)
 	for {
-		n, err := c.nc.Read(buf)
-		if !c.arrived(buf[:n], err) {
+		b, err := in.read()
+		if !c.arrived(b, err) {
 			break
 		}
-		if n == len(buf) && n < 32<<10 {
-			buf = make([]byte, 32<<10)
-		} else if n < 2048 && len(buf) > 4096 {
-			buf = make([]byte, 4096)
-		}
 	}
+	in.release()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer != nil {
@@ -123,7 +132,16 @@ func (c *conn) arrived(b []byte, err error) (more bool) {
 		}
 		c.core.lost(err)
 	}
-	c.after(false)
+	c.events()
+	switch {
+	case err != nil || c.core.over():
+		c.after(false)
+	case !c.flushing && c.core.pending():
+		c.crew.writes()
+		fallthrough
+	default:
+		c.arm()
+	}
 	return err == nil
 }
 
@@ -141,16 +159,27 @@ func (c *conn) crashed(more *bool) {
 }
 
 // after is what everybody does who did something to the core: tell what came of it, see to the output and the timer.
-// mu is held; it is let go while the caller writes, which happens only if inline, and for one write at most.
+// mu is held; it is let go while the caller writes, which happens only if inline, and for one write at most. While the reader is
+// inside a sink it is the one that sees to it, when it has done with what it read.
 func (c *conn) after(inline bool) {
 	c.events()
-	if !c.flushing && (c.core.pending() || c.core.over() && !c.hungUp) {
+	if !c.flushing && !c.inSink && (c.core.pending() || c.core.over() && !c.hungUp) {
 		c.flushing = true
-		if inline && !c.inSink {
+		if inline {
 			c.flush(false)
 		} else {
 			go c.flusher() // ends when there is nothing to write
 		}
+	}
+	c.arm()
+}
+
+// afterTurns is after for a crew's hand: it is not the reader, whatever the reader is about.
+func (c *conn) afterTurns() {
+	c.events()
+	if !c.flushing && (c.core.pending() || c.core.over() && !c.hungUp) {
+		c.flushing = true
+		c.flush(false)
 	}
 	c.arm()
 }

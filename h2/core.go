@@ -46,8 +46,9 @@ type core struct {
 	gone    goneRing
 
 	// Out.
-	out     []byte // frames to write, in wire order
-	control int    // octets of out that are answers the peer provoked
+	out     []byte  // frames to write, in wire order
+	lent    []piece // octets that belong into out, and stay where they are
+	control int     // octets of out that are answers the peer provoked
 	window  flow.Window
 	ready   ring // streams with something that can leave
 	blocked ring // streams that wait for the connection's window alone

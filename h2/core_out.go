@@ -87,11 +87,13 @@ func (c *core) frameSize() int { return min(c.peer.maxFrame, 16384) }
 
 // writeData writes one DATA frame within both windows.
 func (c *core) writeData(s *coreStream, p []byte, fin bool) {
-	c.writeDataHead(s, len(p), fin)
+	c.need(9 + len(p))
+	c.writeDataHead(s, len(p), fin, len(p) >= s.queued())
 	c.out = append(c.out, p...)
 }
 
-func (c *core) writeDataHead(s *coreStream, n int, fin bool) {
+// writeDataHead writes the header of a DATA frame; whole: there is no more to send behind it.
+func (c *core) writeDataHead(s *coreStream, n int, fin, whole bool) {
 	var flags http2.Flags
 	if fin {
 		flags = http2.FlagDataEndStream
@@ -102,7 +104,7 @@ func (c *core) writeDataHead(s *coreStream, n int, fin bool) {
 	s.window.Spend(n)
 	c.window.Spend(n)
 	c.countOut(http2.FrameHeader{Length: uint32(n), Type: http2.FrameData, Flags: flags, StreamID: s.id}, nil)
-	c.earnData(n, n >= s.queued())
+	c.earnData(n, whole)
 }
 
 // writeBlock writes HEADERS and the CONTINUATIONs it needs.
@@ -238,7 +240,7 @@ func (c *core) send(s *coreStream, v [][]byte, fin bool) (queued int, err error)
 	}
 	s.held = false
 	s.fin = fin
-	if c.ready.first == nil && s.queued() == 0 && c.direct(s, v) {
+	if c.ready.first == nil && s.queued() == 0 && !s.lending && c.direct(s, v) {
 		return 0, nil
 	}
 	for _, p := range v {
@@ -263,7 +265,8 @@ func (c *core) direct(s *coreStream, v [][]byte) bool {
 	}
 	s.heads = nil
 	if n > 0 || s.fin {
-		c.writeDataHead(s, n, s.fin)
+		c.need(9 + n)
+		c.writeDataHead(s, n, s.fin, true)
 		for _, p := range v {
 			c.out = append(c.out, p...)
 		}

@@ -8,20 +8,21 @@ import (
 
 // sendQueue is what a stream still has to send: field blocks, then octets, then trailers or END_STREAM.
 type sendQueue struct {
-	window flow.Window // what we may send
-	heads  []block     // field blocks ahead of the octets: an answer, informational ones before it
-	buf    []byte      // octets; those before off have left
-	off    int
-	tail   []hpack.HeaderField // trailers
-	fin    bool                // END_STREAM comes behind all of it
-	sent   bool                // END_STREAM was written
-	held   bool                // nothing leaves until the first send: an answer travels with the first octets
-	quiet  bool                // RST_STREAM(NO_ERROR) after END_STREAM, see finish
-	cut    Code                // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
-	hushed bool                // RST_STREAM(NO_ERROR) behind all of it, see hush
-	open   bool                // with hushed: nobody asked for END_STREAM
-	low    int                 // the mark for evDrained
-	above  bool                // the queue was over the mark
+	window  flow.Window // what we may send
+	heads   []block     // field blocks ahead of the octets: an answer, informational ones before it
+	buf     []byte      // octets; those before off have left
+	off     int
+	tail    []hpack.HeaderField // trailers
+	fin     bool                // END_STREAM comes behind all of it
+	sent    bool                // END_STREAM was written
+	held    bool                // nothing leaves until the first send: an answer travels with the first octets
+	quiet   bool                // RST_STREAM(NO_ERROR) after END_STREAM, see finish
+	cut     Code                // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
+	hushed  bool                // RST_STREAM(NO_ERROR) behind all of it, see hush
+	open    bool                // with hushed: nobody asked for END_STREAM
+	lending bool                // somebody writes octets that come before buf, see lend
+	low     int                 // the mark for evDrained
+	above   bool                // the queue was over the mark
 	link
 }
 
@@ -34,7 +35,7 @@ func (q *sendQueue) queued() int { return len(q.buf) - q.off }
 
 // pending: something was said that has not been written.
 func (q *sendQueue) pending() bool {
-	return len(q.heads) > 0 || q.queued() > 0 || q.fin && !q.sent
+	return len(q.heads) > 0 || q.queued() > 0 || q.lending || q.fin && !q.sent
 }
 
 // link is a stream's place in a ring.
@@ -76,7 +77,7 @@ func (c *core) schedule(s *coreStream) {
 	var to *ring
 	stalled := false
 	switch {
-	case s.held || s.state == stateClosed:
+	case s.held || s.lending || s.state == stateClosed:
 	case len(s.heads) > 0:
 		to = &c.ready
 	case s.queued() > 0:

@@ -20,6 +20,7 @@ func (c *conn) flush(own bool) {
 		if !whole { // a panic: the next one writes
 			c.flushing = false
 		}
+		c.wrote.Broadcast()
 	}()
 	for n := 0; c.core.pending(); n++ {
 		if n > 0 && !own {
@@ -27,25 +28,9 @@ func (c *conn) flush(own bool) {
 			go c.flusher() // ends when there is nothing to write
 			return
 		}
-		out := c.core.swap(c.spare, time.Now())
-		c.spare = nil
-		c.events()
-		if len(out) > 0 {
-			c.mu.Unlock()
-			err := c.write(out)
-			c.mu.Lock()
-			if err != nil {
-				c.lose(err)
-			}
-		}
-		c.spare = out[:0]
+		c.put()
 	}
-	if cap(c.spare) > 16<<10 { // an idle connection keeps small buffers only
-		c.spare = nil
-	}
-	if len(c.core.out) == 0 && cap(c.core.out) > 16<<10 {
-		c.core.out = nil
-	}
+	c.rest()
 	if c.core.over() && !c.hungUp {
 		c.hungUp = true
 		c.mu.Unlock()
@@ -58,14 +43,15 @@ func (c *conn) flush(own bool) {
 	}
 }
 
-func (c *conn) write(b []byte) error {
-	if d := c.cfg.WriteTimeout; d > 0 {
-		if err := c.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
-			return err
-		}
+// rest lets an idle connection keep small buffers only.
+func (c *conn) rest() {
+	if cap(c.spare) > outKeep {
+		c.spare = nil
 	}
-	_, err := c.nc.Write(b)
-	return err
+	if len(c.core.out) == 0 && cap(c.core.out) > outKeep {
+		freeOut(c.core.out)
+		c.core.out = nil
+	}
 }
 
 // hangUp ends our side of the socket; the reader drains what still arrives, for a short while.

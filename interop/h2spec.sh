@@ -2,6 +2,8 @@
 # h2spec.sh [MIN_CLEARTEXT [MIN_TLS]]: runs h2spec, strict cases too, against `weir serve`, in cleartext and over TLS, and prints both scores.
 # It fails when the server crashed, or when fewer cases passed than asked for.
 #
+# h2spec.sh --junit FOLDER […]: the same, and what each case found is in FOLDER/h2c.xml and FOLDER/h2.xml, for `weir conform --h2spec`.
+#
 # h2spec.sh --compare: the same, then net/http's own HTTP/2 beside it, by the Go of this module and by one newer; the table
 # in docs/conformance.md is written anew.
 #
@@ -10,10 +12,17 @@
 set -euo pipefail
 
 compare=
-if [ "${1:-}" = --compare ]; then
+junit=
+case "${1:-}" in
+--compare)
 	compare=1
 	shift
-fi
+	;;
+--junit)
+	junit=$(cd "$2" && pwd)
+	shift 2
+	;;
+esac
 min_cleartext=${1:-145}
 min_tls=${2:-146}
 second_go=go1.27.4
@@ -83,8 +92,8 @@ score() {
 
 (cd "$root" && go build -o "$work/weir" ./cmd/weir)
 start "$work/weir" serve --listen 127.0.0.1:0 --tls-listen 127.0.0.1:0
-score "weir, cleartext" "$min_cleartext" -p "$(port http)"
-score "weir, TLS" "$min_tls" -t -k -p "$(port https)"
+score "weir, cleartext" "$min_cleartext" -p "$(port http)" ${junit:+-j "$junit/h2c.xml"}
+score "weir, TLS" "$min_tls" -t -k -p "$(port https)" ${junit:+-j "$junit/h2.xml"}
 
 kill -TERM "$server"
 code=0

@@ -7,7 +7,8 @@ import "sync"
 // so that no wake-up is lost.
 //
 // To put something in: box := m.Lock(); change box; if m.Unlock() { start a runner }.
-// A runner calls Take until it returns false, and then is no longer the runner.
+// A runner calls Take until it returns false, and then is no longer the runner; or one that works in turns calls Take and
+// then Rest.
 type Mailbox[T any] struct {
 	mu      sync.Mutex
 	box     T
@@ -45,16 +46,26 @@ func (m *Mailbox[T]) Claim() bool {
 	return true
 }
 
+// Rest ends one turn of a runner that may come again. False: nothing waits, and the caller is no longer the runner.
+func (m *Mailbox[T]) Rest() (again bool) {
+	m.mu.Lock()
+	again = m.full
+	m.running = again
+	m.mu.Unlock()
+	return again
+}
+
 // Take swaps what waits with into, which should be empty (its capacity is reused). False: nothing waits, and the
 // caller is no longer the runner.
 func (m *Mailbox[T]) Take(into *T) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if !m.full {
 		m.running = false
+		m.mu.Unlock()
 		return false
 	}
 	m.full = false
 	m.box, *into = *into, m.box
+	m.mu.Unlock()
 	return true
 }

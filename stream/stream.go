@@ -16,7 +16,7 @@ type Stream interface {
 
 	// Send queues the octets of v, in order, and with fin ends our side behind them: END_STREAM, or a TCP half-close.
 	// v and its slices are lent until Send returns: what cannot leave at once is copied. Send never waits for a window.
-	// On TLS or a wrapped connection it may block in Write, at most for Limits.WriteTimeout.
+	// Where a Write may block, on TLS or a wrapped connection, it waits for a moment (2 ms) to see the octets off.
 	// queued is the number of octets that still wait in the transport for the peer, after this call; Send(nil, false)
 	// asks for it, and makes an answer that still waits for its first octets (a 101, a 200) leave by itself.
 	// After fin, a reset or the end of the stream, err is ErrClosed or the *ResetError.

@@ -114,6 +114,7 @@ func TestQueuedBehindWindow(t *testing.T) {
 		c.withhold()
 		big := strings.Repeat("x", 900_000)
 		a.session().Post(websocket.Commands{websocket.Binary(big), websocket.Close(4000, "end")})
+		settle()
 		h.wantReason(a, "stop")
 		time.Sleep(4 * time.Second)
 		c.allow()

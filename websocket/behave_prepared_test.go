@@ -152,7 +152,7 @@ func TestTrace(t *testing.T) {
 		c.withhold()
 		big := strings.Repeat("x", 900_000)
 		a.session().Post(websocket.Commands{websocket.Binary(big)})
-		synctest.Wait()
+		settle()
 		if len(queue) != 1 || queue[0] == 0 {
 			h.Fatalf("queue %v", queue)
 		}

@@ -13,8 +13,8 @@ type scratch struct {
 // buffer is octets that wait in a mailbox.
 type buffer struct{ b []byte }
 
-// keepOctets is the largest buffer that goes back into a pool.
-const keepOctets = 256 << 10
+// keepOctets is the largest buffer that goes back into a pool: one message of the default MaxFrameSize fits.
+const keepOctets = 1<<20 + 64<<10
 
 // keepCommands is the longest list that goes back into a pool.
 const keepCommands = 1024
@@ -83,4 +83,45 @@ func (b *buffer) free() {
 	}
 	b.b = b.b[:0]
 	buffers.Put(b)
+}
+
+// room is the octets of one message that comes in pieces.
+type room struct {
+	b     []byte
+	class int // of the pool it came from, -1: of none
+}
+
+// rooms are the sizes of room, and messageRooms their pools.
+var rooms = [...]int{1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}
+
+var messageRooms [len(rooms)]sync.Pool
+
+// takeRoom gives room for need octets, which have arrived, of announced ones in all, as far as that is known. It is at most
+// twice as much, and from 4 KiB on four times, so that a large message is not moved often. most is the largest message, 0: any.
+func takeRoom(need int, announced, most int64) *room {
+	class := 0
+	for class < len(rooms) && rooms[class] < need {
+		class++
+	}
+	if class == len(rooms) {
+		n := int64(2 * need)
+		if most >= int64(need) {
+			n = min(n, most)
+		}
+		return &room{b: make([]byte, 0, n), class: -1}
+	}
+	for need >= 4<<10 && class+1 < len(rooms) && rooms[class+1] <= 4*need && int64(rooms[class]) < announced {
+		class++
+	}
+	if r, ok := messageRooms[class].Get().(*room); ok {
+		return r
+	}
+	return &room{b: make([]byte, 0, rooms[class]), class: class}
+}
+
+// free gives a room back; r may be nil. Nobody may look at its octets any more.
+func (r *room) free() {
+	if r != nil && r.class >= 0 {
+		messageRooms[r.class].Put(r)
+	}
 }

@@ -44,11 +44,24 @@ func (s *Session) call(c call) {
 	s.turn.Lock()
 	s.calling = false
 	ended := s.m.ended
-	s.m.apply(cmds, time.Now())
+	s.m.apply(cmds, s.after(cmds))
+	if s.m.out.lent != nil {
+		s.flush()
+	}
 	if r := s.m.reason; !ended && r.Kind == upgrade.Crash {
 		s.logger().Error("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
 	}
 	s.sc.keep(cmds)
+}
+
+// after is when a callback has returned, to the turn's beginning where none of its commands starts a timer.
+func (s *Session) after(cmds Commands) time.Time {
+	for i := range cmds {
+		if cmds[i].kind == cmdSetOptions {
+			return time.Now()
+		}
+	}
+	return s.now
 }
 
 // invoke calls out. If the callback panics, that is noted and nothing is returned. If it calls Goexit, this goroutine
@@ -99,7 +112,7 @@ func (s *Session) crashed(k callKind, v any) {
 // afterGoexit goes on with the turn whose goroutine a callback ended, with its stack for the log.
 func (s *Session) afterGoexit(k callKind, stack string) {
 	s.turn.Lock()
-	s.calling = false
+	s.calling, s.handing = false, false
 	s.logger().Error("websocket: callback called runtime.Goexit", "callback", k.String(), "stack", stack)
 	s.m.crash(upgrade.ClassExit, nil)
 	if s.gone {

@@ -3,14 +3,15 @@ package websocket_test
 import (
 	"bytes"
 	"net/http"
+	"strings"
 	"testing"
 
 	"weir/websocket"
 )
 
-// Over HTTP/2, two Conns that send each other much more than all windows hold, and read: neither waits for the other for ever.
+// Two Conns that send each other much more than all windows hold, and read: neither waits for the other for ever.
 func TestConnBothSendMuch(t *testing.T) {
-	each(t, overHTTP2, func(h *house) {
+	each(t, overHTTP, func(h *house) {
 		accepted := make(chan *websocket.Conn, 1)
 		h.mux.HandleFunc("/duplex", func(w http.ResponseWriter, r *http.Request) {
 			c, err := websocket.Accept(w, r, nil)
@@ -52,5 +53,25 @@ func TestConnBothSendMuch(t *testing.T) {
 		if err := c.Close(1000, ""); err != nil {
 			h.Error(err)
 		}
+	})
+}
+
+// A session whose peer does not read takes what the peer sends, as long as no more than SendHigh is queued: messages, pings
+// and the close frame.
+func TestNotReadStillHeard(t *testing.T) {
+	each(t, overHTTP, func(h *house) {
+		a := new(actor)
+		c := h.open(a, &websocket.Options{SendHigh: 1 << 20, SendTimeout: -1})
+		c.withhold()
+		a.session().Post(websocket.Commands{websocket.Binary(strings.Repeat("x", 500_000))})
+		settle()
+		c.send(text("hello"), ping("p"))
+		settle()
+		if got, want := a.told(), "init; info; text hello; ping p"; got != want {
+			h.Errorf("told %q, want %q", got, want)
+		}
+		c.send(closing(1000, ""))
+		settle()
+		h.wantReason(a, "remote")
 	})
 }

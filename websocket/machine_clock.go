@@ -28,7 +28,7 @@ func (m *machine) sent(queued int, now time.Time) {
 	_, fin := m.output()
 	k := &m.clock
 	gone := k.total - int64(k.unsent)
-	k.total += int64(len(m.out.b))
+	k.total += int64(m.out.octets())
 	if k.unsent == 0 || k.total-int64(queued) > gone {
 		k.progress = now
 	}

@@ -112,7 +112,7 @@ func (m *machine) prepared(p *Prepared) {
 		return
 	}
 	if !d.wants(p.op, len(p.payload)) {
-		m.out.b = append(m.out.b, p.plain...)
+		m.out.payload(p.plain)
 		m.tellFrame(true, wsframe.Header{Fin: true, Op: p.op, Length: int64(len(p.payload))})
 		return
 	}

@@ -16,11 +16,12 @@ type input struct {
 	consumed int    // octets looked at since the last takeConsumed
 
 	ctl    []byte // payload of an unfinished control frame
-	msg    []byte // payload of an unfinished message
-	pieces bool   // a message is given in pieces, as it arrives (Conn)
-	piece  piece  // what the last one was
-	size   int    // octets of the message so far, in pieces
-	given  bool   // msg was handed to the handler by the last next
+	msg    []byte // payload of an unfinished message, in room
+	room   *room
+	pieces bool  // a message is given in pieces, as it arrives (Conn)
+	piece  piece // what the last one was
+	size   int   // octets of the message so far, in pieces
+	given  bool  // msg was handed to the handler by the last next
 	utf8   wsframe.UTF8
 }
 
@@ -53,23 +54,29 @@ func (in *input) hold() {
 	in.rest = in.held
 }
 
-// gather appends p to the unfinished message. Its room doubles as octets arrive, up to the largest message there may
-// be: where that is MaxFrameSize, growing never needs more than twice as much at once (BEHAVIOUR 6).
+// gather appends p to the unfinished message. Its room grows with what arrives, never with what was announced
+// (BEHAVIOUR 5).
 func (in *input) gather(p []byte) {
-	need, most := len(in.msg)+len(p), in.rd.MaxFrameSize
-	if need > cap(in.msg) && most > 0 && int64(need) <= most {
-		grown := make([]byte, len(in.msg), min(int64(2*need), most))
-		copy(grown, in.msg)
-		in.msg = grown
+	if need := len(in.msg) + len(p); need > cap(in.msg) {
+		r := takeRoom(need, int64(need)+in.rd.Left(), in.rd.MaxFrameSize)
+		r.b = append(r.b[:0], in.msg...)
+		in.room.free()
+		in.room, in.msg = r, r.b
 	}
 	in.msg = append(in.msg, p...)
+}
+
+// dropMessage lets go of the unfinished message, or of the one that was handed to the handler.
+func (in *input) dropMessage() {
+	in.room.free()
+	in.room, in.msg, in.given = nil, nil, false
 }
 
 // settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.
 func (m *machine) settle() {
 	in := &m.input
 	if in.given || len(in.msg) == 0 {
-		in.msg, in.given = nil, false
+		in.dropMessage()
 	}
 	if len(in.ctl) == 0 {
 		in.ctl = nil
@@ -83,7 +90,32 @@ func (m *machine) settle() {
 
 func (in *input) drop() {
 	in.consumed += len(in.rest)
-	in.rest, in.held, in.ctl, in.msg = nil, nil, nil, nil
+	in.rest, in.held, in.ctl = nil, nil, nil
+	if in.given {
+		in.room = nil // a handler may have it still: it goes with the handler
+	}
+	in.dropMessage()
+}
+
+// swallows says that b is nothing but a part of one data message, and leaves it unfinished: to feed b and ask for the next
+// frame is to gather octets, or to find them wrong. n is how much of b that is true of, to its last octet but one where b has the
+// end of a frame.
+func (m *machine) swallows(b []byte) (n int) {
+	in := &m.input
+	if !m.active || m.ended || len(in.rest) > 0 || in.fin || in.pieces {
+		return 0
+	}
+	left := in.rd.Left()
+	switch {
+	case in.rd.Idle(): // a message that is whole in b is best taken as it stands
+		if h, k := wsframe.ParseHeader(b); k > 0 && !h.Op.IsControl() && h.Length > int64(len(b)-k) {
+			return len(b)
+		}
+		return 0
+	case !in.rd.InMessage() || left <= 1 || in.rd.InControl():
+		return 0
+	}
+	return int(min(int64(len(b)), left-1))
 }
 
 // takeConsumed gives the octets that may be released: none while inactive, so that the peer gets no credit.

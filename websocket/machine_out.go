@@ -8,6 +8,32 @@ type output struct {
 	key  func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
 	kind wsframe.Opcode // of the message being sent in fragments
 	size int            // octets of it so far
+	lend bool           // large payloads stay where they are; whoever applies commands sends them at once
+	lent []byte         // one that does: it belongs behind the first at of b
+	at   int
+}
+
+// lendFrom is the least payload that is not copied into the output.
+const lendFrom = 32 << 10
+
+// payload appends octets: of one large payload merely the place where it stands.
+func (o *output) payload(p []byte) {
+	if o.lend && len(p) >= lendFrom && o.lent == nil && o.key == nil {
+		o.lent, o.at = p, len(o.b)
+		return
+	}
+	o.b = append(o.b, p...)
+}
+
+// octets are all there is.
+func (o *output) octets() int { return len(o.b) + len(o.lent) }
+
+// pieces appends what is to be sent to v.
+func (o *output) pieces(v [][]byte) [][]byte {
+	if o.lent == nil {
+		return append(v, o.b)
+	}
+	return append(v, o.b[:o.at], o.lent, o.b[o.at:])
 }
 
 // frame appends one frame in the shortest length form. The payload is p, or text where p is nil.
@@ -18,7 +44,7 @@ func (o *output) frame(h wsframe.Header, p []byte, text string) {
 	}
 	o.b = wsframe.AppendHeader(o.b, h)
 	start := len(o.b)
-	o.b = append(o.b, p...)
+	o.payload(p)
 	o.b = append(o.b, text...)
 	if h.Masked {
 		wsframe.Mask(o.b[start:], h.Key, 0)
@@ -53,7 +79,7 @@ func (m *machine) sendClose(code CloseCode, text string) {
 	m.tellClose(true, code, text)
 }
 
-func (o *output) drop() { o.b = o.b[:0] }
+func (o *output) drop() { o.b, o.lent = o.b[:0], nil }
 
 // output gives what is to be sent now, and whether our side ends behind it. It is good until sent.
 func (m *machine) output() (b []byte, fin bool) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,12 +17,13 @@ import (
 // it off in turns only while there is something. On HTTP/1.1 that is the goroutine that reads the connection.
 type Session struct {
 	st   stream.Stream
-	own  bool // Data comes on a goroutine of our own: turns run there
+	own  bool        // Data comes on a goroutine of our own: turns run there
+	crew stream.Crew // does the turns, nil: goroutines of our own do
 	mail stream.Mailbox[inbox]
-	run  func() // s.work, made once, so that starting it allocates nothing
+	run  func() // s.work, made once, so that starting it allocates nothing; nil with a crew
 
 	// turn is held by the runner, but not while a callback runs. What follows belongs to its holder.
-	turn       sync.Mutex
+	turn       lock
 	m          machine
 	h          Handler
 	posts      []any // taken from the mailbox, not handled yet
@@ -36,8 +36,10 @@ type Session struct {
 	terminated bool
 	done       bool // resources are given back, the group has let go
 	calls      uint64
-	calling    bool // a callback runs; turn is not held
-	vec        [1][]byte
+	calling    bool      // a callback runs; turn is not held
+	handing    bool      // the turn is one of the crew's, which sees to the output
+	now        time.Time // when the turn began
+	vec        [3][]byte
 	alarm      alarm
 	sc         *scratch
 
@@ -88,7 +90,10 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 			o.Trace(e)
 		}
 	}
-	s.run = s.work
+	if s.crew, _ = st.(stream.Crew); s.crew == nil {
+		s.run = s.work
+	}
+	s.m.out.lend = s.crew != nil
 	if s.parts, _ = h.(*connHandler); s.parts != nil {
 		s.m.input.pieces, s.m.input.rd.MaxFrameSize = true, 0
 	}
@@ -106,6 +111,7 @@ func (s *Session) begin() {
 func (s *Session) open() {
 	sc := takeScratch()
 	s.turn.Lock()
+	s.now = time.Now()
 	s.useScratch(sc)
 	s.m.tell(Event{Kind: EventOpen})
 	if i, ok := s.h.(Initer); ok {
@@ -175,9 +181,14 @@ func (s *Session) Data(b []byte, fin bool) {
 		}
 		b = nil // a client may still have to end its side
 	}
+	if s.crew != nil && len(b) >= swallowed {
+		if b = b[s.swallow(b):]; len(b) == 0 && !fin {
+			return
+		}
+	}
 	if s.own && s.mail.Claim() {
 		sc := takeScratch()
-		s.take(&inbox{touched: true, fin: fin}, b, sc)
+		s.take(&inbox{touched: true, fin: fin}, b, sc, time.Now())
 		s.takeTurns(sc)
 		return
 	}
@@ -198,6 +209,40 @@ func (s *Session) Data(b []byte, fin bool) {
 	s.start(start)
 }
 
+// swallowed is the least that is worth a look whether it can go where it belongs at once.
+const swallowed = 1 << 10
+
+// swallow takes, on the transport's goroutine, what is a part of a large message and asks for no callback: so its octets are
+// copied once. It says how many it took, and never waits.
+func (s *Session) swallow(b []byte) (n int) {
+	if !s.mail.Claim() {
+		return 0 // what came before waits, or is being looked at
+	}
+	released := 0
+	if s.turn.TryLock() {
+		if n = s.m.swallows(b); n > 0 && !s.stalled {
+			s.m.feed(b[:n], false, time.Now())
+			if _, ok := s.m.next(); ok {
+				panic("websocket: BUG: a part of a message was a whole one")
+			}
+			s.m.settle()
+			if s.m.ended { // the next turn says so
+				s.mail.Lock().touched = true
+				s.mail.Unlock()
+			}
+			released = s.m.takeConsumed()
+		} else {
+			n = 0
+		}
+		s.turn.Unlock()
+	}
+	s.start(s.mail.Rest())
+	if released > 0 {
+		s.st.Release(released)
+	}
+	return n
+}
+
 // Drained implements stream.Sink.
 func (s *Session) Drained() {
 	s.mail.Lock().drained = true
@@ -213,7 +258,11 @@ func (s *Session) Closed(err error) {
 }
 
 func (s *Session) start(start bool) {
-	if start {
+	switch {
+	case !start:
+	case s.crew != nil:
+		s.crew.Enlist(s)
+	default:
 		go s.run() // ends when the mailbox is empty; whoever fills it starts the next
 	}
 }

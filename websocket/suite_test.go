@@ -63,8 +63,7 @@ type house struct {
 	close  []func()
 }
 
-// sockets is how many octets the sockets of a connection hold in one direction. What a Send writes by itself where writing
-// may block (64 KiB, on TLS) fits: a session that waits in Write with a lock held would stop fake time.
+// sockets is how many octets the sockets of a connection hold in one direction.
 const sockets = 72 << 10
 
 // setUp changes a server, and what ConfigureServer is told, before it is configured.
@@ -139,6 +138,12 @@ func (h *house) serve(prepare setUp) {
 
 func (h *house) tls() bool   { return h.mode == "h1tls" || h.mode == "h2" }
 func (h *house) http2() bool { return h.mode == "h2" || h.mode == "h2c" }
+
+// settle waits until nothing moves, Sends that wait a moment for a socket included.
+func settle() {
+	time.Sleep(10 * time.Millisecond)
+	synctest.Wait()
+}
 
 // dial opens a connection to the server.
 func (h *house) dial() net.Conn {

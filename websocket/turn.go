@@ -18,15 +18,29 @@ func (s *Session) takeTurns(sc *scratch) {
 			sc.free()
 			return
 		}
-		s.take(&box, nil, sc)
+		s.take(&box, nil, sc, time.Now())
 	}
+}
+
+// Turn implements stream.Turner.
+func (s *Session) Turn(now time.Time) (again bool) {
+	var box inbox
+	if s.mail.Take(&box) {
+		sc := takeScratch()
+		s.handing = true // a crew does nobody's turn twice at a time
+		s.take(&box, nil, sc, now)
+		sc.free()
+		s.handing = false
+	}
+	return s.mail.Rest()
 }
 
 // take is one turn: what arrived is handled frame by frame, then what was posted, then what is due; what all of it
 // produced leaves in one write (more if a callback is slow, or produces much). lent are octets that arrived, lent by
 // the transport; others are in the box.
-func (s *Session) take(box *inbox, lent []byte, sc *scratch) {
+func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	s.turn.Lock()
+	s.now = now
 	s.useScratch(sc)
 	if box.data != nil {
 		lent = box.data.b
@@ -38,7 +52,7 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch) {
 		s.gone, s.goneErr = true, box.err
 	}
 	if box.touched {
-		s.m.feed(lent, box.fin, time.Now())
+		s.m.feed(lent, box.fin, now)
 	}
 	if len(box.posts) > 0 {
 		s.posts = append(s.posts, box.posts...)
@@ -143,16 +157,53 @@ func (s *Session) askDrain() {
 
 // flush hands the output to the transport, in one write.
 func (s *Session) flush() {
-	b, fin := s.m.output()
 	if s.m.fate > fateFin {
 		s.m.out.drop()
 		return
 	}
-	s.vec[0] = b
-	queued, _ := s.st.Send(s.vec[:], fin) // an end of the stream is told by Closed
-	s.vec[0] = nil
+	_, fin := s.m.output()
+	v, at := s.m.out.pieces(s.vec[:0]), s.handTime()
+	var queued int // an end of the stream is told by Closed
+	if s.m.out.lent != nil {
+		queued, _ = s.crew.Hand(v, fin, 0)
+	} else {
+		queued, _ = s.st.Send(v, fin)
+	}
+	clear(v)
+	s.handed(queued, at)
+}
+
+// hand is flush for a turn of the crew's, with credit for n octets. The crew writes.
+func (s *Session) hand(n int) {
+	if !s.pending() || s.m.fate > fateFin {
+		if n > 0 {
+			_, _ = s.crew.Hand(nil, false, n)
+		}
+		return
+	}
+	_, fin := s.m.output()
+	v, at := s.m.out.pieces(s.vec[:0]), s.handTime()
+	queued, _ := s.crew.Hand(v, fin, n)
+	clear(v)
+	s.handed(queued, at)
+}
+
+// handTime is the time to measure from, before the output is handed over, which may take a while: where our end goes
+// with it, the linger time begins.
+func (s *Session) handTime() time.Time {
+	if s.m.fate == fateFin {
+		return time.Now()
+	}
+	return s.now
+}
+
+// handed notes that the transport has had the output since at, and has queued octets left.
+func (s *Session) handed(queued int, at time.Time) {
 	s.headless = false
-	s.m.sent(queued, time.Now())
+	if queued > 0 && s.m.fate != fateFin {
+		at = time.Now()
+	}
+	s.m.sent(queued, at)
 	if s.stalled = queued > s.sendHigh(); !s.stalled {
 		s.answers = 0
 	}
@@ -162,12 +213,14 @@ func (s *Session) flush() {
 // pending says that something waits for a flush.
 func (s *Session) pending() bool {
 	_, fin := s.m.output()
-	return len(s.m.out.b) > 0 || fin || s.headless
+	return s.m.out.octets() > 0 || fin || s.headless
 }
 
 // finish ends a turn: one write, the end if it has come, credit, the timer.
 func (s *Session) finish() {
-	if s.pending() {
+	if s.handing && !s.m.ended {
+		s.hand(s.m.takeConsumed())
+	} else if s.pending() {
 		s.flush()
 	}
 	if s.m.ended {

@@ -151,6 +151,9 @@ func (r *Reader) Idle() bool { return r.nPart == 0 && !r.open && r.msgOp == Cont
 // InFrame says that a frame has begun, if only with a part of its header, and is not complete.
 func (r *Reader) InFrame() bool { return r.nPart > 0 || r.open }
 
+// InControl says that the frame that is open is a control frame.
+func (r *Reader) InControl() bool { return r.open && r.frame.Op.IsControl() }
+
 // InMessage says that a data message has begun and is not complete. Between its frames others may come.
 func (r *Reader) InMessage() bool { return r.msgOp != Continuation }
 

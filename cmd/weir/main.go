@@ -1,6 +1,6 @@
 // Command weir is the command line of the weir WebSocket stack: `weir serve` is its test server, what httpbin is to
-// HTTP, for WebSockets over HTTP/1.1 and HTTP/2; `weir connect` is a client, and `weir bridge` puts the WebSockets of
-// HTTP/1.1 clients on one HTTP/2 connection.
+// HTTP, for WebSockets over HTTP/1.1 and HTTP/2; `weir connect` is a client, `weir bridge` puts the WebSockets of HTTP/1.1
+// clients on one HTTP/2 connection, `weir conform` runs conformance suites, and `weir bench` measures a server under load.
 package main
 
 import (
@@ -29,9 +29,13 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run obeys one command line and gives the exit code. Whatever goes wrong is one line on stderr.
+// run obeys one command line and gives the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	root := rootCommand()
+	return execute(rootCommand(), args, stdout, stderr)
+}
+
+// execute runs a command. Whatever goes wrong is one line on stderr.
+func execute(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -60,6 +64,6 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serveCommand(), connectCommand(), bridgeCommand(), versionCommand())
+	root.AddCommand(serveCommand(), connectCommand(), bridgeCommand(), conformCommand(conformSuites(), conformFuzzing()), benchCommand(), versionCommand())
 	return root
 }

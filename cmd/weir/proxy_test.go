@@ -35,8 +35,8 @@ func proxyHeader(t *testing.T, version byte, source string) []byte {
 	return b
 }
 
-// report opens /headers on c and gives what it says.
-func report(t *testing.T, c net.Conn, fields ...string) requestReport {
+// reported opens /headers on c and gives what it says.
+func reported(t *testing.T, c net.Conn, fields ...string) requestReport {
 	t.Helper()
 	c.SetDeadline(time.Now().Add(patience))
 	res, in := upgradeOn(t, c, "/headers", fields...)
@@ -80,7 +80,7 @@ func TestProxyProtocol(t *testing.T) {
 			if _, err := conn.Write(c.header); err != nil {
 				t.Fatal(err)
 			}
-			got := report(t, conn)
+			got := reported(t, conn)
 			open := p.event("open", "/headers")
 			if !strings.HasPrefix(got.RemoteAddr, c.peer) || got.ClientIP != c.ip || open["remote_addr"] != got.RemoteAddr {
 				t.Errorf("remote_addr %s, client_ip %s, and %v in the open event; want %s and %s", got.RemoteAddr, got.ClientIP, open["remote_addr"], c.peer, c.ip)
@@ -234,7 +234,7 @@ func TestTrustedProxy(t *testing.T) {
 			if _, err := conn.Write(proxyHeader(t, 1, c.peer)); err != nil {
 				t.Fatal(err)
 			}
-			got := report(t, conn, c.fields...)
+			got := reported(t, conn, c.fields...)
 			if c.scheme == "" {
 				c.scheme = "http"
 			}

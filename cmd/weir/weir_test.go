@@ -27,6 +27,9 @@ const patience = 60 * time.Second
 var binary string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "conform" {
+		os.Exit(fakeConform(os.Args[1:], os.Stdout, os.Stderr)) // see conform_test.go
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "weir-test-")
 		if err != nil {

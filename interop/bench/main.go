@@ -1,134 +1,77 @@
-// Command bench measures what a message costs a server: weir beside servers written elsewhere, on the same load, in turn.
-// Each server is a process of its own; what counts is its CPU time a message, the figure that a busy client or a noisy
+// Command bench measures what a WebSocket costs a server: weir beside servers written elsewhere, under the same load, in
+// turn. Each server is a process of its own; what counts is its CPU time a message, the figure that a busy client or a noisy
 // machine bends least. Ratios hold in one run.
 //
-//	go run . -n 200000 -rounds 5
+//	go run . -quick                               everything, once, in about three minutes
+//	go run . -write ../../docs/performance.md     the whole matrix, a quarter of an hour, into the page
+//	go run . -cases h1-16,h2 -servers weir,gws    some of it: beginnings of names of cases, names of servers
+//
+// It needs Linux. gcc, libwebsockets-dev and node with npm are used if they are there; what is not there is not measured.
 package main
 
 import (
-	"bufio"
+	"context"
 	"flag"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
-	"slices"
+	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
 
-// setting is one load: how the servers are set up, and what they are sent.
-type setting struct {
-	name     string
-	compress bool
-	takeover bool
-	message  []byte
-}
-
-func settings() []setting {
-	json := document()
-	return []setting{
-		{name: "1 KiB JSON", message: json},
-		{name: "1 KiB JSON, deflate without takeover", compress: true, message: json},
-		{name: "1 KiB JSON, deflate with takeover", compress: true, takeover: true, message: json},
-	}
+// options are the flags.
+type options struct {
+	cases, servers []string
+	rounds         int
+	time, warm     time.Duration
+	sockets        int // of the idle cases
+	quick          bool
+	page           string
+	limit          time.Duration
 }
 
 func main() {
-	n := flag.Int("n", 100_000, "messages a run")
-	conns := flag.Int("conns", 100, "connections, one message in flight on each")
-	rounds := flag.Int("rounds", 5, "runs of each server, in turn")
-	level := flag.Int("level", 6, "level of the compressors")
-	serve := flag.String("serve", "", "run one server: NAME[,compress][,takeover]")
+	var o options
+	cases := flag.String("cases", "", "only cases whose names begin so; separated by commas")
+	servers := flag.String("servers", "", "only these servers; separated by commas")
+	flag.IntVar(&o.rounds, "rounds", 3, "runs of each server, in turn")
+	flag.DurationVar(&o.time, "time", time.Second, "how long a run measures")
+	flag.DurationVar(&o.warm, "warm", 250*time.Millisecond, "how long it warms up before")
+	flag.IntVar(&o.sockets, "idle", 10_000, "WebSockets of the idle cases; fewer if the descriptors do not suffice")
+	flag.BoolVar(&o.quick, "quick", false, "one round of short runs: whether everything works, and roughly what it costs")
+	flag.StringVar(&o.page, "write", "", "write tables and plots into this page, between its markers")
+	flag.DurationVar(&o.limit, "limit", 25*time.Minute, "give up after so long")
+	list := flag.Bool("list", false, "name the cases and the servers")
+	serve := flag.String("serve", "", "be a server: a setting, as JSON")
 	flag.Parse()
 	if *serve != "" {
-		words := strings.Split(*serve, ",")
-		listen(words[0], slices.Contains(words, "compress"), slices.Contains(words, "takeover"), *level)
+		serveChild(*serve)
 		return
 	}
-	for _, s := range settings() {
-		figures := map[string][]float64{}
-		for range *rounds {
-			for _, name := range serverNames {
-				cost, err := measure(name, s, *n, *conns, *level)
-				if err != nil {
-					fmt.Fprintln(os.Stderr, "bench:", name, err)
-					os.Exit(1)
-				}
-				figures[name] = append(figures[name], cost)
-			}
+	if o.quick {
+		o.rounds, o.time, o.warm, o.sockets = 1, 250*time.Millisecond, 100*time.Millisecond, 500
+	}
+	o.cases, o.servers = words(*cases), words(*servers)
+	if *list {
+		for _, c := range allCases() {
+			fmt.Printf("%-16s %s: %s\n", c.name, c.title, strings.Join(c.servers, " "))
 		}
-		fmt.Printf("%s, level %d, %d connections, CPU of the server in µs a message, median of %d:\n", s.name, *level, *conns, *rounds)
-		for _, name := range serverNames {
-			slices.Sort(figures[name])
-			f := figures[name]
-			fmt.Printf("  %-8s %6.1f   (%.1f to %.1f)\n", name, f[len(f)/2], f[0], f[len(f)-1])
-		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	if err := run(ctx, &o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
 	}
 }
 
-// measure runs one server under load, and gives its CPU time a message in microseconds.
-func measure(name string, s setting, n, conns, level int) (float64, error) {
-	arg := name
-	if s.compress {
-		arg += ",compress"
-	}
-	if s.takeover {
-		arg += ",takeover"
-	}
-	cmd := exec.Command(os.Args[0], "-serve", arg, "-level", fmt.Sprint(level))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return 0, err
-	}
-	if err := cmd.Start(); err != nil {
-		return 0, err
-	}
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	if err == nil {
-		err = load(strings.TrimSpace(addr), s, n/10, conns) // warm
-	}
-	var before, after float64
-	if err == nil {
-		before, err = cpu(cmd.Process.Pid)
-	}
-	if err == nil {
-		err = load(strings.TrimSpace(addr), s, n, conns)
-	}
-	if err == nil {
-		after, err = cpu(cmd.Process.Pid)
-	}
-	cmd.Process.Signal(syscall.SIGKILL)
-	cmd.Wait() // killed
-	return (after - before) * 1e6 / float64(n), err
-}
-
-// load sends n messages over conns connections, each after the answer to the one before it.
-func load(addr string, s setting, n, conns int) error {
-	frame, offer := request(s)
-	errs := make(chan error, conns)
-	var wg sync.WaitGroup
-	for range conns {
-		wg.Go(func() {
-			c, err := net.DialTimeout("tcp", addr, 10*time.Second)
-			if err != nil {
-				errs <- err
-				return
-			}
-			defer c.Close()
-			if err := echoes(c, frame, offer, s, n/conns); err != nil {
-				errs <- err
-			}
-		})
-	}
-	wg.Wait()
-	select {
-	case err := <-errs:
-		return err
-	default:
+func words(s string) []string {
+	if s == "" {
 		return nil
 	}
+	return strings.Split(s, ",")
 }

@@ -88,6 +88,24 @@ func TestRunCut(t *testing.T) {
 	if len(res) == 0 || len(res) == 3 || res[0].Bad() {
 		t.Errorf("%+v", res)
 	}
+
+	// What was under way has not failed.
+	ctx, cancel = context.WithCancel(t.Context())
+	cut := Case{ID: "1.1", Run: func(ctx context.Context, _ *Target, _ *Log) Outcome { cancel(); <-ctx.Done(); return Fail("no answer") }}
+	if res := (&Run{Target: target(), Jobs: 1, Cases: []Case{cut}}).Do(ctx); len(res) != 0 {
+		t.Errorf("a case that was cut short: %+v", res)
+	}
+}
+
+func TestRunBegan(t *testing.T) {
+	var told []string
+	r := Run{Target: target(), Jobs: 1, Cases: []Case{run("1.1", Pass()), run("1.2", Pass())}}
+	r.Began = func(c Case) { told = append(told, "begin "+c.ID) }
+	r.Progress = func(res Result) { told = append(told, "end "+res.Case.ID) }
+	r.Do(t.Context())
+	if got := strings.Join(told, ", "); got != "begin 1.1, end 1.1, begin 1.2, end 1.2" {
+		t.Error(got)
+	}
 }
 
 func TestSelect(t *testing.T) {

@@ -16,7 +16,9 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "stream", cobra, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
+	// The load generator, which shares nothing with what it measures.
+	"interop/load": {hpack, histogram, unix},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
@@ -26,6 +28,8 @@ var floors = map[string][]string{
 	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
 	"interop/conform/agent":    {"websocket"},
 	"interop/conform/wire":     {"interop/conform", "h2/h2test", "stream", http2},
+	"interop/conform/rfc8441":  {"interop/conform", "interop/conform/wire", "stream", "h2/h2test", http2, hpack},
+	"interop/conform/report":   {"interop/conform", "stream"},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
@@ -41,7 +45,9 @@ const (
 	prometheus = "github.com/prometheus/client_golang/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
 	proxy      = "golang.org/x/net/proxy"
+	unix       = "golang.org/x/sys/unix"
 	flate      = "github.com/klauspost/compress/flate"
+	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs for interop's scripts. They may
@@ -64,18 +70,23 @@ var notInCores = []string{
 // goroutines are the files with go statements.
 var goroutines = []string{
 	"cmd/weir/bridge.go",
+	"cmd/weir/conform_listen.go",
+	"cmd/weir/conform_output.go",
 	"cmd/weir/connect.go",
 	"cmd/weir/server.go",
+	"h1/patience.go",
+	"h1/poll_linux.go",
 	"h1/read.go",
-	"h1/send.go",
 	"h1/tunnel.go",
 	"h2/client.go",
 	"h2/conn.go",
+	"h2/crew.go",
 	"h2/exchange.go",
 	"h2/flush.go",
 	"h2/handler.go",
 	"h2/journal.go",
 	"h2/notify.go",
+	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/wire/conn.go",
 	"stream/pipe.go",
 	"upgrade/tunnel.go",
@@ -86,7 +97,11 @@ var goroutines = []string{
 
 // clocks are the files that ask what time it is, wait, or set a timer.
 var clocks = []string{
+	"cmd/weir/bench.go",
 	"cmd/weir/bridge.go",
+	"cmd/weir/conform_listen.go",
+	"cmd/weir/conform_output.go",
+	"cmd/weir/conform_run.go",
 	"cmd/weir/connect.go",
 	"cmd/weir/endpoint_commands.go",
 	"cmd/weir/endpoint_push.go",
@@ -94,22 +109,31 @@ var clocks = []string{
 	"cmd/weir/listen.go",
 	"cmd/weir/room_gate.go",
 	"h1/client.go",
+	"h1/patience.go",
+	"h1/poll_linux.go",
 	"h1/send.go",
+	"h1/sock_linux.go",
 	"h2/client.go",
 	"h2/client_open.go",
 	"h2/conn.go",
+	"h2/crew.go",
 	"h2/deadline.go",
 	"h2/exchange.go",
 	"h2/fields.go",
 	"h2/flush.go",
 	"h2/journal.go",
+	"h2/large.go",
 	"h2/response.go",
+	"interop/conform/rfc8441/client.go",
+	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/autobahn/server.go",
 	"interop/conform/autobahn/tester.go",
 	"interop/conform/run.go",
 	"interop/conform/wire/conn.go",
 	"interop/conform/wire/event.go",
 	"interop/conform/wire/read.go",
+	"interop/load/run.go",
+	"interop/load/shell_net.go",
 	"stream/conn.go",
 	"upgrade/loop.go",
 	"websocket/alarm.go",
@@ -133,13 +157,23 @@ var sockets = []string{
 	"cmd/weir/server.go",
 	"h1/client.go",
 	"h1/raw_unix.go",
+	"h1/room_linux.go",
+	"h1/sock_linux.go",
+	"h1/sock_other.go",
 	"h1/tunnel.go",
 	"h2/client.go",
 	"h2/conn.go",
+	"h2/large.go",
+	"h2/read.go",
+	"h2/read_other.go",
+	"h2/read_unix.go",
 	"h2/server.go",
+	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/target.go",
 	"interop/conform/wire/dial.go",
 	"interop/conform/wire/link.go",
+	"interop/load/shell_linux.go",
+	"interop/load/shell_net.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_proxy.go",

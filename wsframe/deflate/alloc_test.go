@@ -13,7 +13,7 @@ import (
 // TestAllocs is a steady session: no allocation for a message, in either direction. Under -race pools drop at random.
 func TestAllocs(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
-	for _, size := range []int{5, 100, 1024, 60000} {
+	for _, size := range []int{5, 100, 1024, 8192, 60000} {
 		for _, bits := range []int{8, 15} {
 			for _, level := range []int{-1, 1, 6, 9} {
 				for _, takeover := range []bool{false, true} {

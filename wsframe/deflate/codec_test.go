@@ -132,18 +132,15 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-var sizes = []int{1, 2, 3, 4, 12, 13, 32, 33, 100, 127, 128, 129, 250, 256, 257, 1000, 4095, 4096, 4097, 20000, 65535, 65536, 70000, 150000}
+var sizes = []int{1, 2, 3, 4, 12, 13, 32, 33, 100, 127, 128, 129, 250, 256, 257, 1000, 4095, 4096, 4097, 8192, 8193, 16384, 16385, 20000, 65535, 65536, 70000, 150000}
 
 // TestRoundTrip sends sequences of messages over every window, takeover and level, through a Reader that refuses
 // distances over the window and through compress/flate with no more history than the window has.
 func TestRoundTrip(t *testing.T) {
 	for bits := 8; bits <= 15; bits++ {
 		levels := []int{-1, 1, 6, 9}
-		switch {
-		case bits == 15 && !testing.Short():
+		if bits == 15 && !testing.Short() {
 			levels = []int{-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
-		case bits < 15:
-			levels = []int{6} // the only one
 		}
 		for _, level := range levels {
 			for _, takeover := range []bool{false, true} {
@@ -180,49 +177,46 @@ func TestRoundTrip(t *testing.T) {
 }
 
 // TestWindow says the same twice, further apart and less far than the window, in one message and in two. What is in the
-// window is referred to, what is not is not: the Reader would refuse it.
+// window is referred to, as far as the level uses it; what is not is not: the Reader would refuse it.
 func TestWindow(t *testing.T) {
-	for bits := 8; bits <= 15; bits++ {
-		window := 1 << bits
-		half := noise(7, 100)
-		inside := window - 220
-		if bits == 14 {
-			inside = 8<<10 - 220 // what this Writer uses of it for a small message
-		}
-		for gap, hits := range map[int]bool{inside: true, window: false, window + 1000: false} {
-			w, r := NewWriter(9, bits, true), NewReader(bits, true)
-			first := append(half[:len(half):len(half)], noise(8, gap)...)
-			second := append(half[:len(half):len(half)], noise(9, 40)...)
-			for _, m := range [][]byte{append(first[:len(first):len(first)], half...), first} {
-				if _, err := r.Append(nil, w.Append(nil, m), -1); err != nil {
-					t.Fatalf("7692-7.1.2: window of %d bits, %d octets between: %v", bits, gap, err)
+	for _, level := range []int{1, 6, 9} {
+		for bits := 8; bits <= 15; bits++ {
+			window := 1 << bits
+			half := noise(7, 100)
+			inside := min(window, efforts[level].history) - 220
+			for gap, hits := range map[int]bool{inside: true, window: false, window + 1000: false} {
+				w, r := NewWriter(level, bits, true), NewReader(bits, true)
+				first := append(half[:len(half):len(half)], noise(8, gap)...)
+				second := append(half[:len(half):len(half)], noise(9, 40)...)
+				for _, m := range [][]byte{append(first[:len(first):len(first)], half...), first} {
+					if _, err := r.Append(nil, w.Append(nil, m), -1); err != nil {
+						t.Fatalf("7692-7.1.2: level %d, window of %d bits, %d octets between: %v", level, bits, gap, err)
+					}
 				}
-			}
-			payload := w.Append(nil, second)
-			if _, err := r.Append(nil, payload, -1); err != nil {
-				t.Fatalf("7692-7.1.2: window of %d bits, %d octets between: %v", bits, gap, err)
-			}
-			if hit := len(payload) < len(second)-50; hit != hits {
-				t.Errorf("7692-7.1.2: window of %d bits, %d octets between: %d octets become %d", bits, gap, len(second), len(payload))
+				payload := w.Append(nil, second)
+				if _, err := r.Append(nil, payload, -1); err != nil {
+					t.Fatalf("7692-7.1.2: level %d, window of %d bits, %d octets between: %v", level, bits, gap, err)
+				}
+				if hit := len(payload) < len(second)-50; hit != hits {
+					t.Errorf("7692-7.1.2: level %d, window of %d bits, %d octets between: %d octets become %d", level, bits, gap, len(second), len(payload))
+				}
 			}
 		}
 	}
 	// The Reader's own judgement, an octet on both sides: a copy of three octets from 256 and from 257 back.
 	for distance, want := range map[int]error{256: nil, 257: ErrCorrupt} {
 		for _, two := range []bool{false, true} {
-			var s small
 			before := noise(3, 257)
-			copying := s.match(s.put(nil, 0b010, 3), 4, distance)
-			copying = s.put(s.put(s.put(copying, 0, 10), 0, 20), 0, 20)
+			copying := copyBlock(distance)
 			r := NewReader(8, true)
 			var err error
 			if two {
 				if _, err = r.Append(nil, appendStored(nil, [][]byte{before}), -1); err == nil {
-					_, err = r.Append(nil, s.close(copying), -1)
+					_, err = r.Append(nil, copying, -1)
 				}
 			} else {
 				stored := appendStored(nil, [][]byte{before})
-				_, err = r.Append(nil, append(stored[:len(stored)-1], s.close(copying)...), -1)
+				_, err = r.Append(nil, append(stored[:len(stored)-1], copying...), -1)
 			}
 			if err != want {
 				t.Errorf("7692-7.1.2: distance %d in a window of 256, two messages %v: %v", distance, two, err)
@@ -231,9 +225,12 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// close cuts what put was given as padding down to the end of the block and of the flush.
-func (s *small) close(b []byte) []byte {
-	return b[:bytes.LastIndexFunc(b, func(r rune) bool { return r != 0 })+2]
+// copyBlock is a message of one match, four octets from a distance.
+func copyBlock(distance int) []byte {
+	e := new(encoder)
+	e.match(minMatch, distance)
+	size, dynamic := e.choose()
+	return e.write(nil, size, dynamic)
 }
 
 // TestLearn is a prepared message: compressed without context, and part of the context afterwards.

@@ -108,16 +108,19 @@ func (s *stdStream) whole() bool {
 	return in.Len() == 0
 }
 
-// FuzzRoundTrip compresses three messages cut from data, in every mode, and inflates them.
+// FuzzRoundTrip compresses messages cut from data, in every mode, and inflates them: by the Reader, and by compress/flate
+// with no more history than the window has.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte("Hello"), uint8(15), int8(6), true)
 	f.Add(jsonMessage(1, 400), uint8(8), int8(1), true)
 	f.Add(jsonMessage(1, 9000), uint8(9), int8(1), true)
 	f.Add(noise(1, 3000), uint8(12), int8(9), false)
 	f.Add(make([]byte, 100), uint8(10), int8(-1), true)
+	f.Add(fibonacci(20), uint8(15), int8(9), true)
 	f.Fuzz(func(t *testing.T, data []byte, bits uint8, level int8, takeover bool) {
 		w, r := NewWriter(int(level), int(bits), takeover), NewReader(int(bits), takeover)
 		third := len(data) / 3
+		var history []byte
 		for i, m := range [][]byte{data, data[:third], data[third:], data[third/2:], data[:min(len(data), 100)], data} {
 			cut := len(m) / (i + 1)
 			payload := w.Append([]byte("abc"), m[:cut], m[cut:])
@@ -125,6 +128,36 @@ func FuzzRoundTrip(f *testing.F) {
 			if err != nil || string(got) != "def"+string(m) {
 				t.Fatalf("message %d of %d octets: %d, %v", i, len(m), len(got)-3, err)
 			}
+			if std := stdInflate(t, payload[3:], history, int(r.bits)); !bytes.Equal(std, m) {
+				t.Fatalf("message %d of %d octets: compress/flate disagrees", i, len(m))
+			}
+			if w.takeover {
+				history = append(history, m...)
+			}
+		}
+	})
+}
+
+// FuzzEncoder is an encoder with a history of any length, in two pieces, that another message has used before.
+func FuzzEncoder(f *testing.F) {
+	f.Add([]byte("Hello"), []byte("Hello"), uint16(2), uint8(15), uint8(6))
+	f.Add(jsonMessage(1, 5000), jsonMessage(2, 900), uint16(800), uint8(9), uint8(3))
+	f.Add(noise(1, 300), append(noise(1, 300), 1, 2, 3), uint16(0), uint8(8), uint8(9))
+	f.Add([]byte("abc"), make([]byte, 600), uint16(3), uint8(8), uint8(1))
+	f.Add([]byte{}, fibonacci(19), uint16(0), uint8(15), uint8(7))
+	e := new(encoder)
+	f.Fuzz(func(t *testing.T, history, m []byte, cut uint16, bits, level uint8) {
+		if len(history) > 1<<maxBits || len(m) == 0 || len(m) > maxMessage {
+			return
+		}
+		w := NewWriter(int(level%10), int(bits), true)
+		k := min(int(cut), len(history))
+		out := e.append([]byte("x"), history[:k], history[k:], [][]byte{m[:len(m)/2], m[len(m)/2:]}, 1<<w.bits, &efforts[w.level])
+		if len(out)-1 > len(m)+6 {
+			t.Errorf("%d octets become %d", len(m), len(out)-1)
+		}
+		if std := stdInflate(t, out[1:], history, int(w.bits)); !bytes.Equal(std, m) {
+			t.Fatalf("%d octets behind %d: compress/flate disagrees", len(m), len(history))
 		}
 	})
 }

@@ -60,42 +60,44 @@ var lengthMeaning = func() (m [19]uint32) {
 	return m
 }()
 
+// coded is a symbol that has a code of length bits.
+type coded struct {
+	symbol uint16
+	length uint8
+}
+
 // fixedTables are those of RFC 1951, 3.2.6.
 var fixedTables = sync.OnceValue(func() *tables {
-	var lengths [288]uint8
-	for i := range lengths {
-		switch {
-		case i < 144, i >= 280:
-			lengths[i] = 8
-		case i < 256:
-			lengths[i] = 9
-		default:
-			lengths[i] = 7
-		}
+	var codes [288]coded
+	for i := range codes {
+		codes[i] = coded{uint16(i), uint8(fixedLiterals[i].length())}
 	}
 	t := new(tables)
-	build(t.literal[:], literalBits, lengths[:], literalMeaning[:])
+	build(t.literal[:], literalBits, codes[:], literalMeaning[:])
 	for i := range 32 {
-		lengths[i] = 5
+		codes[i].length = 5 // the two that are no distance as well: without them the set is not complete
 	}
-	build(t.distance[:], distanceBits, lengths[:32], distanceMeaning[:])
+	build(t.distance[:], distanceBits, codes[:32], distanceMeaning[:])
 	return t
 })
 
-// build fills table from the lengths of the codes (RFC 1951, 3.2.2). It is false for lengths that are no complete set
-// of codes; none at all, or a single one of one bit, is allowed as zlib allows it.
-func build(table []uint32, primary uint, lengths []uint8, meaning []uint32) bool {
-	var count, next [maxCodeBits + 2]int
-	for _, n := range lengths {
-		count[n&15]++
+// build fills table from the lengths of the codes (RFC 1951, 3.2.2), in the order of their symbols. It is false for
+// lengths that are no complete set of codes; none at all, or a single one of one bit, is allowed as zlib allows it.
+//
+// The tables of a message of 1 KiB take as long as its text does. So what has no code is not among codes, and a code is
+// stored once: what a table has for n bits it has twice for n+1, and is copied.
+func build(table []uint32, primary uint, codes []coded, meaning []uint32) bool {
+	var count, next, at [maxCodeBits + 2]uint16
+	for _, c := range codes {
+		count[c.length&15]++
 	}
-	count[0] = 0
-	longest, code := uint(0), 0
+	longest, code, sum := uint(0), 0, uint16(0)
 	for n := 1; n <= maxCodeBits; n++ {
-		next[n] = code
-		if code += count[n]; count[n] > 0 {
+		next[n], at[n] = uint16(code), sum
+		if k := count[n]; k > 0 {
+			sum += k
 			longest = uint(n)
-			if code > 1<<n {
+			if code += int(k); code > 1<<n {
 				return false
 			}
 		}
@@ -105,58 +107,62 @@ func build(table []uint32, primary uint, lengths []uint8, meaning []uint32) bool
 		clear(table[:1<<primary])
 		return true
 	}
-	if left := 1<<longest - code>>(maxCodeBits+1-longest); left != 0 {
+	if 1<<longest != code>>(maxCodeBits+1-longest) {
 		if longest != 1 {
 			return false
 		}
-		clear(table[:1<<primary])
+		clear(table[:2])
 	}
 
-	// Symbols in the order of their codes, shortest first: the tables behind the first are then laid out one by one.
-	var sorted [288]uint16
-	var at [maxCodeBits + 2]int
-	for n := 1; n <= maxCodeBits; n++ {
-		at[n+1] = at[n] + count[n]
+	// Shortest first: the table grows with their length, and those behind it are laid out one by one.
+	var sorted [288]coded
+	for _, c := range codes {
+		k := &at[c.length&15]
+		sorted[*k] = c
+		*k++
 	}
-	for i, n := range lengths {
-		if n != 0 {
-			sorted[at[n]] = uint16(i)
-			at[n]++
+	list := sorted[:len(codes)]
+	size := 1
+	for n := uint(1); n <= primary; n++ {
+		copy(table[size:2*size], table[:size])
+		size *= 2
+		for len(list) > 0 && uint(list[0].length) == n {
+			table[bits.Reverse16(next[n])>>(16-n)] = entry(meaning, list[0])
+			next[n]++
+			list = list[1:]
 		}
 	}
-	free := 1 << primary
+	free, prefix := size, -1
+	var where int
 	var more uint // bits of the table that is being filled
-	var where, prefix int
-	prefix = -1
-	for _, symbol := range sorted[:at[maxCodeBits]] {
-		n := uint(lengths[symbol])
-		reversed := int(bits.Reverse16(uint16(next[n])) >> (16 - n))
+	for _, c := range list {
+		n := uint(c.length)
+		reversed := int(bits.Reverse16(next[n]) >> (16 - n))
 		next[n]++
-		entry := meaning[symbol]
-		if entry != 0 {
-			entry |= uint32(n)
-		}
-		if n <= primary {
-			for i := reversed; i < 1<<primary; i += 1 << n {
-				table[i] = entry
-			}
-			continue
-		}
 		if p := reversed & (1<<primary - 1); p != prefix {
 			// The table is as large as the codes that share the prefix need.
 			prefix, where = p, free
 			more = n - primary
-			for left := 1<<more - count[n]; left > 0 && more+primary < longest; {
+			for left := 1<<more - int(count[n]); left > 0 && more+primary < longest; {
 				more++
-				left = left<<1 - count[more+primary]
+				left = left<<1 - int(count[more+primary])
 			}
 			free += 1 << more
 			table[p] = uint32(where)<<16 | uint32(more)<<8 | kindMore
 		}
 		for i := reversed >> primary; i < 1<<more; i += 1 << (n - primary) {
-			table[where+i] = entry
+			table[where+i] = entry(meaning, c)
 		}
 		count[n]--
 	}
 	return true
+}
+
+// entry is what c means and the length of its code, or 0 for what must not occur.
+func entry(meaning []uint32, c coded) uint32 {
+	m := meaning[c.symbol]
+	if m != 0 {
+		m |= uint32(c.length)
+	}
+	return m
 }

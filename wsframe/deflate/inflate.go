@@ -219,38 +219,43 @@ func (f *inflater) dynamic() bool {
 		}
 		order[i] = uint8(f.take(3))
 	}
-	var codes [1 << lengthBits]uint32
-	if !build(codes[:], lengthBits, order[:], lengthMeaning[:]) {
+	var codes [literals + distances]coded
+	n := 0
+	for i, length := range order {
+		codes[n] = coded{uint16(i), length}
+		if length != 0 {
+			n++
+		}
+	}
+	var table [1 << lengthBits]uint32
+	if !build(table[:], lengthBits, codes[:n], lengthMeaning[:]) {
 		return false
 	}
-	var lengths [literals + distances]uint8
+	n, split := 0, 0 // codes of literals come first
+	var last uint8
 	for i := 0; i < nl+nd; {
 		if f.nb < lengthBits+7 {
 			f.refill()
 		}
-		e := codes[f.bits&(1<<lengthBits-1)]
-		n, symbol := uint(e&15), e>>16
-		if e == 0 || n > f.nb {
+		e := table[f.bits&(1<<lengthBits-1)]
+		used, symbol := uint(e&15), e>>16
+		if e == 0 || used > f.nb {
 			return false
 		}
-		f.take(n)
-		if symbol < 16 {
-			lengths[i] = uint8(symbol)
-			i++
-			continue
-		}
-		var value uint8
-		repeat, extra := 3, uint(2)
-		switch symbol {
-		case 16:
+		f.take(used)
+		repeat, extra := 1, uint(0)
+		switch {
+		case symbol < 16:
+			last = uint8(symbol)
+		case symbol == 16:
 			if i == 0 {
 				return false
 			}
-			value = lengths[i-1]
-		case 17:
-			extra = 3
+			repeat, extra = 3, 2
+		case symbol == 17:
+			last, repeat, extra = 0, 3, 3
 		default:
-			repeat, extra = 11, 7
+			last, repeat, extra = 0, 11, 7
 		}
 		if f.nb < extra {
 			return false
@@ -258,11 +263,21 @@ func (f *inflater) dynamic() bool {
 		if repeat += f.take(extra); i+repeat > nl+nd {
 			return false
 		}
+		if last == 0 {
+			i += repeat
+			continue
+		}
 		for range repeat {
-			lengths[i] = value
+			if i < nl {
+				codes[n] = coded{uint16(i), last}
+				split = n + 1
+			} else {
+				codes[n] = coded{uint16(i - nl), last}
+			}
+			n++
 			i++
 		}
 	}
-	return build(f.own.literal[:], literalBits, lengths[:nl], literalMeaning[:]) &&
-		build(f.own.distance[:], distanceBits, lengths[nl:nl+nd], distanceMeaning[:])
+	return build(f.own.literal[:], literalBits, codes[:split], literalMeaning[:]) &&
+		build(f.own.distance[:], distanceBits, codes[split:n], distanceMeaning[:])
 }

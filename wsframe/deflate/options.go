@@ -2,12 +2,13 @@ package deflate
 
 // Options is what one side wants of permessage-deflate. The zero value is the default.
 //
-// The compressor works in buffers of a fixed size and chooses its own block types, so there is nothing for zlib's
+// Compressors work in buffers of a fixed size and choose their own block types, so there is nothing for zlib's
 // memory level and strategy to act on.
 type Options struct {
 	// Level is the compressor's, 1 (fastest) to 9 (smallest); 0: 6; negative: stored blocks, no compression.
-	// Levels 1 to 6 look at few candidates for a match, 7 to 9 follow chains of them. It counts with a window of
-	// 15 bits; smaller windows have one level, close to 5. Messages under 128 octets have one too.
+	// Levels 1 to 3 take the best of few candidates for a match, 4 to 6 see whether the next octet has a better one,
+	// 7 to 9 look at many, in all of the window. In a window under 15 bits, messages over 16 KiB (4 without takeover)
+	// have one level, close to 5.
 	Level int
 
 	ServerNoContextTakeover bool // the server forgets its window after each message

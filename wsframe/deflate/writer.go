@@ -39,11 +39,11 @@ func (w *Writer) Append(dst []byte, parts ...[]byte) []byte {
 		return append(dst, 0) // RFC 7692, 7.2.3.6
 	case w.level < 0:
 		return appendStored(dst, parts)
-	case total < smallMessage:
-		s := smalls.Get().(*small)
-		a, b := w.win.last(min(w.history(total), smallHistory))
-		dst = s.append(dst, a, b, parts, 1<<w.bits)
-		smalls.Put(s)
+	case total <= maxMessage/4, total <= maxMessage && w.takeover:
+		e := encoders.Get().(*encoder)
+		a, b := w.win.last(w.history(total))
+		dst = e.append(dst, a, b, parts, 1<<w.bits, &efforts[w.level])
+		encoders.Put(e)
 	default:
 		dst = w.deflate(dst, parts, total)
 	}
@@ -69,23 +69,15 @@ func (w *Writer) Learn(parts ...[]byte) {
 
 // history is how many octets of the window a message of n octets is compressed with.
 //
-// Compressors are pooled, so each message puts its history into the compressor's tables anew, at about the price of
-// compressing it: 32 KiB make a message of 1 KiB five to ten times as expensive. Messages of one kind become no smaller
-// with 32 KiB than with 4, those of many kinds by a third. So history is twice the message, and never under what is
-// fair at that level; the levels that are chosen for size use all of it, and fill their tables more cheaply too. What a
-// session never uses it need not keep either.
+// Each message puts its history into the tables anew: 32 KiB cost three times as much as all else that is done for
+// 1 KiB. Messages of one kind become no smaller with 32 KiB than with 4, those of many kinds by a third. So history is
+// twice the message, and never under what is fair at that level; the levels that are chosen for size use all of it.
+// What a session never uses it need not keep either.
 func (w *Writer) history(n int) int {
-	size := 1 << w.bits
-	switch {
-	case w.level <= 3 && w.bits == maxBits:
-		size = min(size, max(4<<10, 2*n))
-	case w.level <= 6 || w.bits < maxBits:
-		size = min(size, max(8<<10, 2*n))
-	}
-	return size
+	return min(1<<w.bits, max(efforts[w.level].history, 2*n))
 }
 
-// compressor is one of the pooled 0.8 to 1.2 MB, and what it writes to.
+// compressor is one of the pooled 0.8 to 1.2 MB for messages over maxMessage, and what it writes to.
 type compressor struct {
 	w       *flate.Writer
 	out     []byte
@@ -125,7 +117,7 @@ func (w *Writer) compressor() *compressor {
 	return c
 }
 
-// deflate appends a message of smallMessage octets or more. Nothing fails: the compressor writes to memory.
+// deflate appends a message that is too large for an encoder. Nothing fails: the compressor writes to memory.
 //
 // A pooled compressor that is reset and given a dictionary takes half to three quarters of the time of StatelessDeflate
 // with the same dictionary, makes smaller messages, has all levels and windows, and allocates nothing.

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"weir/interop/load"
+)
+
+// run measures, and tells the result.
+func (c *benchConfig) run(stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := &benchProgress{w: stderr, live: writesToTerminal(stderr)}
+	if !c.quiet {
+		c.load.Progress = p.show
+	}
+	started := time.Now()
+	rep, err := load.Run(ctx, c.load)
+	p.end()
+	if err != nil {
+		return benchExit(c.url, err)
+	}
+	r := &benchResult{config: c, Report: rep, started: started, limits: c.limits.judge(rep)}
+	if c.html != "" {
+		if err := writePage(c.html, r); err != nil {
+			return &runError{fmt.Errorf("--html: %w", err)}
+		}
+	}
+	if c.json {
+		err = r.writeJSON(stdout)
+	} else {
+		err = r.writeTable(stdout)
+	}
+	if err != nil {
+		return &runError{err}
+	}
+	var missed []string
+	for _, l := range r.limits {
+		if !l.OK {
+			missed = append(missed, l.String())
+		}
+	}
+	switch {
+	case len(missed) > 0:
+		return exitWith(exitLimit, "not within the limits: %s", strings.Join(missed, "; "))
+	case rep.Opened == rep.Lost && !rep.Interrupted:
+		return exitWith(exitConnect, "%s: every WebSocket was lost: %s", c.url, strings.Join(slices.Sorted(maps.Keys(rep.Errors)), "; "))
+	}
+	return nil
+}
+
+// benchExit judges why nothing was measured.
+func benchExit(url string, err error) error {
+	oe, ok := errors.AsType[*load.OpenError](err)
+	switch {
+	case !ok:
+		return &runError{err}
+	case oe.Timeout:
+		return exitWith(exitTimeout, "%s: %v", url, err)
+	case oe.Connect:
+		return exitWith(exitConnect, "%s: %v", url, err)
+	}
+	return exitWith(exitRefused, "%s: %v", url, err)
+}
+
+// benchProgress shows how far a measurement is: one line that changes on a terminal, elsewhere a line now and then.
+type benchProgress struct {
+	w     io.Writer
+	live  bool
+	shown bool
+	phase string
+	next  time.Duration
+	last  load.Progress
+}
+
+// between is how much time lies between two lines where nobody watches.
+const between = 5 * time.Second
+
+func (p *benchProgress) show(now load.Progress) {
+	rate := float64(now.Messages-p.last.Messages) / max(1e-3, (now.Elapsed-p.last.Elapsed).Seconds())
+	p.last = now
+	line := fmt.Sprintf("%s %3.0f s: %d of %d open, %d messages, %.0f a second", now.Phase, now.Elapsed.Seconds(), now.Open, now.Want, now.Messages, rate)
+	if now.Errors > 0 {
+		line += fmt.Sprintf(", %d errors", now.Errors)
+	}
+	switch {
+	case p.live:
+		fmt.Fprint(p.w, "\r\x1b[K"+line)
+		p.shown = true
+	case now.Phase != p.phase || now.Elapsed >= p.next:
+		p.phase, p.next = now.Phase, now.Elapsed+between
+		fmt.Fprintln(p.w, line)
+	}
+}
+
+// end clears the line.
+func (p *benchProgress) end() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,75 @@
+package h1
+
+import (
+	"crypto/tls"
+	"net"
+	"syscall"
+	"unsafe"
+)
+
+// room is what the socket below a TLS connection takes without blocking: TLS cannot be asked to write as much as fits,
+// so the socket is asked before. It belongs to the writer.
+type room struct {
+	raw  syscall.RawConn // nil: nobody knows
+	ask  func(fd uintptr)
+	left int // octets of the kernel's memory; it may be more by now
+}
+
+const (
+	// roomTrusted is how much is written until the socket is asked again.
+	roomTrusted = 256 << 10
+	// A write of n octets takes up roomFactor times as much, and roomWrite, at most: the kernel counts its headers, a packet each.
+	roomFactor = 4
+	roomWrite  = 4 << 10
+
+	soMemInfo   = 55 // SO_MEMINFO, since Linux 4.12
+	memSndBuf   = 3  // what may be queued
+	memQueued   = 5  // what is
+	memInfoVars = 9
+)
+
+// findRoom finds out whether the socket can be asked: it is that of TLS over a *net.TCPConn, and nothing that wraps one.
+func (t *tunnel) findRoom() {
+	c, ok := t.c.(*tls.Conn)
+	if !ok {
+		return
+	}
+	inner, ok := c.NetConn().(*net.TCPConn)
+	if !ok {
+		return
+	}
+	raw, err := inner.SyscallConn()
+	if err != nil {
+		return
+	}
+	t.known.raw, t.known.ask = raw, t.known.look
+}
+
+// fits says that a Write of n octets does not block, and counts it.
+func (r *room) fits(n int) bool {
+	if r.raw == nil {
+		return false
+	}
+	cost := roomFactor*n + roomWrite
+	if cost > r.left {
+		r.left = 0
+		if r.raw.Control(r.ask) != nil || cost > r.left {
+			return false
+		}
+	}
+	r.left -= cost
+	return true
+}
+
+func (r *room) look(fd uintptr) {
+	var info [memInfoVars]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, e := syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.SOL_SOCKET, soMemInfo,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if e == 0 && info[memSndBuf] > info[memQueued] {
+		r.left = min(int(info[memSndBuf]-info[memQueued]), roomTrusted)
+	}
+}
+
+// forget is for others' writes: what they took is not known.
+func (r *room) forget() { r.left = 0 }

@@ -1,0 +1,264 @@
+package h1
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// sock is the descriptor of a connection that the poller watches. It stands in the place of the net.Conn, which is
+// gone, and is used with the tunnel's mu held, or by the reader between two of its locks.
+type sock struct {
+	t       *tunnel
+	p       *poller
+	fd      int
+	running bool // a worker is the reader, or one is on its way
+	ready   bool // something may be there to be read
+	hup     bool // the peer has ended: there is an end to be read
+	full    bool // the socket took no more, and has not said since that it does
+	reading bool // a read is under way
+	closed  bool // or is about to be, by who reads
+	writeBy time.Time
+}
+
+// adopt puts a descriptor of our own in the place of a *net.TCPConn, and nothing that wraps one.
+func (t *tunnel) adopt(c net.Conn) bool {
+	tc, ok := c.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	p := thePoller()
+	raw, err := tc.SyscallConn()
+	if p == nil || err != nil {
+		return false
+	}
+	fd := -1
+	if raw.Control(func(own uintptr) { fd = dup(int(own)) }) != nil || fd < 0 {
+		return false
+	}
+	t.sock = &sock{t: t, p: p, fd: fd}
+	if p.add(fd, t) != nil {
+		syscall.Close(fd)
+		t.sock = nil
+		return false
+	}
+	tc.Close()
+	t.c = t.sock
+	return true
+}
+
+func dup(fd int) int {
+	n, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 0)
+	if e != 0 {
+		return -1
+	}
+	return int(n)
+}
+
+// happened is told by the poller what became of the socket; no bits: the reader's turn has come, as claim said.
+func (t *tunnel) happened(bits uint32) {
+	s := t.sock
+	if bits != 0 {
+		t.mu.Lock()
+		s.ready = s.ready || bits&^syscall.EPOLLOUT != 0
+		s.hup = s.hup || bits&pollEnds != 0
+		if s.full && bits&^syscall.EPOLLIN != 0 {
+			s.full = false
+			t.wake.Broadcast()
+		}
+		claimed := t.claim()
+		t.mu.Unlock()
+		if !claimed {
+			return
+		}
+	}
+	t.serve()
+}
+
+// claim makes the caller the reader, if there is something to read or to tell and nobody is. With mu held.
+func (t *tunnel) claim() bool {
+	s := t.sock
+	if s.running || t.sink == nil || !t.over && !(s.ready && t.room() > 0) {
+		return false
+	}
+	s.running = true
+	return true
+}
+
+// stir says that the reader may have something to do, with mu held.
+func (t *tunnel) stir() {
+	t.wake.Broadcast()
+	if t.sock != nil && t.claim() {
+		t.sock.p.push(t)
+	}
+}
+
+// begin lets the poller's workers tell the sink, with mu held.
+func (t *tunnel) begin() {
+	t.sock.running = true
+	t.sock.p.push(t)
+}
+
+// serve is the reader, on one worker or another: it reads and tells what is there.
+func (t *tunnel) serve() {
+	s := t.sock
+	told := false
+	defer func() {
+		if !told { // a handler has ended this goroutine
+			t.sock.p.push(t)
+		}
+	}()
+	if len(t.first) > 0 {
+		t.tellFirst()
+	}
+	t.mu.Lock()
+	for !t.over {
+		n := min(t.room(), large)
+		if n == 0 || !s.ready {
+			s.running = false
+			t.mu.Unlock()
+			told = true
+			return
+		}
+		s.ready, s.reading = false, true
+		t.mu.Unlock()
+		buf := larges.Get().(*[large]byte)
+		got, err := readFD(s.fd, buf[:n])
+		t.mu.Lock()
+		s.reading = false
+		if s.closed {
+			s.shut()
+		}
+		drop := t.over || t.quiet
+		if got > 0 {
+			s.ready = s.ready || got == n || s.hup // a short read has emptied the socket
+			if !drop {
+				t.unreleased += got
+			}
+		}
+		t.mu.Unlock()
+		switch {
+		case got > 0 && !drop:
+			t.sink.Data(buf[:got], false)
+		case err == io.EOF:
+			t.peerEnds()
+		case err != nil && err != syscall.EAGAIN:
+			t.fail(os.NewSyscallError("read", err))
+		}
+		larges.Put(buf)
+		t.mu.Lock()
+	}
+	t.mu.Unlock()
+	told = true
+	t.tellClosed()
+}
+
+func readFD(fd int, b []byte) (int, error) {
+	for {
+		n, err := syscall.Read(fd, b)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+// try writes what the socket takes of b at once, with mu held.
+func (s *sock) try(b []byte) (int, error) {
+	for {
+		if s.closed {
+			return 0, net.ErrClosed
+		}
+		n, err := syscall.Write(s.fd, b)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			s.full = true
+			return 0, nil
+		case err != nil:
+			return 0, os.NewSyscallError("write", err)
+		}
+		return n, nil
+	}
+}
+
+// SetWriteDeadline is for the next Write; the writer's.
+func (s *sock) SetWriteDeadline(by time.Time) error {
+	s.writeBy = by
+	return nil
+}
+
+// Write waits until the socket takes something of b, and says how much.
+func (s *sock) Write(b []byte) (int, error) {
+	t := s.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := &t.wait
+	for {
+		if n, err := s.try(b); n > 0 || err != nil {
+			return n, err
+		}
+		forever := s.writeBy.IsZero()
+		if w.until = s.writeBy; !forever {
+			t.hurry(time.Until(s.writeBy))
+		}
+		for s.full && !s.closed && (forever || !w.until.IsZero()) {
+			t.wake.Wait()
+		}
+		if !forever && w.until.IsZero() && s.full {
+			return 0, os.ErrDeadlineExceeded
+		}
+		w.disarm()
+	}
+}
+
+// Read is the poller's business.
+func (s *sock) Read([]byte) (int, error) { panic("h1: BUG: the poller reads") }
+
+// CloseWrite ends our side.
+func (s *sock) CloseWrite() error {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	return os.NewSyscallError("shutdown", syscall.Shutdown(s.fd, syscall.SHUT_WR))
+}
+
+// SetLinger with 0 makes Close a reset.
+func (s *sock) SetLinger(sec int) error {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	return os.NewSyscallError("setsockopt", syscall.SetsockoptLinger(s.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1, Linger: int32(sec)}))
+}
+
+// Close closes the descriptor, unless it is being read from: then the reader does.
+func (s *sock) Close() error {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	s.closed = true
+	s.t.wake.Broadcast()
+	if !s.reading {
+		s.shut()
+	}
+	return nil
+}
+
+func (s *sock) shut() {
+	s.p.remove(s.fd)
+	syscall.Close(s.fd)
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package h1
+
+import "net"
+
+// sock is not needed where every stream has a goroutine of its own.
+type sock struct{}
+
+func (t *tunnel) adopt(net.Conn) bool { return false }
+
+func (t *tunnel) stir() { t.wake.Broadcast() }
+
+func (s *sock) try([]byte) (int, error) { panic("h1: BUG: no socket of our own") }
+
+func (t *tunnel) begin() { panic("h1: BUG: no socket of our own") }

@@ -1,0 +1,275 @@
+package h2
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/stream"
+)
+
+// crew does the turns of a connection's sinks, on one goroutine for as long as no turn is slow: what one read brought for
+// many streams costs one start of a goroutine and leaves in one write. A look every millisecond, while there is somebody who
+// would have to wait, finds the hand that does not come on. It is left alone with its turn, what the others said is
+// written, and another hand does what waits.
+//
+// mu is taken with conn.mu held, never the other way round.
+type crew struct {
+	c *conn
+
+	mu       sync.Mutex
+	queue    []stream.Turner // from head on
+	head     int
+	hands    []*hand      // those that work, but for those that were left alone
+	working  atomic.Int32 // len(hands), and those about to start; a hand sees to the output after it has left it
+	idle     *hand        // one to use again
+	watching bool
+	watch    *time.Timer
+	work     func() // method value, so that go statements do not allocate
+	full     atomic.Bool
+}
+
+// hand is one goroutine of a crew.
+type hand struct {
+	steps uint64 // turns and writes it has begun
+	seen  uint64 // steps at the last look
+	left  bool   // it was left alone
+}
+
+const (
+	// crewLook is how often somebody looks. A hand is slow when two looks find it at the same step.
+	crewLook = time.Millisecond
+	// crewSlow is the number of steps between two looks below which another processor is worth a hand.
+	crewSlow = 32
+	// crewClock is the number of turns for which one look at the clock is good.
+	crewClock = 8
+	// crewDelay is about how long octets wait for other turns that are not slow.
+	crewDelay = 300 * time.Microsecond
+)
+
+// Enlist implements stream.Crew.
+func (w *crew) Enlist(t stream.Turner) {
+	w.mu.Lock()
+	w.queue = append(w.queue, t)
+	start := w.working.Load() == 0
+	if start {
+		w.working.Add(1)
+	} else {
+		w.look()
+	}
+	w.mu.Unlock()
+	if start {
+		go w.work() // ends when nothing is enlisted; whoever enlists starts the next
+	}
+}
+
+// look has somebody look after the hands; mu is held.
+func (w *crew) look() {
+	if w.watching {
+		return
+	}
+	w.watching = true
+	for _, h := range w.hands {
+		h.seen = h.steps
+	}
+	if w.watch == nil {
+		w.watch = time.AfterFunc(crewLook, w.looks)
+		return
+	}
+	w.watch.Reset(crewLook)
+}
+
+// waits is the number of turns to do; mu is held.
+func (w *crew) waits() int { return len(w.queue) - w.head }
+
+func (w *crew) next() stream.Turner {
+	t := w.queue[w.head]
+	w.queue[w.head] = nil
+	if w.head++; w.head == len(w.queue) {
+		w.queue, w.head = w.queue[:0], 0
+		if cap(w.queue) > 256 {
+			w.queue = nil
+		}
+	} else if w.head >= 256 {
+		n := copy(w.queue, w.queue[w.head:])
+		clear(w.queue[n:])
+		w.queue, w.head = w.queue[:n], 0
+	}
+	return t
+}
+
+// turns is what a hand does.
+func (w *crew) turns() {
+	h := w.join()
+	defer w.leave(h) // also where a turn ends the goroutine (runtime.Goexit)
+	now := time.Now()
+	said := now // since when octets may wait
+	dirty := false
+	for n := 1; ; n++ {
+		w.mu.Lock()
+		if h.left || w.waits() == 0 && !dirty {
+			w.mu.Unlock()
+			return
+		}
+		h.steps++
+		if w.waits() == 0 {
+			w.look()
+			w.mu.Unlock()
+			w.flush()
+			dirty = false
+			continue
+		}
+		t := w.next()
+		if dirty || w.waits() > 0 {
+			w.look()
+		}
+		w.mu.Unlock()
+		if n%crewClock == 0 {
+			now = time.Now()
+		}
+		if !dirty {
+			said, dirty = now, true
+		}
+		if t.Turn(now) {
+			w.Enlist(t)
+		}
+		if w.full.Load() || now.Sub(said) > crewDelay {
+			w.flush()
+			dirty = false
+		}
+	}
+}
+
+func (w *crew) join() *hand {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.idle
+	if w.idle = nil; h == nil {
+		h = new(hand)
+	}
+	*h = hand{}
+	w.hands = append(w.hands, h)
+	return h
+}
+
+// leave ends a hand. What was said and not written since it was the last, is written.
+func (w *crew) leave(h *hand) {
+	w.mu.Lock()
+	if !h.left {
+		w.drop(h)
+		w.idle = h
+	}
+	w.refill()
+	w.mu.Unlock()
+	w.flush()
+}
+
+// drop takes a hand out; mu is held.
+func (w *crew) drop(h *hand) {
+	for i, have := range w.hands {
+		if have == h {
+			last := len(w.hands) - 1
+			w.hands[i], w.hands[last] = w.hands[last], nil
+			w.hands = w.hands[:last]
+		}
+	}
+	w.working.Add(-1)
+}
+
+// refill starts a hand if there is something to do and nobody does it; mu is held.
+func (w *crew) refill() {
+	if w.waits() > 0 && w.working.Load() == 0 {
+		w.working.Add(1)
+		go w.work() // ends when nothing is enlisted
+	}
+}
+
+// looks looks after the hands.
+func (w *crew) looks() {
+	w.mu.Lock()
+	slow := false
+	done := uint64(0)
+	for i := len(w.hands) - 1; i >= 0; i-- {
+		h := w.hands[i]
+		if done += h.steps - h.seen; h.steps == h.seen {
+			h.left, slow = true, true
+			w.drop(h)
+		}
+		h.seen = h.steps
+	}
+	w.refill()
+	if n := int(w.working.Load()); n > 0 && w.waits() > 0 && done < crewSlow && n < runtime.GOMAXPROCS(0) {
+		w.working.Add(1)
+		go w.work() // ends when nothing is enlisted
+	}
+	if w.watching = w.working.Load() > 0; w.watching {
+		w.watch.Reset(crewLook)
+	}
+	w.mu.Unlock()
+	if slow {
+		w.flush()
+	}
+}
+
+// flush writes what was said.
+func (w *crew) flush() {
+	c := w.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	more := true
+	defer c.crashed(&more)
+	w.full.Store(false)
+	c.afterTurns()
+}
+
+// writes has a hand see to the output before long; c.mu is held. So whoever has much to send finds nobody writing.
+func (w *crew) writes() {
+	w.mu.Lock()
+	if w.working.Load() == 0 {
+		w.working.Add(1)
+		go w.work() // ends when nothing is enlisted
+	} else {
+		w.look()
+	}
+	w.mu.Unlock()
+}
+
+// Enlist implements stream.Crew.
+func (t *tunnel) Enlist(s stream.Turner) { t.c.crew.Enlist(s) }
+
+// Hand implements stream.Crew.
+func (t *tunnel) Hand(v [][]byte, fin bool, n int) (queued int, err error) {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > 0 {
+		c.core.release(t.s, n)
+	}
+	size := 0
+	for _, p := range v {
+		size += len(p)
+	}
+	if size >= largeSend {
+		var lent [4][]byte // v is not ours to change
+		if c.large(t.s, append(lent[:0], v...), size, fin) {
+			c.afterTurns()
+			if t.s.state == stateClosed {
+				return 0, told(t.s.sendable())
+			}
+			return t.s.queued(), nil
+		}
+	}
+	if size > 0 || fin {
+		if queued, err := c.core.send(t.s, v, fin); err != nil {
+			return queued, told(err)
+		}
+	}
+	switch {
+	case size >= largeSend:
+		c.afterTurns()
+	case len(c.core.out) >= maxOut/2 || c.core.ready.first != nil:
+		c.crew.full.Store(true)
+	}
+	return t.s.queued(), nil
+}

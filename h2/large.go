@@ -1,0 +1,125 @@
+package h2
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// largeSend is what a send has at least that is written from where it stands.
+	largeSend = 16 << 10
+	// largeWrite is about what one write takes of it, to a socket that takes many pieces at once, and largeCopy to others.
+	largeWrite = 256 << 10
+	largeCopy  = 48 << 10
+	// outSize is the size of the buffers that come and go: frames of the connection, and of streams up to maxOut.
+	outSize = maxOut + 8<<10
+	// outKeep is what an idle connection keeps.
+	outKeep = 1 << 10
+)
+
+var outs = sync.Pool{New: func() any { return new([outSize]byte) }}
+
+// need makes room for n octets more in out.
+func (c *core) need(n int) {
+	if len(c.out)+n <= cap(c.out) || len(c.out)+n > outSize || cap(c.out) < outKeep && len(c.out)+n <= outKeep {
+		return
+	}
+	b := append(outs.Get().(*[outSize]byte)[:0], c.out...)
+	freeOut(c.out)
+	c.out = b
+}
+
+// freeOut gives a buffer back that need made.
+func freeOut(b []byte) {
+	if cap(b) == outSize {
+		outs.Put((*[outSize]byte)(b[:outSize]))
+	}
+}
+
+// large is send for many octets, n in all: as far as windows go they are written from where they stand. mu is held, but not
+// during a write, nor while others write. v is used up. done is false if nothing was done, for the queue is the only way.
+func (c *conn) large(s *coreStream, v [][]byte, n int, fin bool) (done bool) {
+	for c.core.lendable(s) && c.flushing {
+		c.wrote.Wait()
+	}
+	if !c.core.lendable(s) {
+		return false
+	}
+	s.fin = fin
+	for s.state != stateClosed && s.queued() == 0 && n > 0 {
+		took := c.core.lend(s, &v, n, c.portion())
+		if took == 0 {
+			break
+		}
+		n -= took
+		c.flushing = true
+		c.put()
+		c.flushing = false
+	}
+	c.core.lendDone(s, v, n)
+	c.wrote.Broadcast()
+	return true
+}
+
+func (c *conn) portion() int {
+	if c.vectored {
+		return largeWrite
+	}
+	return largeCopy
+}
+
+// put writes what there is, and what is lent to it, in one write; mu is held, but not during the write.
+func (c *conn) put() {
+	out := c.core.swap(c.spare, time.Now())
+	c.spare = nil
+	c.events()
+	if len(out) > 0 {
+		lent := c.core.lent
+		c.mu.Unlock()
+		err := c.write(out, lent)
+		c.mu.Lock()
+		clear(lent)
+		c.core.lent = lent[:0]
+		if err != nil {
+			c.lose(err)
+		}
+	}
+	if cap(out) > outKeep {
+		freeOut(out)
+		return
+	}
+	c.spare = out[:0]
+}
+
+func (c *conn) write(out []byte, lent []piece) error {
+	if d := c.cfg.WriteTimeout; d > 0 {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
+			return err
+		}
+	}
+	if len(lent) == 0 {
+		_, err := c.nc.Write(out)
+		return err
+	}
+	iov, from := c.iov[:0], 0
+	for _, l := range lent {
+		iov = append(iov, out[from:l.at], l.p)
+		from = l.at
+	}
+	iov = append(iov, out[from:])
+	c.iov, c.left = iov, net.Buffers(iov)
+	defer clear(iov)
+	if c.vectored {
+		_, err := c.left.WriteTo(c.nc)
+		return err
+	}
+	b := outs.Get().(*[outSize]byte)
+	defer outs.Put(b)
+	joined := b[:0]
+	for _, p := range iov {
+		joined = append(joined, p...)
+	}
+	_, err := c.nc.Write(joined) // one record of TLS
+	return err
+}

@@ -1,0 +1,67 @@
+package h2
+
+import (
+	"net"
+	"sync"
+	"syscall"
+)
+
+const (
+	smallRead = 4 << 10  // what a reader holds that has to wait with a buffer
+	largeRead = 64 << 10 // what is read at once
+	shrink    = 16       // reads in a row that a small buffer would have done for, before it is one again
+)
+
+var largeReads = sync.Pool{New: func() any { return new([largeRead]byte) }}
+
+// source is where a connection reads. What it gives is good until the next read.
+type source struct {
+	nc    net.Conn
+	raw   syscall.RawConn // nil: nc is TLS, or anything else that is not a plain socket
+	call  func(fd uintptr) bool
+	large *[largeRead]byte // a pool's
+	small []byte
+	few   int // small reads in a row
+	n     int
+	err   error
+}
+
+// read waits until something is there. On a plain socket it waits without a buffer.
+func (s *source) read() ([]byte, error) {
+	if s.raw != nil {
+		s.release()
+		s.n, s.err = 0, nil
+		if err := s.raw.Read(s.call); err != nil {
+			return nil, err
+		}
+		if s.large == nil {
+			return nil, s.err
+		}
+		return s.large[:s.n], s.err
+	}
+	if s.few >= shrink {
+		s.release()
+	}
+	if s.large == nil {
+		if s.small == nil {
+			s.small = make([]byte, smallRead)
+		}
+		n, err := s.nc.Read(s.small)
+		if n == len(s.small) {
+			s.large, s.few = largeReads.Get().(*[largeRead]byte), 0
+		}
+		return s.small[:n], err
+	}
+	n, err := s.nc.Read(s.large[:])
+	if s.few++; n > len(s.small) {
+		s.few = 0
+	}
+	return s.large[:n], err
+}
+
+func (s *source) release() {
+	if s.large != nil {
+		largeReads.Put(s.large)
+		s.large = nil
+	}
+}

@@ -1,0 +1,168 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"weir/interop/conform"
+)
+
+// The colours of a terminal.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	blue   = "34"
+	bold   = "1"
+)
+
+// Paint is s in a colour of a terminal, if color is wanted.
+func Paint(color bool, code, s string) string {
+	if !color {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func colorOf(o conform.Outcome) string {
+	switch {
+	case o.Bad():
+		return red
+	case o.Body == conform.OK:
+		return green
+	case o.Body == conform.NonStrict:
+		return yellow
+	}
+	return blue
+}
+
+// Line is one result as one line: case, column, verdict, time, and why if there is something to say.
+func Line(res *conform.Result, color bool) string {
+	s := fmt.Sprintf("%-8s %s over %s  %s  %s", res.Case.ID, Plain(res.Agent), res.Transport, Paint(color, colorOf(res.Outcome), words(res.Outcome)), seconds(res.Duration))
+	if res.Why != "" {
+		s += "  " + Plain(res.Why)
+	}
+	return s
+}
+
+// WriteText writes a table for each column, with what failed under it, and a line that sums it all up.
+func (r *Report) WriteText(w io.Writer, color bool) error {
+	var b bytes.Buffer
+	v := r.view()
+	label := len("group")
+	for _, g := range v.groups {
+		label = max(label, utf8.RuneCountInString(g.label()))
+	}
+	for i, c := range v.columns {
+		b.WriteString(Paint(color, bold, Plain(c.Title())) + "\n")
+		fmt.Fprintf(&b, "  %-*s  %5s  %10s  %13s  %13s  %6s  %8s\n", label, "group", "OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "FAILED", "time")
+		var all []row
+		for _, g := range v.groups {
+			if t := r.tally(g.rows, i); t.Cases() > 0 {
+				t.write(&b, label, g.label(), color)
+			}
+			all = append(all, g.rows...)
+		}
+		r.tally(all, i).write(&b, label, "all", color)
+		for _, row := range all {
+			if res := row.cells[i]; res != nil && res.Bad() {
+				r.writeFailure(&b, res, color)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	for _, k := range r.Mended() {
+		fmt.Fprintf(&b, "%s is known to fail (%s), and passes\n", k.Pattern, Plain(k.Why))
+	}
+	b.WriteString(r.sum(color) + "\n")
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// label is how a table names the group.
+func (g *group) label() string {
+	if g.title == "" {
+		return g.name
+	}
+	return g.name + " " + g.title
+}
+
+func (t Tally) write(b *bytes.Buffer, width int, label string, color bool) {
+	cell := func(n, width int, code string) string {
+		if n == 0 {
+			return fmt.Sprintf("%*s", width, "-")
+		}
+		return Paint(color, code, fmt.Sprintf("%*d", width, n))
+	}
+	fmt.Fprintf(b, "  %-*s  %s  %s  %s  %s  %s  %8s\n", width, label, cell(t.OK, 5, green), cell(t.NonStrict, 10, yellow),
+		cell(t.Informational, 13, blue), cell(t.Unimplemented, 13, blue), cell(t.Failed, 6, red), seconds(t.Time))
+}
+
+func (r *Report) writeFailure(b *bytes.Buffer, res *conform.Result, color bool) {
+	fmt.Fprintf(b, "  %s  %s  %s", Paint(color, red, words(res.Outcome)), res.Case.ID, Plain(res.Case.Title))
+	if res.Why != "" {
+		b.WriteString(": " + Plain(res.Why))
+	}
+	if why, ok := r.known(res); ok {
+		b.WriteString(" (known: " + Plain(why) + ")")
+	}
+	b.WriteByte('\n')
+}
+
+// sum is the last line.
+func (r *Report) sum(color bool) string {
+	t := r.Total()
+	s := fmt.Sprintf("%d cases", t.Cases())
+	if t.Cases() == 1 {
+		s = "1 case"
+	}
+	if r.Cut {
+		s += ", interrupted"
+	}
+	switch {
+	case t.Failed == 0:
+		s += ", " + Paint(color, green, "none failed")
+	case t.Known == 0:
+		s += ", " + Paint(color, red, fmt.Sprintf("%d failed", t.Failed))
+	default:
+		s += ", " + Paint(color, red, fmt.Sprintf("%d failed", t.Failed)) + fmt.Sprintf(", %d of them known", t.Known)
+	}
+	return s + ", in " + seconds(r.Took)
+}
+
+func seconds(d time.Duration) string {
+	if d >= 100*time.Second {
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%.2fs", d.Seconds())
+}
+
+// Plain is s on one line, with what a terminal would obey spelled out.
+func Plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		return r
+	}, harmless(s))
+}
+
+// harmless is s with what a terminal or a reader's eye would obey spelled out; lines stay.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r < ' ':
+			return '\u2400' + r // the symbol for it
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
