@@ -107,9 +107,12 @@ func (t *tunnel) start(v [][]byte) {
 
 // try writes what the socket takes of v at once, and says how much that was. It does not block.
 func (t *tunnel) try(v [][]byte) (done int, err error) {
+	if t.sock != nil && len(v) > 1 {
+		return t.sock.tryAll(v)
+	}
 	if len(v) > 1 {
 		buf := joined.Get().(*[inline]byte)
-		b := gather(buf, v)
+		b := gather(buf[:], v)
 		done, err = t.tryWrite(b)
 		joined.Put(buf)
 		if err != nil || done < len(b) {
@@ -132,17 +135,34 @@ func (t *tunnel) try(v [][]byte) (done int, err error) {
 	return done, nil
 }
 
-// writeKnown writes as much of v as the socket below TLS is known to have room for.
+// writeKnown writes as much of v as the socket below TLS is known to have room for. What is put together from several slices
+// is the front, of a piece at most.
 func (t *tunnel) writeKnown(v [][]byte, by time.Time) (done int, err error) {
 	if err := t.c.SetWriteDeadline(by); err != nil {
 		return 0, err
 	}
-	b := v[0]
 	if len(v) > 1 {
 		buf := joined.Get().(*[inline]byte)
-		defer joined.Put(buf)
-		b = gather(buf, v)
+		done, err = t.writePieces(gather(buf[:piece], v))
+		joined.Put(buf)
+		if err != nil || done < piece {
+			return done, err
+		}
 	}
+	skip := done
+	for _, b := range v {
+		n := min(skip, len(b))
+		skip -= n
+		b = b[n:]
+		n, err = t.writePieces(b)
+		if done += n; err != nil || n < len(b) {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func (t *tunnel) writePieces(b []byte) (done int, err error) {
 	for done < len(b) && err == nil {
 		c := b[done:min(len(b), done+piece)]
 		if !t.known.fits(len(c)) {
@@ -156,7 +176,7 @@ func (t *tunnel) writeKnown(v [][]byte, by time.Time) (done int, err error) {
 }
 
 // gather copies the front of v into buf.
-func gather(buf *[inline]byte, v [][]byte) []byte {
+func gather(buf []byte, v [][]byte) []byte {
 	n := 0
 	for _, b := range v {
 		n += copy(buf[n:], b)

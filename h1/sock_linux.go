@@ -6,6 +6,9 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
+
+	"weir/stream"
 )
 
 // sock is the descriptor of a connection that the poller watches. It stands in the place of the net.Conn, which is
@@ -113,9 +116,10 @@ func (t *tunnel) serve() {
 	if len(t.first) > 0 {
 		t.tellFirst()
 	}
+	filler, _ := t.sink.(stream.Filler)
 	t.mu.Lock()
 	for !t.over {
-		n := min(t.room(), large)
+		n := t.room()
 		if n == 0 || !s.ready {
 			s.running = false
 			t.mu.Unlock()
@@ -124,8 +128,14 @@ func (t *tunnel) serve() {
 		}
 		s.ready, s.reading = false, true
 		t.mu.Unlock()
+		var own []byte
+		if filler != nil {
+			own = filler.Fill()
+			own = own[:min(len(own), n)]
+		}
 		buf := larges.Get().(*[large]byte)
-		got, err := readFD(s.fd, buf[:n])
+		n = min(n, len(own)+large)
+		got, err := readFD(s.fd, own, buf[:n-len(own)])
 		t.mu.Lock()
 		s.reading = false
 		if s.closed {
@@ -141,7 +151,12 @@ func (t *tunnel) serve() {
 		t.mu.Unlock()
 		switch {
 		case got > 0 && !drop:
-			t.sink.Data(buf[:got], false)
+			if m := min(got, len(own)); m > 0 {
+				t.sink.Data(own[:m], false)
+			}
+			if m := got - len(own); m > 0 {
+				t.sink.Data(buf[:m], false)
+			}
 		case err == io.EOF:
 			t.peerEnds()
 		case err != nil && err != syscall.EAGAIN:
@@ -155,9 +170,10 @@ func (t *tunnel) serve() {
 	t.tellClosed()
 }
 
-func readFD(fd int, b []byte) (int, error) {
+// readFD reads to a, and to b what does not fit.
+func readFD(fd int, a, b []byte) (int, error) {
 	for {
-		n, err := syscall.Read(fd, b)
+		n, err := readBoth(fd, a, b)
 		switch {
 		case err == syscall.EINTR:
 			continue
@@ -168,6 +184,23 @@ func readFD(fd int, b []byte) (int, error) {
 		}
 		return n, nil
 	}
+}
+
+func readBoth(fd int, a, b []byte) (int, error) {
+	switch {
+	case len(a) == 0:
+		return syscall.Read(fd, b)
+	case len(b) == 0:
+		return syscall.Read(fd, a)
+	}
+	v := [2]syscall.Iovec{{Base: &a[0]}, {Base: &b[0]}}
+	v[0].SetLen(len(a))
+	v[1].SetLen(len(b))
+	n, _, e := syscall.Syscall(syscall.SYS_READV, uintptr(fd), uintptr(unsafe.Pointer(&v[0])), 2)
+	if e != 0 {
+		return 0, e
+	}
+	return int(n), nil
 }
 
 // try writes what the socket takes of b at once, with mu held.
@@ -187,6 +220,49 @@ func (s *sock) try(b []byte) (int, error) {
 			return 0, os.NewSyscallError("write", err)
 		}
 		return n, nil
+	}
+}
+
+// tryAll is try for the first slices of v; it ends with the first call that is cut short.
+func (s *sock) tryAll(v [][]byte) (done int, err error) {
+	var few [8]syscall.Iovec
+	for len(v) > 0 {
+		io, want := few[:0], 0
+		for len(v) > 0 && len(io) < cap(io) {
+			if b := v[0]; len(b) > 0 {
+				io = append(io, syscall.Iovec{Base: &b[0]})
+				io[len(io)-1].SetLen(len(b))
+				want += len(b)
+			}
+			v = v[1:]
+		}
+		if want == 0 {
+			continue
+		}
+		n, err := s.writev(io)
+		if done += n; err != nil || n < want {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func (s *sock) writev(io []syscall.Iovec) (int, error) {
+	for {
+		if s.closed {
+			return 0, net.ErrClosed
+		}
+		n, _, e := syscall.Syscall(syscall.SYS_WRITEV, uintptr(s.fd), uintptr(unsafe.Pointer(&io[0])), uintptr(len(io)))
+		switch e {
+		case 0:
+			return int(n), nil
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			s.full = true
+			return 0, nil
+		default:
+			return 0, os.NewSyscallError("writev", e)
+		}
 	}
 }
 

@@ -14,3 +14,5 @@ func (t *tunnel) stir() { t.wake.Broadcast() }
 func (s *sock) try([]byte) (int, error) { panic("h1: BUG: no socket of our own") }
 
 func (t *tunnel) begin() { panic("h1: BUG: no socket of our own") }
+
+func (s *sock) tryAll([][]byte) (int, error) { panic("h1: BUG: no socket of our own") }

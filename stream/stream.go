@@ -77,6 +77,13 @@ type Sink interface {
 	Closed(err error)
 }
 
+// Filler is optional for a Sink: it says where octets of a large message belong, so that they need not be copied.
+type Filler interface {
+	// Fill is asked before a read, on the goroutine that calls Data. If it is not nil, what is read is put there, and
+	// Data gets what that is: a prefix of it. What does not fit comes in a Data of its own.
+	Fill() []byte
+}
+
 // Opener is what a transport's http.ResponseWriter offers: answer the request with 101 or 200 and header, and it is a
 // stream from then on. The answer leaves with the first Send. After it, w and r belong to nobody: writes to w give
 // http.ErrHijacked.

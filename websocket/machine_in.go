@@ -18,6 +18,7 @@ type input struct {
 	ctl    []byte // payload of an unfinished control frame
 	msg    []byte // payload of an unfinished message, in room
 	room   *room
+	filled *room // the room that fill lent, until what was read is fed
 	pieces bool  // a message is given in pieces, as it arrives (Conn)
 	piece  piece // what the last one was
 	size   int   // octets of the message so far, in pieces
@@ -54,22 +55,71 @@ func (in *input) hold() {
 	in.rest = in.held
 }
 
-// gather appends p to the unfinished message. Its room grows with what arrives, never with what was announced
-// (BEHAVIOUR 5).
+// gather appends p to the unfinished message, unless it was read to where it belongs (fill). Its room grows with what
+// arrives, never with what was announced (BEHAVIOUR 5).
 func (in *input) gather(p []byte) {
-	if need := len(in.msg) + len(p); need > cap(in.msg) {
-		r := takeRoom(need, int64(need)+in.rd.Left(), in.rd.MaxFrameSize)
-		r.b = append(r.b[:0], in.msg...)
-		in.room.free()
-		in.room, in.msg = r, r.b
+	n := len(in.msg)
+	if len(p) > 0 && n+len(p) <= cap(in.msg) && &in.msg[:n+1][n] == &p[0] {
+		in.msg = in.msg[:n+len(p)]
+		return
 	}
+	in.grow(len(p))
 	in.msg = append(in.msg, p...)
 }
 
+// grow makes room for n octets more of the unfinished message.
+func (in *input) grow(n int) {
+	need := len(in.msg) + n
+	if need <= cap(in.msg) {
+		return
+	}
+	r := takeRoom(need, int64(need)+in.rd.Left(), in.rd.MaxFrameSize)
+	r.b = append(r.b[:0], in.msg...)
+	in.leaveRoom()
+	in.room, in.msg = r, r.b
+}
+
+// leaveRoom gives the message's room back, unless a transport may still be reading to it.
+func (in *input) leaveRoom() {
+	if in.room != in.filled {
+		in.room.free()
+	}
+	in.room, in.filled = nil, nil
+}
+
+// worthFilling is how much of a message must be to come for fill.
+const worthFilling = 4 << 10
+
+// wantsFill says that the next octets belong to a large message and to nothing else.
+func (m *machine) wantsFill() bool {
+	in := &m.input
+	return m.active && !m.ended && !in.pieces && !in.given && len(in.rest) == 0 && len(in.msg) > 0 && in.rd.Left() >= worthFilling
+}
+
+// fill is where the next octets belong, nil if they may be of anything. Its room is lent until filled is told, or the next fill.
+func (m *machine) fill() []byte {
+	in := &m.input
+	in.filled = nil
+	if !m.wantsFill() {
+		return nil
+	}
+	in.grow(1)
+	n := len(in.msg)
+	b := in.msg[n:min(int64(cap(in.msg)), int64(n)+in.rd.Left())]
+	if len(b) < worthFilling {
+		return nil
+	}
+	in.filled = in.room
+	return b
+}
+
+// filled ends the loan of fill's room: what was read comes by feed now.
+func (m *machine) filled() { m.input.filled = nil }
+
 // dropMessage lets go of the unfinished message, or of the one that was handed to the handler.
 func (in *input) dropMessage() {
-	in.room.free()
-	in.room, in.msg, in.given = nil, nil, false
+	in.leaveRoom()
+	in.msg, in.given = nil, false
 }
 
 // settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.

@@ -47,6 +47,7 @@ type Session struct {
 	waiters chan struct{} // closed when there is room, see do
 
 	over    atomic.Bool  // ended: what arrives is dropped where it arrives
+	large   atomic.Bool  // what comes next is worth a Fill
 	backlog atomic.Int32 // posts that wait
 
 	opt   *Options
@@ -93,7 +94,7 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 	if s.crew, _ = st.(stream.Crew); s.crew == nil {
 		s.run = s.work
 	}
-	s.m.out.lend = s.crew != nil
+	s.m.out.lend = s.crew != nil || s.own
 	if s.parts, _ = h.(*connHandler); s.parts != nil {
 		s.m.input.pieces, s.m.input.rd.MaxFrameSize = true, 0
 	}
@@ -241,6 +242,19 @@ func (s *Session) swallow(b []byte) (n int) {
 		s.st.Release(released)
 	}
 	return n
+}
+
+// Fill implements stream.Filler. While somebody works for the session, or something waits for it, what comes next cannot be known.
+func (s *Session) Fill() (b []byte) {
+	if !s.large.Load() || !s.mail.Claim() {
+		return nil
+	}
+	if s.turn.TryLock() {
+		b = s.m.fill()
+		s.turn.Unlock()
+	}
+	s.start(s.mail.Rest())
+	return b
 }
 
 // Drained implements stream.Sink.

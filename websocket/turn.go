@@ -44,6 +44,8 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	s.useScratch(sc)
 	if box.data != nil {
 		lent = box.data.b
+	} else if len(lent) > 0 {
+		s.m.filled()
 	}
 	if box.cut {
 		s.m.lost(upgrade.Closed, &stream.ResetError{Code: stream.Cancel}, fateGone)
@@ -164,7 +166,7 @@ func (s *Session) flush() {
 	_, fin := s.m.output()
 	v, at := s.m.out.pieces(s.vec[:0]), s.handTime()
 	var queued int // an end of the stream is told by Closed
-	if s.m.out.lent != nil {
+	if s.m.out.lent != nil && s.crew != nil {
 		queued, _ = s.crew.Hand(v, fin, 0)
 	} else {
 		queued, _ = s.st.Send(v, fin)
@@ -231,6 +233,9 @@ func (s *Session) finish() {
 		s.settleFate()
 	}
 	s.m.settle()
+	if large := s.own && s.m.wantsFill(); large != s.large.Load() {
+		s.large.Store(large)
+	}
 	if n := s.m.takeConsumed(); n > 0 {
 		s.st.Release(n)
 	}

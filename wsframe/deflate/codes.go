@@ -140,8 +140,8 @@ func depths(sorted []uint32, limit int) (count [maxCodeBits + 1]uint16) {
 		nodes = 2 * parents
 	}
 
-	// Leaves that were cut to limit are too many for a tree. One of them less, and one that stood higher with a leaf
-	// beside it an octave below, is a step towards one.
+	// Leaves that were cut to limit are more than a tree has room for. One of them moves to the side of the deepest leaf
+	// over limit, both a level below where that one was: this makes room for one more, until they fit.
 	over := -1 << limit
 	for l := 1; l <= limit; l++ {
 		over += int(count[l]) << (limit - l)
