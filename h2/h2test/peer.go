@@ -320,7 +320,7 @@ func (p *Peer) takeSettings(f Frame) {
 	}
 }
 
-// must ends the connection on a breach of flow control by the server.
+// must ends the connection on a breach of flow control, or of reason, by the server.
 func (p *Peer) must(err error) {
 	if err != nil && p.err == nil {
 		p.err = fmt.Errorf("h2test: the server broke flow control: %w", err)

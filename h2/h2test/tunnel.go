@@ -17,6 +17,12 @@ type ResetError struct{ Code http2.ErrCode }
 
 func (e *ResetError) Error() string { return "h2test: RST_STREAM " + e.Code.String() }
 
+// What a server that minds no window can have a Peer keep.
+const (
+	maxUnread = 64 << 20 // octets of a stream
+	maxBlocks = 1000     // header blocks of a stream
+)
+
 // Tunnel is one stream of a Peer: an extended CONNECT, or any other request.
 type Tunnel struct {
 	ID     uint32
@@ -126,13 +132,17 @@ func (t *Tunnel) frame(f Frame) {
 	switch f.Type {
 	case http2.FrameHeaders, http2.FrameContinuation:
 		if f.Fields != nil {
-			t.Header = append(t.Header, f)
+			if t.Header = append(t.Header, f); len(t.Header) > maxBlocks {
+				t.p.must(fmt.Errorf("more than %d header blocks on a stream", maxBlocks))
+			}
 			if s, err := strconv.Atoi(f.Field(":status")); err == nil {
 				t.Status = s
 			}
 		}
 	case http2.FrameData:
-		t.buf = append(t.buf, f.Data...)
+		if t.buf = append(t.buf, f.Data...); len(t.buf) > maxUnread {
+			t.p.must(fmt.Errorf("more than %d octets on a stream that nobody has read", maxUnread))
+		}
 		t.charged += len(f.Payload)
 		t.give(len(f.Payload) - len(f.Data))
 	case http2.FrameRSTStream:

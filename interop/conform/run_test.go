@@ -55,6 +55,34 @@ func TestRunOrder(t *testing.T) {
 	}
 }
 
+// Those that are Busy come between the others and those that are Heavy, two at a time.
+func TestRunBusy(t *testing.T) {
+	var atOnce, most atomic.Int32
+	two := make(chan struct{}, 2)
+	busy := func(id string) Case {
+		return Case{ID: id, Busy: true, Run: func(ctx context.Context, _ *Target, _ *Log) Outcome {
+			most.Store(max(most.Load(), atOnce.Add(1)))
+			defer atOnce.Add(-1)
+			two <- struct{}{}
+			for len(two) < 2 && ctx.Err() == nil { // there is another
+				time.Sleep(time.Millisecond)
+			}
+			return Pass()
+		}}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		heavy := run("1.1", Pass())
+		heavy.Heavy = true
+		r := Run{Target: target(), Cases: []Case{heavy, busy("1.2"), busy("1.3"), run("1.4", Pass())}}
+		var told []string
+		r.Progress = func(res Result) { told = append(told, res.Case.ID) }
+		r.Do(t.Context())
+		if most.Load() != 2 || told[0] != "1.4" || told[3] != "1.1" {
+			t.Errorf("%d at once, told in the order %v", most.Load(), told)
+		}
+	})
+}
+
 func TestRunLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wait := Case{ID: "1.1", Limit: time.Minute, Run: func(ctx context.Context, _ *Target, log *Log) Outcome {

@@ -93,10 +93,9 @@ func same(a, b []seen) bool {
 }
 
 // Entries for lists.
-func echoed[T string | []byte](p T) seen       { return seen{"text", []byte(p)} }
-func echoedBinary[T string | []byte](p T) seen { return seen{"binary", []byte(p)} }
-func ponged[T string | []byte](p T) seen       { return seen{"pong", []byte(p)} }
-func timeout(name string) seen                 { return seen{"timeout", []byte(name)} }
+func echoed[T string | []byte](p T) seen { return seen{"text", []byte(p)} }
+func ponged[T string | []byte](p T) seen { return seen{"pong", []byte(p)} }
+func timeout(name string) seen           { return seen{"timeout", []byte(name)} }
 
 // Frames for cases. T and C are text and continuation, with FIN as the number says.
 func frame[T string | []byte](op wire.Opcode, p T) wire.Frame {
