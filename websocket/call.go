@@ -44,7 +44,7 @@ func (s *Session) call(c call) {
 	s.turn.Lock()
 	s.calling = false
 	ended := s.m.ended
-	s.m.apply(cmds, time.Now())
+	s.m.apply(cmds, cmds.now())
 	if r := s.m.reason; !ended && r.Kind == upgrade.Crash {
 		s.logger().Error("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
 	}
@@ -52,6 +52,16 @@ func (s *Session) call(c call) {
 		s.flush()
 	}
 	s.sc.keep(cmds)
+}
+
+// now is the time, if one of the commands needs it: most lists do without asking the clock.
+func (cmds Commands) now() time.Time {
+	for i := range cmds {
+		if cmds[i].kind == cmdSetOptions {
+			return time.Now()
+		}
+	}
+	return time.Time{}
 }
 
 // invoke calls out. If the callback panics, that is noted and nothing is returned. If it calls Goexit, this goroutine
