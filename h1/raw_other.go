@@ -2,8 +2,8 @@
 
 package h1
 
-// attempt is not needed where descriptors cannot be tried.
-type attempt struct{}
+// raw is not needed where descriptors cannot be tried.
+type raw struct{}
 
 func (t *tunnel) arm() {}
 

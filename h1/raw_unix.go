@@ -9,6 +9,13 @@ import (
 	"syscall"
 )
 
+// raw makes attempts on a plain TCP connection.
+type raw struct {
+	c   syscall.RawConn
+	in  attempt // the reader's
+	out attempt // guarded by mu
+}
+
 // attempt is one system call on the connection's descriptor. Its func is made once, so that an attempt allocates
 // nothing.
 type attempt struct {
@@ -25,12 +32,12 @@ func (t *tunnel) arm() {
 	if !ok {
 		return
 	}
-	raw, err := c.SyscallConn()
+	rc, err := c.SyscallConn()
 	if err != nil {
 		return
 	}
-	t.raw = raw
-	t.in.call, t.out.call = t.in.read, t.out.write
+	t.raw = &raw{c: rc}
+	t.raw.in.call, t.raw.out.call = t.raw.in.read, t.raw.out.write
 }
 
 // tryWrite writes what the socket takes of b at once.
@@ -38,13 +45,14 @@ func (t *tunnel) tryWrite(b []byte) (int, error) {
 	if t.sock != nil {
 		return t.sock.try(b)
 	}
-	t.out.b, t.out.n, t.out.err = b, 0, nil
-	err := t.raw.Write(t.out.call)
-	t.out.b = nil
+	a := &t.raw.out
+	a.b, a.n, a.err = b, 0, nil
+	err := t.raw.c.Write(a.call)
+	a.b = nil
 	if err == nil {
-		err = t.out.err
+		err = a.err
 	}
-	return t.out.n, err
+	return a.n, err
 }
 
 // write never asks to be called again: it does not wait.
@@ -66,9 +74,9 @@ func (a *attempt) write(fd uintptr) bool {
 
 // readRaw waits until something is there and reads it. The buffer belongs to it only from then until Data returns.
 func (t *tunnel) readRaw(max int) error {
-	a := &t.in
+	a := &t.raw.in
 	a.n, a.err = min(max, large), nil
-	err := t.raw.Read(a.call)
+	err := t.raw.c.Read(a.call)
 	if err == nil {
 		err = a.err
 	}

@@ -10,7 +10,7 @@ import (
 // room is what the socket below a TLS connection takes without blocking: TLS cannot be asked to write as much as fits,
 // so the socket is asked before. It belongs to the writer.
 type room struct {
-	raw  syscall.RawConn // nil: nobody knows
+	raw  syscall.RawConn
 	ask  func(fd uintptr)
 	left int // octets of the kernel's memory; it may be more by now
 }
@@ -42,12 +42,13 @@ func (t *tunnel) findRoom() {
 	if err != nil {
 		return
 	}
-	t.known.raw, t.known.ask = raw, t.known.look
+	t.known = &room{raw: raw}
+	t.known.ask = t.known.look
 }
 
-// fits says that a Write of n octets does not block, and counts it.
+// fits says that a Write of n octets does not block, and counts it. r may be nil: nobody knows.
 func (r *room) fits(n int) bool {
-	if r.raw == nil {
+	if r == nil {
 		return false
 	}
 	cost := roomFactor*n + roomWrite
@@ -72,4 +73,8 @@ func (r *room) look(fd uintptr) {
 }
 
 // forget is for others' writes: what they took is not known.
-func (r *room) forget() { r.left = 0 }
+func (r *room) forget() {
+	if r != nil {
+		r.left = 0
+	}
+}

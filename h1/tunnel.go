@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 
 	"weir/stream"
@@ -17,9 +16,9 @@ import (
 // or a goroutine that works off the queue. While nobody is the writer, the queue is empty.
 type tunnel struct {
 	c     conn
-	sock  *sock           // c, if the poller watches it: then the reader is a worker of the poller's
-	raw   syscall.RawConn // of another plain TCP connection
-	tries bool            // plain TCP, to which Send may write without blocking
+	sock  *sock // c, if the poller watches it: then the reader is a worker of the poller's
+	raw   *raw  // c, if it is another plain TCP connection
+	tries bool  // plain TCP, to which Send may write without blocking
 	info  stream.Info
 
 	mu     sync.Mutex
@@ -45,11 +44,8 @@ type tunnel struct {
 	err   error // for Closed
 	gone  error // for Send
 
-	in  attempt // the reader's
-	out attempt // guarded by mu
-
 	run   func()   // write, made once, so that starting it allocates nothing
-	known room     // the writer's
+	known *room    // the writer's; nil: nothing is known
 	wait  patience // guarded by mu
 }
 
