@@ -76,7 +76,7 @@ func (w *crew) call() {
 	if h := w.resting; h != nil {
 		w.resting = nil
 		w.hands = append(w.hands, h)
-		w.bell.Signal()
+		w.bell.Broadcast() // another hand may wait to rest as well
 		return
 	}
 	go w.work() // ends when nothing is enlisted; whoever enlists starts the next
@@ -128,7 +128,7 @@ func (w *crew) turns() {
 	}()
 	now := time.Now()
 	said := now // since when octets may wait
-	dirty := false
+	dirty, alone := false, false
 	for n := 1; ; n++ {
 		w.mu.Lock()
 		for w.waits() == 0 && !dirty && !w.asked && !h.left {
@@ -159,8 +159,10 @@ func (w *crew) turns() {
 		if dirty || w.waits() > 0 {
 			w.look()
 		}
+		late := alone // nobody looked while the turn before ran: it may have taken any time
+		alone = !w.watching
 		w.mu.Unlock()
-		if n%crewClock == 0 {
+		if late || n%crewClock == 0 {
 			now = time.Now()
 		}
 		if !dirty {
@@ -207,7 +209,7 @@ func (w *crew) sendHome() {
 	if h := w.resting; h != nil {
 		h.home = true
 		w.resting = nil
-		w.bell.Signal()
+		w.bell.Broadcast() // another hand may wait to rest as well
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // Options are the options of one WebSocket (Cowboy manual, cowboy_websocket, opts()). The zero value is the default;
-// negative means none or off.
+// negative means none or off. Sessions keep them and may share them: they are not to be changed once a session has them.
 type Options struct {
 	IdleTimeout       time.Duration  // ends a session that received nothing for so long; 0: 60 s
 	PingInterval      time.Duration  // the stack pings after so long without receiving; 0: never
