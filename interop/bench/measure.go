@@ -115,7 +115,7 @@ func measureOnce(ctx context.Context, p *peers, c *benchCase, server string, o *
 		cfg.URL.Scheme = "wss"
 		cfg.TLS = &tls.Config{InsecureSkipVerify: true}
 	}
-	cfg.Pid, cfg.Duration, cfg.Warmup, cfg.Timeout = ch.cmd.Process.Pid, o.time, o.warm, 20*time.Second
+	cfg.Pid, cfg.Duration, cfg.Warmup, cfg.Timeout = ch.cmd.Process.Pid, o.time, o.warm, 10*time.Second
 	if cfg.Mode == load.Idle {
 		// What a first connection costs once, it costs before: buffers, pools, threads.
 		warm := cfg
