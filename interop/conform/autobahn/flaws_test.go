@@ -15,7 +15,7 @@ func TestFlaws(t *testing.T) {
 	for _, test := range flawTable {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			cases := pick(t, test.cases, "")
+			cases := idle(pick(t, test.cases, ""))
 			target := serve(t, stream.H1, test.flaws)
 			got := map[string][]string{}
 			for _, r := range (&conform.Run{Cases: cases, Target: target, Jobs: 32}).Do(t.Context()) {

@@ -52,6 +52,7 @@ func TestClient(t *testing.T) {
 				if !blocking {
 					o.Cases = append(o.Cases, selected(t, sample, "")...)
 				}
+				o.Cases = idle(o.Cases)
 				var updated []conform.Result
 				completed := make(chan string, 1)
 				o.Updated = func(_ string, rs []conform.Result) { updated = rs }
