@@ -69,7 +69,7 @@ func TestIdle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector has memory of its own")
 	}
-	const n = 400
+	const n = 1000
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestIdle(t *testing.T) {
 	heard.Wait()
 	each := (heap() - before) / n
 	t.Logf("%d octets a stream more than its net.Conn had", each)
-	if each > 600 {
+	if each > 700 {
 		t.Errorf("an idle stream costs %d octets more than its net.Conn did", each)
 	}
 	if more := runtime.NumGoroutine() - goroutines; more > 2*runtime.GOMAXPROCS(0)+4 {
