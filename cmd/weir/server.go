@@ -112,6 +112,9 @@ func (s *server) shutdown(ws *websocket.Server, signals <-chan os.Signal) error 
 		}
 	}()
 	if err := ws.Shutdown(ctx); err != nil {
+		last, stop := context.WithTimeout(context.Background(), time.Second)
+		defer stop()
+		_ = ws.Group().Shutdown(last) // what was cut has a moment to tell its end
 		return fmt.Errorf("%w: %w", errCut, err)
 	}
 	return nil
