@@ -247,11 +247,12 @@ func TestLoop(t *testing.T) {
 // tube is a tunnel handler: an echo.
 type tube struct {
 	fakeHandler
-	crash string
+	crash string // when something has come: a reset could overtake the answer
 }
 
 func (e *tube) ServeTunnel(c net.Conn, _ *upgrade.PartialRequest) {
 	if e.crash != "" {
+		_, _ = c.Read(make([]byte, 1)) // whatever it is
 		panic(e.crash)
 	}
 	io.Copy(c, c)
@@ -331,6 +332,7 @@ func TestTunnel(t *testing.T) {
 		serveHeld(t, sw, func(h *held) {
 			e = &tube{crash: "ouch"}
 			_, rw, _ := h.tunnel("weir-echo")
+			io.WriteString(rw, "x")
 			if _, err := io.ReadAll(rw); err == nil {
 				h.Fatal("a crash looks like an end")
 			}

@@ -67,7 +67,7 @@ func TestContractCommands(t *testing.T) {
 			want: []string{`text "same turn"`, `text "awake"`, `pong "a"`}},
 		{name: "stop", send: frames(script(`[{"text":"first"},{"stop":true},{"text":"never"},{"shutdown_reason":"never"}]`), text("never looked at")),
 			want: append([]string{`text "first"`}, ended("1000")...), end: event{"reason": "stop", "shutdown_reason": nil, "code": nil}},
-		{name: "after/order", send: script(`[{"after":{"ms":30,"commands":[{"text":"third"}]}},{"after":{"ms":1,"commands":[{"text":"second"},{"after":{"ms":60,"commands":[{"stop":true}]}}]}},{"text":"first"}]`),
+		{name: "after/order", send: script(`[{"after":{"ms":400,"commands":[{"text":"third"}]}},{"after":{"ms":1,"commands":[{"text":"second"},{"after":{"ms":800,"commands":[{"stop":true}]}}]}},{"text":"first"}]`),
 			want: append([]string{`text "first"`, `text "second"`, `text "third"`}, ended("1000")...), end: stop},
 	}
 	for _, command := range []string{`{"ping":"` + long(126) + `"}`, `{"pong":"` + long(126) + `"}`, `{"close":{"reason":"without a code"}}`,
