@@ -13,8 +13,9 @@ import (
 // ready is handed out in batches.
 //
 // Its workers are goroutines that do what is to be done for one socket after the other, handlers included. One of them,
-// at most, waits for sockets; the wait itself is in Go's own poller, of which the epoll is one descriptor. A worker that is
-// held up by a handler holds up nobody for long: a look every millisecond starts others.
+// at most, waits for sockets; the wait itself is in Go's own poller, of which the epoll is one descriptor. As long as one
+// worker keeps up it stays alone, for every thread that is woken costs more than a message does: others are woken when it has
+// had no rest for a while, and when a handler holds it up, which a look now and then finds out.
 type poller struct {
 	mu      sync.Mutex
 	ep      *os.File
@@ -30,9 +31,11 @@ type poller struct {
 	waiting bool // a worker waits for sockets
 	ending  bool // and shall not any more
 	done    uint64
-	seen    uint64 // done at the last look
-	looking bool   // the timer runs
-	eager   int    // looks to come during which somebody always waits for sockets
+	seen    uint64    // done at the last look
+	looking bool      // the timer runs
+	eager   int       // looks to come during which somebody always waits for sockets
+	rested  time.Time // when there was last nothing to do
+	slept   bool      // so it is in this wait
 	timer   *time.Timer
 	run     func() // work, made once
 	events  [batch]syscall.EpollEvent
@@ -47,11 +50,12 @@ type event struct {
 }
 
 const (
-	batch     = 128              // events taken at once
-	share     = 4                // events that are worth another worker
-	glance    = time.Millisecond // between two looks
-	eagerness = 100              // looks
-	pollEdge  = 1 << 31          // EPOLLET, which package syscall has as a negative number
+	batch     = 128                  // events taken at once
+	unrest    = 2 * time.Millisecond // without a rest, after which others are woken
+	share     = 4                    // events that are worth one
+	glance    = 5 * time.Millisecond // between two looks
+	eagerness = 2000                 // looks
+	pollEdge  = 1 << 31              // EPOLLET, which package syscall has as a negative number
 	pollBits  = syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | pollEdge
 	pollEnds  = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 )
@@ -191,7 +195,7 @@ func (p *poller) await() {
 		p.ending = false
 		_ = p.ep.SetReadDeadline(time.Time{}) // as above
 	}
-	p.waiting, p.got = true, 0
+	p.waiting, p.slept, p.got = true, false, 0
 	p.done++
 	p.mu.Unlock()
 	err := p.raw.Read(p.poll)
@@ -206,9 +210,7 @@ func (p *poller) await() {
 			p.queue = append(p.queue, event{t, e.Events})
 		}
 	}
-	if n := min((len(p.queue)-p.next)/share, runtime.GOMAXPROCS(0)-(p.workers-p.parked)); n > 0 {
-		p.help(n)
-	}
+	p.help(p.wanted(time.Now()))
 	if !p.looking {
 		p.looking, p.seen = true, p.done
 		if p.timer == nil {
@@ -219,19 +221,25 @@ func (p *poller) await() {
 	}
 }
 
+// wanted is how many workers more are worth waking for what is queued at now: none, while one has rests.
+func (p *poller) wanted(now time.Time) int {
+	if p.slept {
+		p.rested = now
+	}
+	if now.Sub(p.rested) <= unrest {
+		return 0
+	}
+	return max(0, min((len(p.queue)-p.next)/share, runtime.GOMAXPROCS(0)-(p.workers-p.parked)))
+}
+
 // take asks the epoll, and says whether something was there. The one who waits runs it.
 func (p *poller) take(fd uintptr) bool {
-	for {
-		n, err := syscall.EpollWait(int(fd), p.events[:], 0)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			panic("h1: BUG: " + err.Error())
-		}
-		p.got = n
-		return n > 0
+	n, err := sysReady(int(fd), p.events[:])
+	if err != nil {
+		panic("h1: BUG: " + err.Error())
 	}
+	p.got, p.slept = n, p.slept || n == 0
+	return n > 0
 }
 
 // look sees whether anything is done, on a goroutine of the timer's. If nothing is, all workers are in handlers.

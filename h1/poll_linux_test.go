@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"weir/stream"
 )
@@ -152,6 +153,34 @@ func TestBlockedSinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-release
+}
+
+// TestWorkersWanted: one worker is alone as long as it has rests, and gets help for much at once when it has none.
+func TestWorkersWanted(t *testing.T) {
+	if runtime.GOMAXPROCS(0) == 1 {
+		t.Skip("nobody can help on one processor")
+	}
+	start := time.Now()
+	p := &poller{workers: 1, rested: start}
+	for _, c := range []struct {
+		after  time.Duration
+		events int
+		slept  bool
+		want   int
+	}{
+		{after: unrest, events: batch, want: 0},
+		{after: 2 * unrest, events: batch, want: min(batch/share, runtime.GOMAXPROCS(0)-1)},
+		{after: 2 * unrest, events: share - 1, want: 0},
+		{after: 2 * unrest, events: share, want: 1},
+		{after: 3 * unrest, events: batch, slept: true, want: 0},
+		{after: 4 * unrest, events: batch, want: 0},
+		{after: 5 * unrest, events: batch, want: min(batch/share, runtime.GOMAXPROCS(0)-1)},
+	} {
+		p.queue, p.slept = make([]event, c.events), c.slept
+		if got := p.wanted(start.Add(c.after)); got != c.want {
+			t.Errorf("%v: %d events, rested %v: %d more, want %d", c.after, c.events, c.slept, got, c.want)
+		}
+	}
 }
 
 // TestEndWithOctets: an end that comes with octets is seen behind them, however short the read was.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"weir/stream"
 )
@@ -171,56 +170,43 @@ func (t *tunnel) serve() {
 }
 
 // readFD reads to a, and to b what does not fit.
-func readFD(fd int, a, b []byte) (int, error) {
-	for {
-		n, err := readBoth(fd, a, b)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err != nil:
-			return 0, err
-		case n == 0:
-			return 0, io.EOF
-		}
-		return n, nil
-	}
-}
-
-func readBoth(fd int, a, b []byte) (int, error) {
+func readFD(fd int, a, b []byte) (n int, err error) {
 	switch {
 	case len(a) == 0:
-		return syscall.Read(fd, b)
+		n, err = sysRead(fd, b)
 	case len(b) == 0:
-		return syscall.Read(fd, a)
+		n, err = sysRead(fd, a)
+	default:
+		v := [2]syscall.Iovec{{Base: &a[0]}, {Base: &b[0]}}
+		v[0].SetLen(len(a))
+		v[1].SetLen(len(b))
+		n, err = sysReadv(fd, v[:], len(a)+len(b))
 	}
-	v := [2]syscall.Iovec{{Base: &a[0]}, {Base: &b[0]}}
-	v[0].SetLen(len(a))
-	v[1].SetLen(len(b))
-	n, _, e := syscall.Syscall(syscall.SYS_READV, uintptr(fd), uintptr(unsafe.Pointer(&v[0])), 2)
-	if e != 0 {
-		return 0, e
+	if n == 0 && err == nil {
+		err = io.EOF
 	}
-	return int(n), nil
+	return n, err
 }
 
 // try writes what the socket takes of b at once, with mu held.
 func (s *sock) try(b []byte) (int, error) {
-	for {
-		if s.closed {
-			return 0, net.ErrClosed
-		}
-		n, err := syscall.Write(s.fd, b)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			s.full = true
-			return 0, nil
-		case err != nil:
-			return 0, os.NewSyscallError("write", err)
-		}
-		return n, nil
+	if s.closed {
+		return 0, net.ErrClosed
 	}
+	n, err := sysWrite(s.fd, b)
+	return n, s.judge("write", err)
+}
+
+// judge is the error of a write; that the socket is full is none.
+func (s *sock) judge(call string, err error) error {
+	switch err {
+	case nil:
+		return nil
+	case syscall.EAGAIN:
+		s.full = true
+		return nil
+	}
+	return os.NewSyscallError(call, err)
 }
 
 // tryAll is try for the first slices of v; it ends with the first call that is cut short.
@@ -239,31 +225,15 @@ func (s *sock) tryAll(v [][]byte) (done int, err error) {
 		if want == 0 {
 			continue
 		}
-		n, err := s.writev(io)
+		if s.closed {
+			return done, net.ErrClosed
+		}
+		n, err := sysWritev(s.fd, io, want)
 		if done += n; err != nil || n < want {
-			return done, err
+			return done, s.judge("writev", err)
 		}
 	}
 	return done, nil
-}
-
-func (s *sock) writev(io []syscall.Iovec) (int, error) {
-	for {
-		if s.closed {
-			return 0, net.ErrClosed
-		}
-		n, _, e := syscall.Syscall(syscall.SYS_WRITEV, uintptr(s.fd), uintptr(unsafe.Pointer(&io[0])), uintptr(len(io)))
-		switch e {
-		case 0:
-			return int(n), nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			s.full = true
-			return 0, nil
-		default:
-			return 0, os.NewSyscallError("writev", e)
-		}
-	}
 }
 
 // SetWriteDeadline is for the next Write; the writer's.
