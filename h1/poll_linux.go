@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"weir/stream"
 )
 
 // poller waits for many sockets at once, so that an idle one costs neither a goroutine nor a net.Conn, and what has become
@@ -27,6 +29,7 @@ type poller struct {
 	next    int
 	idle    sync.Cond // parked workers wait here
 	parked  int
+	called  int // workers on their way
 	workers int
 	waiting bool // a worker waits for sockets
 	ending  bool // and shall not any more
@@ -43,10 +46,11 @@ type poller struct {
 	poll    func(fd uintptr) bool // take, made once
 }
 
-// event is something that became of a socket.
+// event is something that became of a socket, or a turn to be done.
 type event struct {
 	t    *tunnel
 	bits uint32
+	turn stream.Turner // in the place of t
 }
 
 const (
@@ -54,7 +58,7 @@ const (
 	unrest    = 2 * time.Millisecond // without a rest, after which others are woken
 	share     = 4                    // events that are worth one
 	glance    = 5 * time.Millisecond // between two looks
-	eagerness = 2000                 // looks
+	eagerness = 200                  // looks
 	pollEdge  = 1 << 31              // EPOLLET, which package syscall has as a negative number
 	pollBits  = syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | pollEdge
 	pollEnds  = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
@@ -117,6 +121,7 @@ func (p *poller) remove(fd int) {
 	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_DEL, fd, nil) // it is there
 	p.socks[fd] = nil
 	if p.n--; p.n == 0 { // all workers go
+		p.called += p.parked
 		p.parked = 0
 		p.idle.Broadcast()
 		if p.waiting {
@@ -126,17 +131,30 @@ func (p *poller) remove(fd int) {
 	}
 }
 
-// push has t served: it is claimed (running) already.
-func (p *poller) push(t *tunnel) {
+// push has e done. A worker that works comes to it soon, or is found not to.
+func (p *poller) push(e event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queue = append(p.queue, event{t: t})
-	p.help(1)
+	p.queue = append(p.queue, e)
+	working := p.workers - p.parked
+	if p.waiting {
+		working--
+	}
+	switch {
+	case working == 0:
+		p.rested = time.Now()
+		p.help(1)
+	case p.eager > 0 && p.called == 0 && working < runtime.GOMAXPROCS(0):
+		p.help(1)
+	default:
+		p.watch()
+	}
 }
 
 // help has n more workers work, with mu held.
 func (p *poller) help(n int) {
 	for range n {
+		p.called++
 		if p.parked > 0 {
 			p.parked--
 			p.idle.Signal()
@@ -160,6 +178,7 @@ func (p *poller) work() {
 		p.mu.Unlock()
 	}()
 	p.mu.Lock()
+	p.called--
 	for {
 		switch {
 		case p.next < len(p.queue):
@@ -168,18 +187,25 @@ func (p *poller) work() {
 			if p.next++; p.next == len(p.queue) {
 				p.queue, p.next = p.queue[:0], 0
 			}
-			p.done++
-			if p.eager > 0 && !p.waiting {
+			if p.done++; p.done%batch == 0 {
+				p.help(p.wanted(time.Now()))
+			}
+			if p.eager > 0 && !p.waiting && p.called == 0 {
 				p.help(1)
 			}
 			p.mu.Unlock()
-			e.t.happened(e.bits)
+			if e.turn == nil {
+				e.t.happened(e.bits)
+			} else if e.turn.Turn(time.Now()) {
+				p.push(e)
+			}
 			p.mu.Lock()
 		case !p.waiting && p.n > 0:
 			p.await()
 		case p.parked < runtime.GOMAXPROCS(0) && p.n > 0:
 			p.parked++
 			p.idle.Wait() // whoever signals has counted us out
+			p.called--
 		default:
 			p.workers--
 			ended = true
@@ -204,28 +230,35 @@ func (p *poller) await() {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		panic("h1: BUG: " + err.Error()) // nobody closes it
 	}
+	now := time.Now()
+	if p.slept {
+		p.rested = now
+	}
 	for i := range p.got {
 		e := &p.events[i]
 		if t := p.socks[e.Fd]; t != nil {
-			p.queue = append(p.queue, event{t, e.Events})
+			p.queue = append(p.queue, event{t: t, bits: e.Events})
 		}
 	}
-	p.help(p.wanted(time.Now()))
-	if !p.looking {
-		p.looking, p.seen = true, p.done
-		if p.timer == nil {
-			p.timer = time.AfterFunc(glance, p.look)
-		} else {
-			p.timer.Reset(glance)
-		}
+	p.help(p.wanted(now))
+	p.watch()
+}
+
+// watch has somebody look soon whether work is done.
+func (p *poller) watch() {
+	switch {
+	case p.looking:
+		return
+	case p.timer == nil:
+		p.timer = time.AfterFunc(glance, p.look)
+	default:
+		p.timer.Reset(glance)
 	}
+	p.looking, p.seen = true, p.done
 }
 
 // wanted is how many workers more are worth waking for what is queued at now: none, while one has rests.
 func (p *poller) wanted(now time.Time) int {
-	if p.slept {
-		p.rested = now
-	}
 	if now.Sub(p.rested) <= unrest {
 		return 0
 	}

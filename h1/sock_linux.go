@@ -93,15 +93,18 @@ func (t *tunnel) claim() bool {
 func (t *tunnel) stir() {
 	t.wake.Broadcast()
 	if t.sock != nil && t.claim() {
-		t.sock.p.push(t)
+		t.sock.p.push(event{t: t})
 	}
 }
 
 // begin lets the poller's workers tell the sink, with mu held.
 func (t *tunnel) begin() {
 	t.sock.running = true
-	t.sock.p.push(t)
+	t.sock.p.push(event{t: t})
 }
+
+// enlist has a worker do u's turns.
+func (s *sock) enlist(u stream.Turner) { s.p.push(event{turn: u}) }
 
 // serve is the reader, on one worker or another: it reads and tells what is there.
 func (t *tunnel) serve() {
@@ -109,7 +112,7 @@ func (t *tunnel) serve() {
 	told := false
 	defer func() {
 		if !told { // a handler has ended this goroutine
-			t.sock.p.push(t)
+			t.sock.p.push(event{t: t})
 		}
 	}()
 	if len(t.first) > 0 {

@@ -84,6 +84,20 @@ func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
 	t.begin()
 }
 
+// Enlist implements stream.Runner.
+func (t *tunnel) Enlist(u stream.Turner) {
+	if t.sock != nil {
+		t.sock.enlist(u)
+		return
+	}
+	go takeTurns(u) // ends when nothing is left to do
+}
+
+func takeTurns(u stream.Turner) {
+	for u.Turn(time.Now()) {
+	}
+}
+
 func (t *tunnel) Release(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -9,13 +9,18 @@ type Turner interface {
 	Turn(now time.Time) (again bool)
 }
 
-// Crew is what a Stream may offer besides: the streams of one connection have their turns done by the same few goroutines,
-// one after the other, so that what one read brought for many is answered in one write. A turn that takes long keeps its
-// goroutine, and nothing else: another takes the rest over.
-type Crew interface {
+// Runner is what a Stream may offer besides: it has goroutines for what its Sink is to do.
+type Runner interface {
 	// Enlist has t.Turn called soon, with no lock held, and again for as long as it asks for it. It never waits. It is not to be
 	// called for t again before t's last turn has ended: a Mailbox says when.
 	Enlist(t Turner)
+}
+
+// Crew is a Runner that gathers: the streams of one connection have their turns done by the same few goroutines,
+// one after the other, so that what one read brought for many is answered in one write. A turn that takes long keeps its
+// goroutine, and nothing else: another takes the rest over.
+type Crew interface {
+	Runner
 
 	// Hand is Send and then Release, for use inside Turn: the octets leave when the crew has no other turn to do, and 2 ms
 	// later at the latest. With no octets and without fin it is Release alone.

@@ -18,9 +18,9 @@ import (
 type Session struct {
 	st      stream.Stream
 	mail    stream.Mailbox[inbox]
-	run     func()       // s.work, made once, so that starting it allocates nothing; nil with a crew
+	run     func()       // s.work, made once, so that starting it allocates nothing; nil where the stream runs turns
 	own     bool         // Data comes on a goroutine of our own: turns run there
-	crewed  bool         // a crew does the turns, else goroutines of our own do
+	crewed  bool         // a crew does the turns
 	over    atomic.Bool  // ended: what arrives is dropped where it arrives
 	large   atomic.Bool  // what comes next is worth a Fill
 	backlog atomic.Int32 // posts that wait
@@ -95,7 +95,8 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 			o.Trace(e)
 		}
 	}
-	if _, s.crewed = st.(stream.Crew); !s.crewed {
+	_, s.crewed = st.(stream.Crew)
+	if _, ok := st.(stream.Runner); !ok {
 		s.run = s.work
 	}
 	if s.parts, _ = h.(*connHandler); s.parts != nil {
@@ -287,8 +288,8 @@ func (s *Session) crew() stream.Crew { return s.st.(stream.Crew) }
 func (s *Session) start(start bool) {
 	switch {
 	case !start:
-	case s.crewed:
-		s.crew().Enlist(s)
+	case s.run == nil:
+		s.st.(stream.Runner).Enlist(s)
 	default:
 		go s.run() // ends when the mailbox is empty; whoever fills it starts the next
 	}

@@ -28,7 +28,7 @@ func (s *Session) Turn(now time.Time) (again bool) {
 	var box inbox
 	if s.mail.Take(&box) {
 		sc := takeScratch()
-		s.handing = true // a crew does nobody's turn twice at a time
+		s.handing = s.crewed // nobody's turn is done twice at a time
 		s.take(&box, nil, sc, now)
 		sc.free()
 		s.handing = false
