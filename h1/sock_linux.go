@@ -132,11 +132,10 @@ func (t *tunnel) serve() {
 		t.mu.Unlock()
 		var own []byte
 		if filler != nil {
-			own = filler.Fill()
-			own = own[:min(len(own), n)]
+			own = filler.Fill() // which may be more than the window: it is the message's
 		}
 		buf := larges.Get().(*[large]byte)
-		n = min(n, len(own)+large)
+		n = len(own) + min(max(n-len(own), 0), large)
 		got, err := readFD(s.fd, own, buf[:n-len(own)])
 		t.mu.Lock()
 		s.reading = false

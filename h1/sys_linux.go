@@ -9,8 +9,8 @@ import (
 // a goroutine whose system call takes 20 microseconds, and hands it to another thread: for calls that copy a message and are
 // back, that costs more than they do.
 
-// brief is how many octets such a call moves at most.
-const brief = 64 << 10
+// brief is how many octets such a call moves at most: a quarter of a millisecond, about.
+const brief = 1<<20 + 4<<10
 
 func sysRead(fd int, b []byte) (int, error) {
 	return sysMove(syscall.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b), len(b))

@@ -109,13 +109,11 @@ var rooms = [...]int{1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 64 << 10, 256
 
 var messageRooms [len(rooms)]sync.Pool
 
-// takeRoom gives room for need octets, which have arrived, of announced ones in all, as far as that is known. It is at most
-// twice as much, and from 4 KiB on four times, so that a large message is not moved often. most is the largest message, 0: any.
+// takeRoom gives room for need octets, which have arrived, of announced ones in all, as far as that is known. A new one is at
+// most twice as large as need, and from 4 KiB on four times, so that a large message is not moved often; one that is there anyway may have
+// room for all that was announced. most is the largest message, 0: any.
 func takeRoom(need int, announced, most int64) *room {
-	class := 0
-	for class < len(rooms) && rooms[class] < need {
-		class++
-	}
+	class := roomClass(int64(need))
 	if class == len(rooms) {
 		n := int64(2 * need)
 		if most >= int64(need) {
@@ -123,13 +121,31 @@ func takeRoom(need int, announced, most int64) *room {
 		}
 		return &room{b: make([]byte, 0, n), class: -1}
 	}
-	for need >= 4<<10 && class+1 < len(rooms) && rooms[class+1] <= 4*need && int64(rooms[class]) < announced {
-		class++
+	if need >= worthMoving {
+		if all := roomClass(announced); all > class && all < len(rooms) {
+			if r := messageRooms[all].Get(); r != nil {
+				return r.(*room)
+			}
+		}
+		for class+1 < len(rooms) && rooms[class+1] <= 4*need && int64(rooms[class]) < announced {
+			class++
+		}
 	}
-	if r, ok := messageRooms[class].Get().(*room); ok {
-		return r
+	if r := messageRooms[class].Get(); r != nil {
+		return r.(*room)
 	}
 	return &room{b: make([]byte, 0, rooms[class]), class: class}
+}
+
+// worthMoving is how much of a message is not moved more often than need be.
+const worthMoving = 4 << 10
+
+// roomClass is that of the smallest room for n octets; len(rooms): there is none.
+func roomClass(n int64) (class int) {
+	for class < len(rooms) && int64(rooms[class]) < n {
+		class++
+	}
+	return class
 }
 
 // octets are what is in it; r may be nil.
