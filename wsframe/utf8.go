@@ -4,7 +4,7 @@ import "encoding/binary"
 
 // UTF8 checks text that arrives in pieces (RFC 6455, 8.1). The zero value is ready.
 //
-// It is a table of shifts: a state is a bit offset, and the row of an octet holds at that offset the next state. Rows
+// Where the processor has vectors, the bulk of a piece is judged by them. All else is a table of shifts: a state is a bit offset, and the row of an octet holds at that offset the next state. Rows
 // depend on the input alone, so a step costs one shift.
 type UTF8 struct{ state uint64 }
 
@@ -66,6 +66,39 @@ func makeUTF8Rows() (rows [256]uint64) {
 // Write takes the next piece of the text, which it only reads. False: an octet no valid text could have at its place
 // was in this piece or an earlier one.
 func (u *UTF8) Write(b []byte) bool {
+	if vectors && len(b) >= bulk {
+		for u.state != utf8Start && u.state != utf8Bad { // a character that an earlier piece began: 3 octets at most
+			u.step(b[:1])
+			b = b[1:]
+		}
+		n := len(b) &^ 31
+		if u.state == utf8Bad || badText(b[:n]) {
+			u.state = utf8Bad
+			return false
+		}
+		b = b[n-begun(b[:n]):]
+	}
+	return u.step(b)
+}
+
+// bulk is how much of a text is better judged by vectors.
+const bulk = 64
+
+// begun is the number of octets at the end of b that may begin a character and do not end it.
+func begun(b []byte) int {
+	for n := 1; n <= 3; n++ {
+		switch c := b[len(b)-n]; {
+		case c >= 0xf0 && n < 4, c >= 0xe0 && n < 3, c >= 0xc0 && n < 2:
+			return n
+		case c < 0x80 || c >= 0xc0:
+			return 0
+		}
+	}
+	return 0
+}
+
+// step is Write, a state after the other.
+func (u *UTF8) step(b []byte) bool {
 	const high = 0x8080808080808080
 	s := u.state
 	for {

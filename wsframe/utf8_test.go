@@ -102,9 +102,16 @@ func possible(b []byte) bool {
 }
 
 // TestUTF8Exhaustive has all texts of one and two octets, all of three that are not decided by two, and those of four
-// about the bounds.
+// about the bounds; each by itself, and within a text that is long enough for vectors.
 func TestUTF8Exhaustive(t *testing.T) {
+	long := []byte(strings.Repeat("z", 3*bulk))
 	check := func(b []byte) {
+		at := bulk - 2
+		text := append(append(long[:at:at], b...), long[at:]...)
+		var v UTF8
+		if got, want := v.Write(text), utf8.Valid(text); got != want {
+			t.Fatalf("% x within a text: %v, want %v", b, got, want)
+		}
 		var u UTF8
 		ok := u.Write(b)
 		if want := possible(b); ok != want {
@@ -147,7 +154,7 @@ func TestUTF8Random(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	for range 500 {
-		b := randomText(rnd, rnd.IntN(120))
+		b := randomText(rnd, rnd.IntN(200))
 		if rnd.IntN(2) == 0 && len(b) > 0 {
 			b[rnd.IntN(len(b))] = byte(rnd.Uint32())
 		}
@@ -190,6 +197,25 @@ func TestUTF8Allocs(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestUTF8Bulk has texts that are long enough to be judged by vectors, wrong or cut in each place about their ends.
+func TestUTF8Bulk(t *testing.T) {
+	for _, c := range []string{"é", "漢", "😀", "a"} {
+		text := []byte(strings.Repeat("z", 2*bulk) + c + c + strings.Repeat("z", 2*bulk))
+		for from := range 2*bulk + 8 {
+			for to := len(text) - 2*bulk - 8; to <= len(text); to++ {
+				for bad := max(from, 2*bulk-4); bad < min(to, 2*bulk+8); bad++ {
+					b := append([]byte{}, text[from:to]...)
+					b[bad-from] ^= 0x80
+					var u UTF8
+					if got, want := u.Write(b), possible(b); got != want || u.Complete() != utf8.Valid(b) {
+						t.Fatalf("% x: %v, complete %v", b, got, u.Complete())
+					}
+				}
+			}
+		}
 	}
 }
 
