@@ -20,7 +20,7 @@ type benchCase struct {
 // What the servers are: goLibrary, a yardstick, or something else.
 var (
 	goLibraries = []string{"gorilla", "coder", "gws", "gobwas", "nbio", "fasthttp"}
-	yardsticks  = []string{"minimal", "floor"}
+	yardsticks  = []string{"minimal", "floor", "gathered"}
 )
 
 // allCases is the matrix.
@@ -50,7 +50,7 @@ func allCases() []*benchCase {
 	small, kib, large, huge := load.Noise(16), load.Noise(1<<10), load.Noise(64<<10), load.Noise(1<<20)
 
 	add(echo("h1-16", "16 octets, 1 in flight, 100 connections", "h1", 100, 1, 1, small, h1...))
-	add(echo("h1-16x16", "16 octets, 16 in flight, 100 connections", "h1", 100, 1, 16, small, h1...))
+	add(echo("h1-16x16", "16 octets, 16 in flight, 100 connections", "h1", 100, 1, 16, small, append(h1, "gathered")...))
 	add(echo("h1-1k", "1 KiB, 1 in flight, 100 connections", "h1", 100, 1, 1, kib, h1...))
 	add(echo("h1-64k", "64 KiB, 1 in flight, 16 connections", "h1", 16, 1, 1, large, h1...))
 	add(echo("h1-utf8", "64 KiB of UTF-8 text, validated, 16 connections", "h1", 16, 1, 1, load.MixedText(64<<10), "weir", "gws", "node-ws", "lws"), text,

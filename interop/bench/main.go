@@ -3,10 +3,10 @@
 // machine bends least. Ratios hold in one run.
 //
 //	go run . -quick                               everything, once, in about three minutes
-//	go run . -write ../../docs/performance.md     the whole matrix, about twelve minutes, into the page
+//	go run . -write ../../docs/performance.md     the whole matrix, about fifteen minutes, into the page
 //	go run . -cases h1-16,h2 -servers weir,gws    some of it: beginnings of names of cases, names of servers
 //
-// It needs Linux. gcc, libwebsockets-dev and node with npm are used if they are there; what is not there is not measured.
+// It needs Linux. gcc, libwebsockets-dev, node with npm, and perf are used if they are there; what is not there is not measured.
 package main
 
 import (
@@ -27,6 +27,7 @@ type options struct {
 	time, warm     time.Duration
 	sockets        int // of the idle cases
 	quick          bool
+	calls          bool // count system calls, too
 	page           string
 	limit          time.Duration
 }
@@ -40,6 +41,7 @@ func main() {
 	flag.DurationVar(&o.warm, "warm", 250*time.Millisecond, "how long it warms up before")
 	flag.IntVar(&o.sockets, "idle", 0, "WebSockets of the idle cases; fewer if the descriptors do not suffice (default 10000; with -quick 1000)")
 	flag.BoolVar(&o.quick, "quick", false, "one round of short runs: whether everything works, and roughly what it costs")
+	flag.BoolVar(&o.calls, "calls", true, "count the system calls of weir and the yardsticks, in a run of their own (perf)")
 	flag.StringVar(&o.page, "write", "", "write tables and plots into this page, between its markers")
 	flag.DurationVar(&o.limit, "limit", 25*time.Minute, "give up after so long")
 	list := flag.Bool("list", false, "name the cases and the servers")

@@ -101,6 +101,17 @@ func measure(ctx context.Context, p *peers, c *benchCase, server string, o *opti
 	return f, err
 }
 
+// loadOf is a case's load on a server.
+func loadOf(ch *child, c *benchCase) load.Config {
+	cfg := c.load
+	cfg.URL = &url.URL{Scheme: "ws", Host: ch.addr, Path: "/"}
+	if c.setting.Transport == "h1tls" {
+		cfg.URL.Scheme = "wss"
+		cfg.TLS = &tls.Config{InsecureSkipVerify: true}
+	}
+	return cfg
+}
+
 func measureOnce(ctx context.Context, p *peers, c *benchCase, server string, o *options) (figures, error) {
 	s := c.setting
 	s.Server = server
@@ -109,12 +120,7 @@ func measureOnce(ctx context.Context, p *peers, c *benchCase, server string, o *
 		return figures{}, err
 	}
 	defer ch.stop()
-	cfg := c.load
-	cfg.URL = &url.URL{Scheme: "ws", Host: ch.addr, Path: "/"}
-	if s.Transport == "h1tls" {
-		cfg.URL.Scheme = "wss"
-		cfg.TLS = &tls.Config{InsecureSkipVerify: true}
-	}
+	cfg := loadOf(ch, c)
 	cfg.Pid, cfg.Duration, cfg.Warmup, cfg.Timeout = ch.cmd.Process.Pid, o.time, o.warm, 10*time.Second
 	if cfg.Mode == load.Idle {
 		// What a first connection costs once, it costs before: buffers, pools, threads.

@@ -56,6 +56,7 @@ func writePage(page string, o *options, results []*result, verdicts []verdict) e
 			markCase(&b, r)
 		}
 	}
+	markCalls(&b, results)
 	markTargets(&b, verdicts)
 	b.WriteString("\n")
 	fresh := append(append(append([]byte(nil), old[:begin+len(beginMark)]...), b.String()...), old[end:]...)
@@ -96,7 +97,8 @@ func versions() []string {
 		}
 	}
 	return append(all, "node-ws: ws "+wsVersion+"; node-h2: the http2 module of Node with frames made by hand; lws: libwebsockets",
-		"minimal: framing and nothing else in Go, a goroutine a connection; floor: the same in C, on one epoll loop. Yardsticks, not servers to use")
+		"minimal: framing and nothing else in Go, a goroutine a connection; floor: the same in C, on one epoll loop; "+
+			"gathered: gobwas in a loop that answers what one read brought in one write, as weir does. Yardsticks, not servers to use")
 }
 
 func markCase(b *strings.Builder, r *result) {

@@ -31,7 +31,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	var results []*result
 	for _, c := range cases {
-		r := &result{c: c, runs: map[string][]figures{}, why: map[string]string{}}
+		r := &result{c: c, runs: map[string][]figures{}, why: map[string]string{}, made: map[string]calls{}}
 		results = append(results, r)
 		for round := range roundsOf(c, o) {
 			for _, server := range c.servers {
@@ -61,7 +61,11 @@ func run(ctx context.Context, o *options) error {
 			}
 		}
 		printCase(os.Stdout, r)
+		if o.calls && !o.quick {
+			countCalls(ctx, p, r, o)
+		}
 	}
+	printCalls(os.Stdout, results)
 	verdicts := judge(results)
 	printTargets(os.Stdout, verdicts)
 	fmt.Printf("\n%d runs in %.0f s\n", runs, time.Since(started).Seconds())

@@ -34,6 +34,7 @@ var goServers = map[string]func(l net.Listener, s setting){
 	"coder":    serveCoder,
 	"gws":      serveGWS,
 	"gobwas":   serveGobwas,
+	"gathered": serveGobwasGather,
 	"nbio":     serveNbio,
 	"fasthttp": serveFast,
 	"x/net":    serveXNet,

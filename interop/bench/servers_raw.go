@@ -14,19 +14,24 @@ import (
 )
 
 // serveGobwas is a goroutine a connection over the low level of gobwas/ws: headers are read and written by it, payloads
-// unmasked in place, and all that one read brought is answered in one write.
-func serveGobwas(l net.Listener, s setting) {
+// unmasked in place. A message is a write.
+func serveGobwas(l net.Listener, s setting) { serveGobwasLoop(l, s, false) }
+
+// serveGobwasGather answers what one read brought in one write, which is no work of the library's but of this loop.
+func serveGobwasGather(l net.Listener, s setting) { serveGobwasLoop(l, s, true) }
+
+func serveGobwasLoop(l net.Listener, s setting, gather bool) {
 	l = secured(l, s)
 	for {
 		c, err := l.Accept()
 		if err != nil {
 			log.Fatal(err)
 		}
-		go gobwasEcho(c) // ends with the connection
+		go gobwasEcho(c, gather) // ends with the connection
 	}
 }
 
-func gobwasEcho(c net.Conn) {
+func gobwasEcho(c net.Conn, gather bool) {
 	defer c.Close()
 	if _, err := ws.Upgrade(c); err != nil {
 		return
@@ -53,7 +58,7 @@ func gobwasEcho(c net.Conn) {
 		if _, err := w.Write(payload); err != nil {
 			return
 		}
-		if r.Buffered() == 0 || h.OpCode == ws.OpClose {
+		if !gather || r.Buffered() == 0 || h.OpCode == ws.OpClose {
 			if w.Flush() != nil || h.OpCode == ws.OpClose {
 				return
 			}

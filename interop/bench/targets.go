@@ -12,6 +12,7 @@ type result struct {
 	c    *benchCase
 	runs map[string][]figures
 	why  map[string]string // why a server has none
+	made map[string]calls  // system calls of some servers
 }
 
 // median of one figure of a server; NaN without a run.
