@@ -50,6 +50,7 @@ type conn struct {
 	wrote    sync.Cond // on mu: nobody writes any more, for those who wait in large
 	iov      [][]byte
 	left     net.Buffers
+	plain    plain // nc, if it is a plain socket
 
 	running int         // handlers
 	waiting []*exchange // requests whose handler has not been started
@@ -76,6 +77,7 @@ func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
 	c.wrote.L = &c.mu
 	_, c.vectored = c.nc.(*net.TCPConn)
+	c.plain.open(c.nc, c.limit)
 	c.crew.c, c.crew.work, c.crew.bell.L = c, c.crew.turns, &c.crew.mu
 }
 

@@ -164,6 +164,8 @@ var sockets = []string{
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/large.go",
+	"h2/raw_linux.go",
+	"h2/raw_other.go",
 	"h2/read.go",
 	"h2/read_other.go",
 	"h2/read_unix.go",
