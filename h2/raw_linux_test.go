@@ -29,7 +29,7 @@ func plainPair(t *testing.T, timeout time.Duration) (c *conn, peer *net.TCPConn)
 	}
 	peer = other.(*net.TCPConn)
 	t.Cleanup(func() { nc.Close(); peer.Close() })
-	if err := errors.Join(nc.(*net.TCPConn).SetWriteBuffer(4<<10), peer.SetReadBuffer(4<<10)); err != nil {
+	if err := errors.Join(nc.(*net.TCPConn).SetWriteBuffer(64<<10), peer.SetReadBuffer(64<<10)); err != nil {
 		t.Fatal(err)
 	}
 	c = &conn{nc: nc, cfg: &Config{WriteTimeout: timeout}}
@@ -50,7 +50,7 @@ func TestPlainWrite(t *testing.T) {
 			b, _ := io.ReadAll(peer)
 			got <- b
 		}()
-		for range 200 {
+		for range 60 {
 			out := make([]byte, 1+rand.IntN(2000))
 			var lent []piece
 			from, at := 0, 0
@@ -80,7 +80,7 @@ func TestPlainWrite(t *testing.T) {
 func TestPlainWriteTimeout(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	c, peer := plainPair(t, timeout)
-	big := make([]byte, 4<<20)
+	big := make([]byte, 2<<20)
 	go func() { // ends when all is read
 		time.Sleep(timeout / 4)
 		_, _ = io.CopyN(io.Discard, peer, int64(len(big)))

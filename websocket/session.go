@@ -21,6 +21,7 @@ type Session struct {
 	run     func()       // s.work, made once, so that starting it allocates nothing; nil with a crew
 	own     bool         // Data comes on a goroutine of our own: turns run there
 	crewed  bool         // a crew does the turns, else goroutines of our own do
+	ahead   bool         // the peer may send more of a large message than its window; with turn held
 	over    atomic.Bool  // ended: what arrives is dropped where it arrives
 	large   atomic.Bool  // what comes next is worth a Fill
 	backlog atomic.Int32 // posts that wait
@@ -230,7 +231,6 @@ func (s *Session) swallow(b []byte) (n int) {
 	if !s.mail.Claim() {
 		return 0 // what came before waits, or is being looked at
 	}
-	released := 0
 	if s.turn.TryLock() {
 		if n = s.m.swallows(b); n > 0 && !s.stalled {
 			s.m.feed(b[:n], false, time.Now())
@@ -242,17 +242,30 @@ func (s *Session) swallow(b []byte) (n int) {
 				s.mail.Lock().touched = true
 				s.mail.Unlock()
 			}
-			released = s.m.takeConsumed()
+			s.credit(s.m.takeConsumed())
 		} else {
 			n = 0
 		}
 		s.turn.Unlock()
 	}
 	s.start(s.mail.Rest())
-	if released > 0 {
-		s.st.Release(released)
-	}
 	return n
+}
+
+// credit gives back what n octets took, and lets the peer send what is to come of a large message. With turn held.
+func (s *Session) credit(n int) {
+	if s.crewed {
+		if more := s.m.expects(); more > 0 || s.ahead {
+			if e, ok := s.st.(stream.Expecter); ok {
+				s.ahead = more > 0
+				e.Expect(n, more)
+				return
+			}
+		}
+	}
+	if n > 0 {
+		s.st.Release(n)
+	}
 }
 
 // Fill implements stream.Filler. While somebody works for the session, or something waits for it, what comes next cannot be known.

@@ -244,9 +244,7 @@ func (s *Session) finish() {
 	if large := s.own && s.m.wantsFill(); large != s.large.Load() {
 		s.large.Store(large)
 	}
-	if n := s.m.takeConsumed(); n > 0 {
-		s.st.Release(n)
-	}
+	s.credit(s.m.takeConsumed())
 	s.setAlarm()
 }
 
