@@ -21,9 +21,8 @@ type Session struct {
 	run     func()       // s.work, made once, so that starting it allocates nothing; nil with a crew
 	own     bool         // Data comes on a goroutine of our own: turns run there
 	crewed  bool         // a crew does the turns, else goroutines of our own do
-	ahead   bool         // the peer may send more of a large message than its window; with turn held
 	over    atomic.Bool  // ended: what arrives is dropped where it arrives
-	large   atomic.Bool  // what comes next is worth a Fill
+	large   atomic.Bool  // what comes next is of a large message: worth a Fill, or more credit than the window
 	backlog atomic.Int32 // posts that wait
 
 	// turn is held by the runner, but not while a callback runs. What follows belongs to its holder.
@@ -196,7 +195,7 @@ func (s *Session) Data(b []byte, fin bool) {
 		}
 		b = nil // a client may still have to end its side
 	}
-	if s.crewed && len(b) >= swallowed {
+	if s.crewed && (len(b) >= swallowed || s.large.Load()) {
 		if b = b[s.swallow(b):]; len(b) == 0 && !fin {
 			return
 		}
@@ -222,7 +221,7 @@ func (s *Session) Data(b []byte, fin bool) {
 	s.start(start)
 }
 
-// swallowed is the least that is worth a look whether it can go where it belongs at once.
+// swallowed is the least that is worth a look whether it begins what can go where it belongs at once.
 const swallowed = 1 << 10
 
 // swallow takes, on the transport's goroutine, what is a part of a large message and asks for no callback: so its octets are
@@ -255,9 +254,9 @@ func (s *Session) swallow(b []byte) (n int) {
 // credit gives back what n octets took, and lets the peer send what is to come of a large message. With turn held.
 func (s *Session) credit(n int) {
 	if s.crewed {
-		if more := s.m.expects(); more > 0 || s.ahead {
+		if more := s.m.expects(); more > 0 || s.large.Load() {
+			s.large.Store(more > 0)
 			if e, ok := s.st.(stream.Expecter); ok {
-				s.ahead = more > 0
 				e.Expect(n, more)
 				return
 			}

@@ -241,8 +241,10 @@ func (s *Session) finish() {
 		s.settleFate()
 	}
 	s.m.settle()
-	if large := s.own && s.m.wantsFill(); large != s.large.Load() {
-		s.large.Store(large)
+	if s.own {
+		if large := s.m.wantsFill(); large != s.large.Load() {
+			s.large.Store(large)
+		}
 	}
 	s.credit(s.m.takeConsumed())
 	s.setAlarm()
