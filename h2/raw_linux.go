@@ -7,9 +7,10 @@ import (
 	"unsafe"
 )
 
-// rawMost is how much one call may move that the scheduler is not told of. What is told costs more than such a call itself: the
-// runtime takes the processor away from a goroutine in it, and wakes a thread for others.
-const rawMost = 64 << 10
+// rawMost is how much one call may move that the scheduler is not told of: a large write and what stands before it, some 100 µs.
+// What is told costs more than a small call itself: the runtime takes the processor away from a goroutine in it, and wakes a thread
+// for others.
+const rawMost = largeWrite + maxOut
 
 // maxPieces is what writev takes at once.
 const maxPieces = 1024
