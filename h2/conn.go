@@ -170,7 +170,7 @@ func (c *conn) crashed(more *bool) {
 	}
 }
 
-// broken is crashed for a turn that the reader did; mu is not held.
+// broken is crashed for a turn; mu is not held.
 func (c *conn) broken() {
 	if r := recover(); r != nil {
 		c.mu.Lock()

@@ -164,6 +164,7 @@ func (w *crew) turns() {
 	w.mu.Lock()
 	h := w.join()
 	w.mu.Unlock()
+	defer w.c.broken()
 	w.do(h)
 }
 

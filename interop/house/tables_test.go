@@ -123,6 +123,7 @@ var clocks = []string{
 	"h2/flush.go",
 	"h2/journal.go",
 	"h2/large.go",
+	"h2/lookout.go",
 	"h2/response.go",
 	"interop/conform/rfc8441/client.go",
 	"interop/conform/rfc8441/inbox.go",
