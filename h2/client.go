@@ -21,6 +21,8 @@ type Client struct {
 	cfg  Config
 	left error // why the peer is leaving; under conn.mu
 
+	lookout lookout
+
 	ready chan struct{} // closed with the server's first SETTINGS
 	done  chan struct{} // closed when the connection has ended
 	ended atomic.Pointer[error]
@@ -54,6 +56,7 @@ func NewClient(nc net.Conn, cfg *ClientConfig) *Client {
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
+	c.crew.lookout = &cl.lookout
 	c.core = newCore(cfg.core(cl.cfg), true, cl.cfg.tracer(), time.Now())
 	c.shell()
 	cl.c = c
@@ -73,11 +76,13 @@ func (cl *Client) run() {
 	}
 	c.after(false)
 	c.mu.Unlock()
+	defer func() { // a turn may end this goroutine (runtime.Goexit)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		err := c.core.err
+		cl.ended.Store(&err)
+	}()
 	c.read()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	err := c.core.err
-	cl.ended.Store(&err)
 }
 
 // Ready waits for the server's first SETTINGS. If the connection ends before, it says why.

@@ -46,10 +46,12 @@ type conn struct {
 	flusher  func()    // method values, so that go statements do not allocate
 	notifier func()
 	crew     crew
+	in       source    // the reader's
 	vectored bool      // nc takes many pieces in one write
 	wrote    sync.Cond // on mu: nobody writes any more, for those who wait in large
 	iov      [][]byte
 	left     net.Buffers
+	plain    plain // nc, if it is a plain socket
 
 	running int         // handlers
 	waiting []*exchange // requests whose handler has not been started
@@ -67,6 +69,7 @@ func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler,
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
+	c.crew.lookout = &s.lookout
 	c.core = newCore(s.cfg.core(), state == nil, s.cfg.tracer(), time.Now())
 	c.shell()
 	return c
@@ -76,7 +79,8 @@ func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
 	c.wrote.L = &c.mu
 	_, c.vectored = c.nc.(*net.TCPConn)
-	c.crew.c, c.crew.work, c.crew.bell.L = c, c.crew.turns, &c.crew.mu
+	c.plain.open(c.nc, c.limit)
+	c.crew.c, c.crew.work, c.crew.write, c.crew.reads, c.crew.bell.L = c, c.crew.turns, c.crew.flush, c.reads, &c.crew.mu
 }
 
 // serve reads until the connection has ended. It runs on the goroutine of net/http's hook.
@@ -94,23 +98,35 @@ func (c *conn) serve() {
 	c.read()
 }
 
-// read brings what arrives to the core, until the connection has ended.
+// read brings what arrives to the core, and returns when the connection has ended.
 func (c *conn) read() {
-	var in source
-	in.open(c.nc)
+	c.in.open(c.nc)
+	defer c.crew.await() // another goroutine may have become the reader, and a turn may have ended this one (runtime.Goexit)
+	c.reads()
+}
+
+// reads is the reader, until the connection has ended or another goroutine is the reader.
+func (c *conn) reads() {
 	for {
-		b, err := in.read()
-		if !c.arrived(b, err) {
+		b, err := c.in.read()
+		c.crew.arrives()
+		more := c.arrived(b, err)
+		c.in.done()
+		if !more {
 			break
 		}
+		if !c.crew.told() {
+			return
+		}
 	}
-	in.release()
-	c.crew.close()
+	c.in.release()
+	c.crew.overTold()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.timer != nil {
 		c.timer.Stop()
 	}
+	c.mu.Unlock()
+	c.crew.close()
 }
 
 // arrived takes what was read. False: the connection has ended.
@@ -148,15 +164,26 @@ func (c *conn) arrived(b []byte, err error) (more bool) {
 
 // crashed ends the connection, and no more, when the core or the shell panicked; mu is held.
 func (c *conn) crashed(more *bool) {
-	r := recover()
-	if r == nil {
-		return
+	if r := recover(); r != nil {
+		c.fails(r)
+		*more = true // until the flusher has hung up
 	}
-	c.logf("h2: connection of %s: %v\n%s", c.remote, r, debug.Stack())
+}
+
+// broken is crashed for a turn; mu is not held.
+func (c *conn) broken() {
+	if r := recover(); r != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.fails(r)
+	}
+}
+
+func (c *conn) fails(panicked any) {
+	c.logf("h2: connection of %s: %v\n%s", c.remote, panicked, debug.Stack())
 	c.core.events = queue{}
 	c.core.fail(InternalError, "RFC 9113, 7", "")
 	c.after(false)
-	*more = true // until the flusher has hung up
 }
 
 // after is what everybody does who did something to the core: tell what came of it, see to the output and the timer.

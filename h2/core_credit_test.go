@@ -29,7 +29,7 @@ func TestCreditConserved(t *testing.T) {
 		}
 		l.end(seen)
 	}
-	for _, what := range []string{"padding", "END_STREAM", "reset", "reset by the peer", "reset inside a frame", "pause", "grow", "settings", "refused",
+	for _, what := range []string{"padding", "END_STREAM", "reset", "reset by the peer", "reset inside a frame", "pause", "grow", "expect", "settings", "refused",
 		"GOAWAY", "GOAWAY of the peer", "beyond GOAWAY", "trailers", "dropped", "ended both ways", "left at the end"} {
 		if seen[what] < 10 {
 			t.Errorf("%s: seen %d times, the test has become empty", what, seen[what])
@@ -235,9 +235,14 @@ func (l *life) step(seen map[string]int) {
 	case 13:
 		l.windows(id, 1+r.IntN(20000))
 	case 14:
-		if s != nil {
+		if s != nil && r.IntN(2) == 0 {
 			p.c.grow(s, r.IntN(200000))
 			seen["grow"]++
+		} else if s != nil {
+			n := r.IntN(l.held[id] + 1)
+			p.c.expect(s, n, r.IntN(2)*r.IntN(200000))
+			l.held[id] -= n
+			seen["expect"]++
 		}
 	case 15:
 		l.rare(seen)

@@ -129,6 +129,18 @@ func (c *core) release(s *coreStream, n int) {
 	}
 }
 
+// expect is release, and lets the peer send more octets ahead than its window, until the next call.
+func (c *core) expect(s *coreStream, n, more int) {
+	if s.state == stateClosed {
+		return
+	}
+	s.credit.Release(max(min(n, s.credit.Held()), 0))
+	inc := s.credit.Resize(max(s.want, c.mine.window(c.cfg)) + more)
+	if inc += s.credit.Update(); s.state != stateRemoteEnded {
+		c.sendCredit(s.id, inc)
+	}
+}
+
 // grow lets the peer send window octets ahead on s, at least the initial window.
 func (c *core) grow(s *coreStream, window int) {
 	if s.state == stateClosed {

@@ -9,10 +9,11 @@ import (
 	"weir/stream"
 )
 
-// crew does the turns of a connection's sinks, on one goroutine for as long as no turn is slow: what one read brought for
-// many streams costs one start of a goroutine and leaves in one write. A look every millisecond, while there is somebody who
-// would have to wait, finds the hand that does not come on. It is left alone with its turn, what the others said is
-// written, and another hand does what waits.
+// crew does the turns of a connection's sinks, on one goroutine for as long as no turn is slow: the reader's, for what it has
+// read. So what one read brought for many streams costs no other goroutine, and leaves in one write. A look every millisecond, while
+// there is somebody who would have to wait, finds the hand that does not come on. It is left alone with its turn, what the others
+// said is written, and another hand does what waits. A reader that two looks find at turns is not the reader any more: another
+// goroutine is.
 //
 // mu is taken with conn.mu held, never the other way round.
 type crew struct {
@@ -29,8 +30,12 @@ type crew struct {
 	asked    bool      // somebody has left octets for a hand to write
 	closed   bool      // the connection is over: nobody rests
 	watching bool
-	watch    *time.Timer
-	work     func() // method value, so that go statements do not allocate
+	lookout  *lookout
+	arriving bool   // the reader tells sinks what it has read, and does their turns next
+	reader   *hand  // the reader while it does turns
+	work     func() // method values, so that go statements do not allocate
+	write    func()
+	reads    func()
 	full     atomic.Bool
 }
 
@@ -39,6 +44,7 @@ type hand struct {
 	steps uint64 // turns and writes it has begun
 	seen  uint64 // steps at the last look
 	left  bool   // it was left alone
+	late  bool   // of the reader: a look has seen it
 	home  bool   // it was sent home while it rested
 }
 
@@ -63,10 +69,11 @@ func (w *crew) Enlist(t stream.Turner) {
 
 // start sees to it that a hand is at work; mu is held.
 func (w *crew) start() {
-	if w.working == 0 {
-		w.call()
-	} else {
+	switch {
+	case w.working > 0:
 		w.look()
+	case !w.arriving:
+		w.call()
 	}
 }
 
@@ -91,11 +98,7 @@ func (w *crew) look() {
 	for _, h := range w.hands {
 		h.seen = h.steps
 	}
-	if w.watch == nil {
-		w.watch = time.AfterFunc(crewLook, w.looks)
-		return
-	}
-	w.watch.Reset(crewLook)
+	w.lookout.add(w)
 }
 
 // waits is the number of turns to do; mu is held.
@@ -117,9 +120,56 @@ func (w *crew) next() stream.Turner {
 	return t
 }
 
-// turns is what a hand does.
-func (w *crew) turns() {
+// arrives says that the reader is about to tell sinks something.
+func (w *crew) arrives() {
+	w.mu.Lock()
+	w.arriving = true
+	w.mu.Unlock()
+}
+
+// told says that the reader has done so. It does the turns that came of it, unless a hand is at work. False: it is not the reader any
+// more.
+func (w *crew) told() (reader bool) {
+	w.mu.Lock()
+	w.arriving = false
+	if w.working > 0 || w.waits() == 0 && !w.asked {
+		w.mu.Unlock()
+		return true
+	}
+	w.working++
 	h := w.join()
+	w.reader = h
+	w.look()
+	w.mu.Unlock()
+	defer w.c.broken()
+	return w.do(h)
+}
+
+// overTold is told for what the reader told last.
+func (w *crew) overTold() {
+	w.mu.Lock()
+	w.arriving = false
+	w.refill()
+	w.mu.Unlock()
+}
+
+// relieve makes another goroutine the reader; mu is held.
+func (w *crew) relieve() {
+	w.reader = nil
+	go w.reads() // ends with the connection, or when it is relieved
+}
+
+// turns is what a hand does that is not the reader.
+func (w *crew) turns() {
+	w.mu.Lock()
+	h := w.join()
+	w.mu.Unlock()
+	defer w.c.broken()
+	w.do(h)
+}
+
+// do does turns until none waits. reader: h is the reader still, and reads on.
+func (w *crew) do(h *hand) (reader bool) {
 	normal := false
 	defer func() {
 		if !normal { // a turn ended the goroutine (runtime.Goexit)
@@ -132,10 +182,14 @@ func (w *crew) turns() {
 	for n := 1; ; n++ {
 		w.mu.Lock()
 		for w.waits() == 0 && !dirty && !w.asked && !h.left {
-			if !w.rest(h) {
+			if reader = w.reader == h; reader || !w.rest(h) {
+				if reader {
+					w.drop(h)
+					w.reader, w.idle = nil, h
+				}
 				w.mu.Unlock()
 				normal = true
-				return
+				return reader
 			}
 			now = time.Now()
 		}
@@ -144,7 +198,7 @@ func (w *crew) turns() {
 			w.mu.Unlock()
 			w.flush()
 			normal = true
-			return
+			return false
 		}
 		h.steps++
 		if w.waits() == 0 || dirty && (w.full.Load() || now.Sub(said) > crewDelay) {
@@ -174,9 +228,8 @@ func (w *crew) turns() {
 	}
 }
 
+// join makes a hand, of those that work; mu is held.
 func (w *crew) join() *hand {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	h := w.idle
 	if w.idle = nil; h == nil {
 		h = new(hand)
@@ -219,6 +272,16 @@ func (w *crew) close() {
 	defer w.mu.Unlock()
 	w.closed = true
 	w.sendHome()
+	w.bell.Broadcast()
+}
+
+// await waits for close.
+func (w *crew) await() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !w.closed {
+		w.bell.Wait()
+	}
 }
 
 // lost ends a hand whose goroutine is gone.
@@ -226,6 +289,9 @@ func (w *crew) lost(h *hand) {
 	w.mu.Lock()
 	if !h.left {
 		w.drop(h)
+	}
+	if w.reader == h {
+		w.relieve()
 	}
 	w.refill()
 	w.mu.Unlock()
@@ -251,9 +317,10 @@ func (w *crew) refill() {
 	}
 }
 
-// looks looks after the hands.
-func (w *crew) looks() {
+// looks looks after the hands. False: there is no need for another look.
+func (w *crew) looks() (again bool) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	slow := false
 	done := uint64(0)
 	for i := len(w.hands) - 1; i >= 0; i-- {
@@ -263,6 +330,11 @@ func (w *crew) looks() {
 			w.drop(h)
 		}
 		h.seen = h.steps
+	}
+	if h := w.reader; h != nil && (h.left || h.late) {
+		w.relieve()
+	} else if h != nil {
+		h.late = true
 	}
 	if h := w.resting; h != nil {
 		if h.steps == h.seen {
@@ -275,13 +347,11 @@ func (w *crew) looks() {
 	if n := w.working; n > 0 && w.waits() > 0 && done < crewSlow && n < runtime.GOMAXPROCS(0) {
 		w.call()
 	}
-	if w.watching = w.working > 0 || w.resting != nil; w.watching {
-		w.watch.Reset(crewLook)
-	}
-	w.mu.Unlock()
 	if slow { // what it said before, or somebody left to it
-		w.flush()
+		go w.write() // ends when it is written
 	}
+	w.watching = w.working > 0 || w.resting != nil
+	return w.watching
 }
 
 // flush writes what was said.

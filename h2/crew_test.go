@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -168,6 +169,56 @@ func TestPingIsAnsweredBesideASlowTurn(t *testing.T) {
 		}
 		close(release)
 		readN(t, a, 1)
+	})
+}
+
+// TestManyTurnsHoldNobody: where many turns wait, none of them slow, others than the hand that does them read on.
+func TestManyTurnsHoldNobody(t *testing.T) {
+	const turn = 400 * time.Microsecond
+	bubble(t, nil, shifts(nil, func(_ string, s *shift, got []byte) bool {
+		time.Sleep(turn)
+		return s.answer(got)
+	}), func(s *site) {
+		p := s.dial()
+		var ts []*h2test.Tunnel
+		for range 100 {
+			ts = append(ts, s.connect(p, "/"))
+		}
+		synctest.Wait()
+		start := time.Now()
+		say(p, ts, "hello")
+		time.Sleep(turn / 4)
+		p.Send("RST_STREAM " + strconv.Itoa(int(ts[99].ID)) + " CANCEL")
+		for s.h2.Stats().Tunnels == 100 {
+			time.Sleep(turn / 4)
+		}
+		if d := time.Since(start); d > 4*time.Millisecond {
+			t.Errorf("RST_STREAM was read after %v", d)
+		}
+		for _, tn := range ts[:99] {
+			readN(t, tn, 5)
+		}
+		time.Sleep(2 * turn) // the last turn
+	})
+}
+
+// TestPanicInATurn ends the connection, and no more.
+func TestPanicInATurn(t *testing.T) {
+	bubble(t, nil, shifts(nil, func(path string, s *shift, got []byte) bool {
+		if path == "/panic" {
+			panic("a turn broke")
+		}
+		return s.answer(got)
+	}), func(s *site) {
+		p, other := s.dial(), s.dial()
+		a, b := s.connect(p, "/panic"), s.connect(other, "/")
+		say(p, []*h2test.Tunnel{a}, "hello")
+		synctest.Wait()
+		if p.Err() == nil || !strings.Contains(s.logged.String(), "a turn broke") {
+			t.Errorf("the connection lives: %v, log %q", p.Err(), s.logged.String())
+		}
+		say(other, []*h2test.Tunnel{b}, "hello")
+		readN(t, b, 5)
 	})
 }
 

@@ -93,10 +93,11 @@ func (c *conn) put() {
 }
 
 func (c *conn) write(out []byte, lent []piece) error {
-	if d := c.cfg.WriteTimeout; d > 0 {
-		if err := c.nc.SetWriteDeadline(time.Now().Add(d)); err != nil {
-			return err
-		}
+	if c.plain.raw != nil {
+		return c.writePlain(out, lent)
+	}
+	if _, err := c.limit(); err != nil {
+		return err
 	}
 	if len(lent) == 0 {
 		_, err := c.nc.Write(out)
@@ -122,4 +123,29 @@ func (c *conn) write(out []byte, lent []piece) error {
 	}
 	_, err := c.nc.Write(joined) // one record of TLS
 	return err
+}
+
+// writePlain has no deadline unless it has to wait: then WriteTimeout begins.
+func (c *conn) writePlain(out []byte, lent []piece) error {
+	from := 0
+	for _, l := range lent {
+		c.plain.add(out[from:l.at])
+		c.plain.add(l.p)
+		from = l.at
+	}
+	c.plain.add(out[from:])
+	late, err := c.plain.write()
+	if late && err == nil {
+		err = c.nc.SetWriteDeadline(time.Time{})
+	}
+	return err
+}
+
+// limit sets the deadline of a write, if there is one.
+func (c *conn) limit() (bool, error) {
+	d := c.cfg.WriteTimeout
+	if d <= 0 {
+		return false, nil
+	}
+	return true, c.nc.SetWriteDeadline(time.Now().Add(d))
 }

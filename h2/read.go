@@ -29,7 +29,6 @@ type source struct {
 // read waits until something is there. On a plain socket it waits without a buffer.
 func (s *source) read() ([]byte, error) {
 	if s.raw != nil {
-		s.release()
 		s.n, s.err = 0, nil
 		if err := s.raw.Read(s.call); err != nil {
 			return nil, err
@@ -57,6 +56,13 @@ func (s *source) read() ([]byte, error) {
 		s.few = 0
 	}
 	return s.large[:n], err
+}
+
+// done ends the loan of what read gave.
+func (s *source) done() {
+	if s.raw != nil {
+		s.release()
+	}
 }
 
 func (s *source) release() {

@@ -23,7 +23,7 @@ func (s *source) open(nc net.Conn) {
 func (s *source) try(fd uintptr) bool {
 	buf := largeReads.Get().(*[largeRead]byte)
 	for {
-		n, err := syscall.Read(int(fd), buf[:])
+		n, err := readFD(fd, buf[:])
 		switch {
 		case err == syscall.EINTR:
 			continue

@@ -25,6 +25,8 @@ type Server struct {
 	log    *slog.Logger
 	permit bool // cipher suites that RFC 9113, appendix A prohibits
 
+	lookout lookout
+
 	mu      sync.Mutex
 	past    Stats // of connections that have gone
 	conns   map[*conn]struct{}

@@ -68,6 +68,15 @@ func (t *tunnel) Release(n int) {
 	c.after(false)
 }
 
+// Expect implements stream.Expecter.
+func (t *tunnel) Expect(n, more int) {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.expect(t.s, n, more)
+	c.after(false)
+}
+
 // Reset sends RST_STREAM.
 func (t *tunnel) Reset(code stream.Code) {
 	c := t.c

@@ -84,6 +84,15 @@ type Filler interface {
 	Fill() []byte
 }
 
+// Expecter is what a Stream may offer besides, where credit costs a frame and its way there: a large message need not come window by
+// window.
+type Expecter interface {
+	// Expect is Release(n), and lets the peer send more octets ahead than Limits.Window: those of a message that has begun, for
+	// which there is room. They are released like all others. It is good until the next call; what the peer knows of by then is not
+	// taken back.
+	Expect(n, more int)
+}
+
 // Opener is what a transport's http.ResponseWriter offers: answer the request with 101 or 200 and header, and it is a
 // stream from then on. The answer leaves with the first Send. After it, w and r belong to nobody: writes to w give
 // http.ErrHijacked.

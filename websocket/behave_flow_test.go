@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,6 +177,50 @@ func TestWindow(t *testing.T) {
 			c.reset()
 		}
 	})
+}
+
+// What is to come of a large frame may come besides the window, also to a session that is paused meanwhile; more may not.
+func TestWindowOfLargeFrame(t *testing.T) {
+	for _, r := range []struct{ size, want int }{
+		{900_000, 900_014 + 65535},
+		{3_000_000, 1<<20 + 2*65535}, // the first octets came in a window, and go on to the last
+	} {
+		row(t, "6.window.large", overHTTP2, func(h *house) {
+			a := new(actor)
+			c := h.open(a, &websocket.Options{MaxFrameSize: 4 << 20, IdleTimeout: -1})
+			frame := binary(strings.Repeat("x", r.size))
+			var sent atomic.Int64
+			more := make(chan []byte, 2)
+			defer close(more)
+			go func() { // ends with the test
+				for b := range more {
+					for len(b) > 0 {
+						n := min(255, len(b))
+						if _, err := c.wire.Write(b[:n]); err != nil {
+							return
+						}
+						sent.Add(int64(n))
+						b = b[n:]
+					}
+				}
+			}()
+			more <- frame[:40_000]
+			synctest.Wait()
+			a.session().Post(websocket.Commands{websocket.Active(false)})
+			synctest.Wait()
+			more <- append(frame[40_000:], binary(strings.Repeat("y", 1<<20))...)
+			synctest.Wait()
+			if n := int(sent.Load()); n > r.want || n < r.want-65535-255 {
+				h.Fatalf("the peer could send %d octets, want %d at most", n, r.want)
+			}
+			other := h.open(new(actor), nil)
+			other.send(text("alive"))
+			other.wantText("a sibling", "alive")
+			a.session().Post(websocket.Commands{websocket.Active(true)})
+			c.want("all of it", wsframe.Binary, strings.Repeat("x", r.size))
+			c.want("and what came behind it", wsframe.Binary, strings.Repeat("y", 1<<20))
+		})
+	}
 }
 
 // Octets of a paused WebSocket do not count against its siblings: more than the connection's window waits.

@@ -165,6 +165,22 @@ func (m *machine) swallows(b []byte) (n int) {
 	return int(min(int64(len(b)), left-1))
 }
 
+// What the peer may send of a large message besides its window: not worth a WINDOW_UPDATE below the one, and never more than
+// the other.
+const (
+	leastExpected = 16 << 10
+	mostExpected  = 1 << 20
+)
+
+// expects is how much is to come of a large message that has room of its own: MaxFrameSize bounds it, and no window needs to.
+func (m *machine) expects() int {
+	in := &m.input
+	if left := in.rd.Left(); left >= leastExpected && m.active && !m.ended && !in.pieces {
+		return int(min(left, mostExpected))
+	}
+	return 0
+}
+
 // takeConsumed gives the octets that may be released: none while inactive, so that the peer gets no credit.
 func (m *machine) takeConsumed() int {
 	if !m.active && !m.ended {

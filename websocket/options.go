@@ -17,7 +17,7 @@ type Options struct {
 	SendTimeout       time.Duration  // ends a session that could write nothing for so long; 0: 30 s
 	MaxFrameSize      int64          // octets of a frame and of a reassembled message; 0: 1 000 000
 	NoValidateUTF8    bool           // text and close text are taken as they are (Cowboy: validate_utf8 => false)
-	Window            int            // octets a peer may send ahead; 0: 65 535. In place of Cowboy's active_n
+	Window            int            // octets a peer may send ahead; 0: 65 535. In place of Cowboy's active_n; on HTTP/2 what is to come of a large frame may come besides
 	SendHigh          int            // queued octets above which no new frame or post is taken until half is gone; 0: 64 KiB
 	Backlog           int            // posted messages that may wait; 0: 1024
 	Compress          bool           // agree to permessage-deflate (RFC 7692) where the client offers it

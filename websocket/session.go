@@ -22,7 +22,7 @@ type Session struct {
 	own     bool         // Data comes on a goroutine of our own: turns run there
 	crewed  bool         // a crew does the turns
 	over    atomic.Bool  // ended: what arrives is dropped where it arrives
-	large   atomic.Bool  // what comes next is worth a Fill
+	large   atomic.Bool  // what comes next is of a large message: worth a Fill, or more credit than the window
 	backlog atomic.Int32 // posts that wait
 
 	// turn is held by the runner, but not while a callback runs. What follows belongs to its holder.
@@ -196,7 +196,7 @@ func (s *Session) Data(b []byte, fin bool) {
 		}
 		b = nil // a client may still have to end its side
 	}
-	if s.crewed && len(b) >= swallowed {
+	if s.crewed && (len(b) >= swallowed || s.large.Load()) {
 		if b = b[s.swallow(b):]; len(b) == 0 && !fin {
 			return
 		}
@@ -222,7 +222,7 @@ func (s *Session) Data(b []byte, fin bool) {
 	s.start(start)
 }
 
-// swallowed is the least that is worth a look whether it can go where it belongs at once.
+// swallowed is the least that is worth a look whether it begins what can go where it belongs at once.
 const swallowed = 1 << 10
 
 // swallow takes, on the transport's goroutine, what is a part of a large message and asks for no callback: so its octets are
@@ -231,7 +231,6 @@ func (s *Session) swallow(b []byte) (n int) {
 	if !s.mail.Claim() {
 		return 0 // what came before waits, or is being looked at
 	}
-	released := 0
 	if s.turn.TryLock() {
 		if n = s.m.swallows(b); n > 0 && !s.stalled {
 			s.m.feed(b[:n], false, time.Now())
@@ -243,17 +242,30 @@ func (s *Session) swallow(b []byte) (n int) {
 				s.mail.Lock().touched = true
 				s.mail.Unlock()
 			}
-			released = s.m.takeConsumed()
+			s.credit(s.m.takeConsumed())
 		} else {
 			n = 0
 		}
 		s.turn.Unlock()
 	}
 	s.start(s.mail.Rest())
-	if released > 0 {
-		s.st.Release(released)
-	}
 	return n
+}
+
+// credit gives back what n octets took, and lets the peer send what is to come of a large message. With turn held.
+func (s *Session) credit(n int) {
+	if s.crewed {
+		if more := s.m.expects(); more > 0 || s.large.Load() {
+			s.large.Store(more > 0)
+			if e, ok := s.st.(stream.Expecter); ok {
+				e.Expect(n, more)
+				return
+			}
+		}
+	}
+	if n > 0 {
+		s.st.Release(n)
+	}
 }
 
 // Fill implements stream.Filler. While somebody works for the session, or something waits for it, what comes next cannot be known.

@@ -241,12 +241,12 @@ func (s *Session) finish() {
 		s.settleFate()
 	}
 	s.m.settle()
-	if large := s.own && s.m.wantsFill(); large != s.large.Load() {
-		s.large.Store(large)
+	if s.own {
+		if large := s.m.wantsFill(); large != s.large.Load() {
+			s.large.Store(large)
+		}
 	}
-	if n := s.m.takeConsumed(); n > 0 {
-		s.st.Release(n)
-	}
+	s.credit(s.m.takeConsumed())
 	s.setAlarm()
 }
 

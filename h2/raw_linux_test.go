@@ -1,0 +1,116 @@
+package h2
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// plainPair is a connection that writes to a plain socket with small buffers, and the other end.
+func plainPair(t *testing.T, timeout time.Duration) (c *conn, peer *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer = other.(*net.TCPConn)
+	t.Cleanup(func() { nc.Close(); peer.Close() })
+	if err := errors.Join(nc.(*net.TCPConn).SetWriteBuffer(64<<10), peer.SetReadBuffer(64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	c = &conn{nc: nc, cfg: &Config{WriteTimeout: timeout}}
+	c.shell()
+	if c.plain.raw == nil {
+		t.Fatal("no plain socket")
+	}
+	return c, peer
+}
+
+// TestPlainWrite: whatever a socket takes at once, all octets leave, in order.
+func TestPlainWrite(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Minute} {
+		c, peer := plainPair(t, timeout)
+		var want []byte
+		got := make(chan []byte, 1)
+		go func() { // ends with the connection
+			b, _ := io.ReadAll(peer)
+			got <- b
+		}()
+		for range 60 {
+			out := make([]byte, 1+rand.IntN(2000))
+			var lent []piece
+			from, at := 0, 0
+			for range rand.IntN(40) {
+				at = min(at+rand.IntN(100), len(out))
+				p := make([]byte, rand.IntN(4000))
+				for i := range p {
+					p[i] = byte(rand.Uint32())
+				}
+				lent = append(lent, piece{at, p})
+				want = append(append(want, out[from:at]...), p...)
+				from = at
+			}
+			want = append(want, out[from:]...)
+			if err := c.write(out, lent); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.nc.Close()
+		if b := <-got; !bytes.Equal(b, want) {
+			t.Errorf("%d octets arrived, want %d, or others", len(b), len(want))
+		}
+	}
+}
+
+// TestPlainWriteTimeout: WriteTimeout counts from when a write has to wait, and for that write alone.
+func TestPlainWriteTimeout(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	c, peer := plainPair(t, timeout)
+	big := make([]byte, 2<<20)
+	go func() { // ends when all is read
+		time.Sleep(timeout / 4)
+		_, _ = io.CopyN(io.Discard, peer, int64(len(big)))
+	}()
+	if err := c.write(big, nil); err != nil {
+		t.Fatal("a peer that reads after a while:", err)
+	}
+	time.Sleep(2 * timeout)
+	if err := c.write([]byte("later"), nil); err != nil {
+		t.Fatal("the deadline of the write before is left:", err)
+	}
+	began := time.Now()
+	if err := c.write(big, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal("a peer that does not read:", err)
+	}
+	if d := time.Since(began); d < timeout {
+		t.Fatalf("it was given up after %v", d)
+	}
+}
+
+// TestPlainWriteAllocs: a write allocates nothing.
+func TestPlainWriteAllocs(t *testing.T) {
+	c, peer := plainPair(t, time.Minute)
+	out, in := make([]byte, 100), make([]byte, 100)
+	if n := testing.AllocsPerRun(100, func() {
+		if c.write(out, nil) != nil {
+			t.Error("write")
+		}
+		_, _ = io.ReadFull(peer, in)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
