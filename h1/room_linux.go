@@ -28,8 +28,9 @@ const (
 	memInfoVars = 9
 )
 
-// findRoom finds out whether the socket can be asked: it is that of TLS over a *net.TCPConn, and nothing that wraps one.
-func (t *tunnel) findRoom() {
+// lookBelow finds out whether there is a socket that can be asked, and watched: that of TLS over a *net.TCPConn, and
+// nothing that wraps one.
+func (t *tunnel) lookBelow() {
 	c, ok := t.c.(*tls.Conn)
 	if !ok {
 		return
@@ -44,6 +45,7 @@ func (t *tunnel) findRoom() {
 	}
 	t.known = &room{raw: raw}
 	t.known.ask = t.known.look
+	t.mayNap(c, inner)
 }
 
 // fits says that a Write of n octets does not block, and counts it. r may be nil: nobody knows.
