@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -12,7 +13,8 @@ import (
 type room struct {
 	raw  syscall.RawConn
 	ask  func(fd uintptr)
-	left int // octets of the kernel's memory; it may be more by now
+	left int       // octets of the kernel's memory; it may be more by now
+	by   time.Time // the write deadline, if it is known
 }
 
 const (
@@ -74,9 +76,21 @@ func (r *room) look(fd uintptr) {
 	}
 }
 
-// forget is for others' writes: what they took is not known.
+// allow gives a Write that starts now until by, and up to a quarter more: setting a deadline costs more than much else of a small
+// Write that fits, so one is for many.
+func (r *room) allow(c conn, now, by time.Time) error {
+	if !r.by.IsZero() && !by.IsZero() && !r.by.Before(by) {
+		return nil
+	}
+	if r.by = by; !by.IsZero() {
+		r.by = by.Add(by.Sub(now) / 4)
+	}
+	return c.SetWriteDeadline(r.by)
+}
+
+// forget is for others' writes: what they took, and their deadline, is not known.
 func (r *room) forget() {
 	if r != nil {
-		r.left = 0
+		r.left, r.by = 0, time.Time{}
 	}
 }
