@@ -21,8 +21,8 @@ type nap struct {
 	asleep bool         // guarded by mu: there is no reader
 }
 
-// quietTime is how long nothing arrives before the reader leaves; it may be twice that.
-const quietTime = 500 * time.Millisecond
+// quietTime is how long nothing arrives before the reader leaves; it may be twice that. Tests have a shorter one.
+var quietTime = 500 * time.Millisecond
 
 // mayNap finds out whether a Read of c may time out: not before or within a handshake, which it would break for good. A
 // client of TLS 1.2 may be asked for one at any time.

@@ -15,6 +15,8 @@ import (
 	"weir/stream"
 )
 
+func init() { quietTime = 20 * time.Millisecond }
+
 // wire is a connection that keeps what TLS writes, from some Write on, until the test lets it go.
 type wire struct {
 	net.Conn
