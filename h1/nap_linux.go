@@ -22,7 +22,7 @@ type nap struct {
 }
 
 // quietTime is how long nothing arrives before the reader leaves; it may be twice that. Tests have a shorter one.
-var quietTime = 500 * time.Millisecond
+var quietTime = 250 * time.Millisecond
 
 // mayNap finds out whether a Read of c may time out: not before or within a handshake, which it would break for good. A
 // client of TLS 1.2 may be asked for one at any time.
