@@ -102,6 +102,9 @@ func (p *poller) add(fd int, t *tunnel) error {
 	for fd >= len(p.socks) {
 		p.socks = append(p.socks, nil)
 	}
+	if p.socks[fd] != nil { // it was closed by somebody else
+		p.n--
+	}
 	p.socks[fd] = t
 	e := syscall.EpollEvent{Events: pollBits, Fd: int32(fd)}
 	if err := syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, fd, &e); err != nil {
@@ -114,10 +117,13 @@ func (p *poller) add(fd int, t *tunnel) error {
 	return nil
 }
 
-// remove ends that; the descriptor is closed next.
-func (p *poller) remove(fd int) {
+// remove ends that; the descriptor is closed next. Somebody else may have closed it before, and it may be another's by now.
+func (p *poller) remove(fd int, t *tunnel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.socks[fd] != t {
+		return
+	}
 	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_DEL, fd, nil) // it is there
 	p.socks[fd] = nil
 	if p.n--; p.n == 0 { // all workers go

@@ -16,6 +16,9 @@ var (
 	larges = sync.Pool{New: func() any { return new([large]byte) }}
 )
 
+// errAsleep says that the reader leaves, and another is started when something arrives.
+var errAsleep = errors.New("h1: asleep")
+
 // read is the reader. A sink that runs handlers inside Data may bring its goroutine down (runtime.Goexit); what is to
 // be read then goes on on another.
 func (t *tunnel) read() {
@@ -27,14 +30,23 @@ func (t *tunnel) read() {
 	}()
 	t.tellFirst()
 	next := t.readConn
-	if t.raw != nil {
+	switch {
+	case t.raw != nil:
 		next = t.readRaw
+	case t.nap != nil:
+		next = t.readAwake
+		t.stayAwake()
 	}
 	for n := t.credit(); n > 0; n = t.credit() {
 		err := next(n)
-		if errors.Is(err, io.EOF) {
+		switch {
+		case err == nil:
+		case err == errAsleep:
+			told = true // the next reader does
+			return
+		case errors.Is(err, io.EOF):
 			t.peerEnds()
-		} else if err != nil {
+		default:
 			t.fail(err)
 		}
 	}
@@ -100,6 +112,7 @@ func (t *tunnel) tell(b []byte) {
 		t.unreleased += len(b)
 	}
 	t.mu.Unlock()
+	t.heard = true
 	if !drop {
 		t.sink.Data(b, false)
 	}

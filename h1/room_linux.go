@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -12,7 +13,8 @@ import (
 type room struct {
 	raw  syscall.RawConn
 	ask  func(fd uintptr)
-	left int // octets of the kernel's memory; it may be more by now
+	left int       // octets of the kernel's memory; it may be more by now
+	by   time.Time // the write deadline, if it is known
 }
 
 const (
@@ -28,8 +30,9 @@ const (
 	memInfoVars = 9
 )
 
-// findRoom finds out whether the socket can be asked: it is that of TLS over a *net.TCPConn, and nothing that wraps one.
-func (t *tunnel) findRoom() {
+// lookBelow finds out whether there is a socket that can be asked, and watched: that of TLS over a *net.TCPConn, and
+// nothing that wraps one.
+func (t *tunnel) lookBelow() {
 	c, ok := t.c.(*tls.Conn)
 	if !ok {
 		return
@@ -44,6 +47,7 @@ func (t *tunnel) findRoom() {
 	}
 	t.known = &room{raw: raw}
 	t.known.ask = t.known.look
+	t.mayNap(c, inner)
 }
 
 // fits says that a Write of n octets does not block, and counts it. r may be nil: nobody knows.
@@ -72,9 +76,21 @@ func (r *room) look(fd uintptr) {
 	}
 }
 
-// forget is for others' writes: what they took is not known.
+// allow gives a Write that starts now until by, and up to a quarter more: setting a deadline costs more than much else of a small
+// Write that fits, so one is for many.
+func (r *room) allow(c conn, now, by time.Time) error {
+	if !r.by.IsZero() && !by.IsZero() && !r.by.Before(by) {
+		return nil
+	}
+	if r.by = by; !by.IsZero() {
+		r.by = by.Add(by.Sub(now) / 4)
+	}
+	return c.SetWriteDeadline(r.by)
+}
+
+// forget is for others' writes: what they took, and their deadline, is not known.
 func (r *room) forget() {
 	if r != nil {
-		r.left = 0
+		r.left, r.by = 0, time.Time{}
 	}
 }

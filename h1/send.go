@@ -78,9 +78,12 @@ func (t *tunnel) start(v [][]byte) {
 	case t.tries:
 		done, err = t.try(v)
 	default:
-		by := t.deadline(time.Now())
+		now := time.Now()
+		by := t.deadline(now)
 		t.mu.Unlock()
-		done, err = t.writeKnown(v, by)
+		if err = t.known.allow(t.c, now, by); err == nil {
+			done, err = t.writeKnown(v)
+		}
 		t.mu.Lock()
 	}
 	switch {
@@ -137,10 +140,7 @@ func (t *tunnel) try(v [][]byte) (done int, err error) {
 
 // writeKnown writes as much of v as the socket below TLS is known to have room for. What is put together from several slices
 // is the front, of a piece at most.
-func (t *tunnel) writeKnown(v [][]byte, by time.Time) (done int, err error) {
-	if err := t.c.SetWriteDeadline(by); err != nil {
-		return 0, err
-	}
+func (t *tunnel) writeKnown(v [][]byte) (done int, err error) {
 	if len(v) > 1 {
 		buf := joined.Get().(*[inline]byte)
 		done, err = t.writePieces(gather(buf[:piece], v))

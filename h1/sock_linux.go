@@ -62,6 +62,10 @@ func dup(fd int) int {
 // happened is told by the poller what became of the socket; no bits: the reader's turn has come, as claim said.
 func (t *tunnel) happened(bits uint32) {
 	s := t.sock
+	if s == nil {
+		t.noticed(bits)
+		return
+	}
 	if bits != 0 {
 		t.mu.Lock()
 		s.ready = s.ready || bits&^syscall.EPOLLOUT != 0
@@ -94,6 +98,9 @@ func (t *tunnel) stir() {
 	t.wake.Broadcast()
 	if t.sock != nil && t.claim() {
 		t.sock.p.push(event{t: t})
+	}
+	if t.over {
+		t.rouse()
 	}
 }
 
@@ -307,6 +314,6 @@ func (s *sock) Close() error {
 }
 
 func (s *sock) shut() {
-	s.p.remove(s.fd)
+	s.p.remove(s.fd, s.t)
 	syscall.Close(s.fd)
 }

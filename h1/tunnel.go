@@ -38,6 +38,7 @@ type tunnel struct {
 	first      []byte // octets that came with the request; the reader's
 	unreleased int    // octets told and not released
 	peerEnded  bool
+	heard      bool // something has arrived since this was cleared; the reader's
 
 	quiet bool  // Reset(NoError): over once the queue has left
 	over  bool  // the connection is closed, or is about to be by whoever set it
@@ -46,6 +47,7 @@ type tunnel struct {
 
 	run   func()   // write, made once, so that starting it allocates nothing
 	known *room    // the writer's; nil: nothing is known
+	nap   *nap     // nil: the reader does not leave before the stream is over
 	wait  patience // guarded by mu
 }
 
@@ -61,7 +63,7 @@ func newTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
 	t.run = t.write
 	if !t.adopt(c) {
 		t.arm()
-		t.findRoom()
+		t.lookBelow()
 	}
 	t.tries = t.sock != nil || t.raw != nil
 	return t
