@@ -6,10 +6,13 @@ import "time"
 // only ever set to fire earlier; where it fires too early it is set again. With turn held.
 type alarm struct {
 	t        *time.Timer
-	at       time.Time // when it fires; zero: it is not set
-	watching bool      // looking for a slow callback
-	call     uint32    // which one
+	at       instant // when it fires; 0: it is not set
+	watching bool    // looking for a slow callback
+	call     uint32  // which one
 }
+
+// began is when the process did.
+var began = time.Now()
 
 // setAlarm arms the timer for the machine's deadline.
 func (s *Session) setAlarm() {
@@ -20,10 +23,11 @@ func (s *Session) setAlarm() {
 
 func (s *Session) armAlarm(at time.Time) {
 	a := &s.alarm
-	if s.done || !a.at.IsZero() && !a.at.After(at) {
+	by := instantOf(at)
+	if s.done || a.at != 0 && a.at <= by {
 		return
 	}
-	a.at = at
+	a.at = by
 	if a.t == nil {
 		a.t = time.AfterFunc(time.Hour, s.onAlarm) // set below, so that onAlarm finds t
 	}
@@ -46,7 +50,7 @@ func (s *Session) onAlarm() {
 		a.t.Reset(slowCallback)
 		return
 	}
-	a.at = time.Time{}
+	a.at = 0
 	if s.calling {
 		// The turn that waits for this callback sets the alarm anew when it ends.
 		if a.watching && s.pending() && a.call != s.calls {

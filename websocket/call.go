@@ -116,7 +116,7 @@ func (s *Session) afterGoexit(k callKind, stack string) {
 	s.logger().Error("websocket: callback called runtime.Goexit", "callback", k.String(), "stack", stack)
 	s.m.crash(upgrade.ClassExit, nil)
 	if s.gone {
-		s.m.lost(upgrade.Closed, s.goneErr, fateGone)
+		s.m.lost(upgrade.Closed, s.goneErr(), fateGone)
 	}
 	s.finish()
 	s.attach()

@@ -10,8 +10,8 @@ import (
 // over in the order of arrival: neither a busy runner nor a busy writer shuts the other out.
 type lock struct {
 	state   atomic.Int32
-	mu      sync.Mutex // guards what follows, and is held for moments only
-	waiting int
+	waiting int32
+	mu      sync.Mutex // guards the rest, and is held for moments only
 	handed  *sync.Cond // made by the first who waits
 }
 
