@@ -93,7 +93,7 @@ func (s *Session) invoke(c *call) (cmds Commands) {
 	case callDrain:
 		cmds = c.drainer.Drain(out)
 	case callTerminate:
-		c.terminator.Terminate(*s.m.reason, s.req)
+		c.terminator.Terminate(*s.m.reason, s.Request())
 	}
 	returned = true
 	return cmds

@@ -41,7 +41,7 @@ type Session struct {
 	alarm      alarm
 	rare       *rare // nil: nothing of it is needed
 
-	req    *PartialRequest
+	req    atomic.Pointer[request]
 	agreed *agreed // nil: nothing was
 	ctx    atomic.Pointer[sessionContext]
 	group  *Group
@@ -105,7 +105,9 @@ var (
 
 // newSession makes the session of an open stream; begin starts it. o is not nil. answer are the fields of the 101 or 200.
 func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, answer http.Header) *Session {
-	s := &Session{st: st, own: st.Info().Own, h: h, req: req, headless: true, group: o.Group}
+	info := st.Info()
+	s := &Session{st: st, own: info.Own, h: h, headless: true, group: o.Group}
+	s.req.Store(requestOf(req, o.ReqFilter != nil, info))
 	if sub, ext := answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions"); sub != "" || ext != "" {
 		s.agreed = &agreed{sub, ext}
 	}
@@ -177,9 +179,6 @@ func (s *Session) Post(msg any) error {
 
 // Info says what the WebSocket runs on.
 func (s *Session) Info() stream.Info { return s.st.Info() }
-
-// Request is what is kept of the request.
-func (s *Session) Request() *PartialRequest { return s.req }
 
 // agreed is what the handshake agreed on.
 type agreed struct{ sub, ext string }
@@ -339,5 +338,5 @@ func (s *Session) logger() *slog.Logger {
 	if s.m.opt.Logger == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return s.m.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", s.req.Stream, "path", s.req.Path)
+	return s.m.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", s.Request().Stream, "path", s.Request().Path)
 }
