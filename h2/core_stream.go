@@ -12,11 +12,12 @@ type coreStream struct {
 	state    state
 	answered bool  // the client's side: the final response has come
 	tunnel   bool  // CONNECT: content-length means nothing (RFC 9113, 8.5), trailers neither
+	stalled  bool  // it has octets to send and no window for them, see stall
 	length   int64 // what content-length leaves to come; negative: not declared
 	owner    any   // the shell's
 
 	credit flow.Credit // what the peer may send
-	want   int         // the credit asked for by grow, 0: the initial window
+	want   int32       // the credit asked for by grow, 0: the initial window
 	sendQueue
 	stall
 	born time.Duration // of the connection's life
@@ -134,7 +135,7 @@ func (c *core) grow(s *coreStream, window int) {
 	if s.state == stateClosed {
 		return
 	}
-	s.want = window
+	s.want = int32(min(window, flow.MaxWindow))
 	inc := s.credit.Resize(max(window, c.cfg.initialWindow))
 	if s.state != stateRemoteEnded {
 		c.sendCredit(s.id, inc)

@@ -27,7 +27,7 @@ type exchange struct {
 	cancel context.CancelFunc
 
 	// Under conn.mu.
-	changed   sync.Cond // on conn.mu: octets, room, the end, a deadline
+	changed   *sync.Cond // on conn.mu: octets, room, the end, a deadline; made by who waits first
 	in        inbox
 	reading   deadline
 	writing   deadline
@@ -46,7 +46,6 @@ type exchange struct {
 // begin starts a request; mu is held, on the reader.
 func (c *conn) begin(ev event) {
 	x := &exchange{c: c, s: ev.s, tooBig: ev.req.tooBig}
-	x.changed.L = &c.mu
 	x.in.fin = ev.fin
 	ev.s.owner = x
 	ev.s.low = sendHigh / 2
@@ -148,7 +147,22 @@ func (x *exchange) event(ev event) {
 			x.r = nil
 		}
 	}
-	x.changed.Broadcast()
+	x.wake()
+}
+
+// wait waits for wake, with mu held.
+func (x *exchange) wait() {
+	if x.changed == nil {
+		x.changed = sync.NewCond(&x.c.mu)
+	}
+	x.changed.Wait()
+}
+
+// wake says that something has changed; mu is held.
+func (x *exchange) wake() {
+	if x.changed != nil {
+		x.changed.Broadcast()
+	}
 }
 
 func (x *exchange) stopTimers() {
@@ -172,7 +186,7 @@ func (x *exchange) write(p []byte, fin bool, tail []hpack.HeaderField) (took int
 	defer c.mu.Unlock()
 	for {
 		for !x.closed && x.s.queued() >= sendHigh && !x.writing.passed {
-			x.changed.Wait()
+			x.wait()
 		}
 		switch {
 		case x.closed:

@@ -84,7 +84,7 @@ func (m *machine) settings() settings {
 func newMachine(o *Options, now time.Time) machine {
 	m := machine{opt: o, active: true, reason: &noReason}
 	m.clock.heard = instantOf(now)
-	m.takeUp(new(work))
+	m.takeUp(takeWork())
 	return m
 }
 

@@ -7,31 +7,37 @@ import (
 	"weir/stream"
 )
 
-// request is what a session keeps of its request: the PartialRequest, or what with the stream's Info makes one.
+// request is what a session keeps of its handshake: the PartialRequest, or what with the stream's Info makes one, and what was
+// agreed on. It does not change.
 type request struct {
 	whole             *PartialRequest // nil: nobody has asked for it
 	host, path, query string
 	port              int
+	agreed            agreed
 }
+
+// agreed is what the handshake agreed on.
+type agreed struct{ sub, ext string }
 
 // lastRequest is that of the session that was opened last: the next one's is often the same but for the peer.
 var lastRequest atomic.Pointer[request]
 
 // requestOf is p in few octets, one for many sessions, if that loses nothing. changed: somebody else may have p.
-func requestOf(p *PartialRequest, changed bool, info stream.Info) *request {
-	r := request{host: p.Host, path: p.Path, query: p.Query, port: p.Port}
-	if changed || p.Extra != nil || *r.make(info) != *p {
-		return &request{whole: p}
+func requestOf(p *PartialRequest, changed bool, a agreed, info stream.Info) *request {
+	r := request{host: p.Host, path: p.Path, query: p.Query, port: p.Port, agreed: a}
+	if changed || p.Extra != nil || r.make(info) != *p {
+		return &request{whole: p, agreed: a}
 	}
 	if last := lastRequest.Load(); last != nil && *last == r {
 		return last
 	}
-	lastRequest.Store(&r)
-	return &r
+	own := r
+	lastRequest.Store(&own)
+	return &own
 }
 
-func (r *request) make(info stream.Info) *PartialRequest {
-	p := &PartialRequest{Method: http.MethodGet, Version: info.Transport.HTTPVersion(), Scheme: "http", Host: r.host, Port: r.port,
+func (r *request) make(info stream.Info) PartialRequest {
+	p := PartialRequest{Method: http.MethodGet, Version: info.Transport.HTTPVersion(), Scheme: "http", Host: r.host, Port: r.port,
 		Path: r.path, Query: r.query, Stream: info.ID}
 	if p.Version != "1.1" {
 		p.Method = http.MethodConnect
@@ -49,7 +55,14 @@ func (r *request) make(info stream.Info) *PartialRequest {
 func (s *Session) Request() *PartialRequest {
 	r := s.req.Load()
 	if r.whole == nil {
-		s.req.CompareAndSwap(r, &request{whole: r.make(s.st.Info())})
+		whole := r.make(s.st.Info())
+		s.req.CompareAndSwap(r, &request{whole: &whole, agreed: r.agreed})
 	}
 	return s.req.Load().whole
 }
+
+// Subprotocol is the subprotocol that was chosen, "" if none.
+func (s *Session) Subprotocol() string { return s.req.Load().agreed.sub }
+
+// Extensions are the extensions that were agreed on, as Sec-WebSocket-Extensions spells them, "" if none.
+func (s *Session) Extensions() string { return s.req.Load().agreed.ext }

@@ -41,14 +41,13 @@ type Session struct {
 	alarm      alarm
 	rare       *rare // nil: nothing of it is needed
 
-	req    atomic.Pointer[request]
-	agreed *agreed // nil: nothing was
-	ctx    atomic.Pointer[sessionContext]
-	group  *Group
-	links  links // the group's
+	req   atomic.Pointer[request]
+	ctx   atomic.Pointer[sessionContext]
+	group *Group
+	links links // the group's
 }
 
-// rare is what an idle session has not.
+// rare is what few idle sessions have.
 type rare struct {
 	posts   []any // taken from the mailbox, not handled yet
 	answers int   // of a Conn: octets that frames have added since it stalled
@@ -107,10 +106,8 @@ var (
 func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, answer http.Header) *Session {
 	info := st.Info()
 	s := &Session{st: st, own: info.Own, h: h, headless: true, group: o.Group}
-	s.req.Store(requestOf(req, o.ReqFilter != nil, info))
-	if sub, ext := answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions"); sub != "" || ext != "" {
-		s.agreed = &agreed{sub, ext}
-	}
+	agreed := agreed{answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions")}
+	s.req.Store(requestOf(req, o.ReqFilter != nil, agreed, info))
 	s.m = newMachine(o, time.Now())
 	if o.Trace != nil {
 		s.m.one().trace = func(e Event) {
@@ -179,22 +176,6 @@ func (s *Session) Post(msg any) error {
 
 // Info says what the WebSocket runs on.
 func (s *Session) Info() stream.Info { return s.st.Info() }
-
-// agreed is what the handshake agreed on.
-type agreed struct{ sub, ext string }
-
-func (a *agreed) get() agreed {
-	if a == nil {
-		return agreed{}
-	}
-	return *a
-}
-
-// Subprotocol is the subprotocol that was chosen, "" if none.
-func (s *Session) Subprotocol() string { return s.agreed.get().sub }
-
-// Extensions are the extensions that were agreed on, as Sec-WebSocket-Extensions spells them, "" if none.
-func (s *Session) Extensions() string { return s.agreed.get().ext }
 
 // Stats are what the session has received and sent so far. To be called from its callbacks.
 func (s *Session) Stats() Stats { return s.m.stats }
@@ -338,5 +319,6 @@ func (s *Session) logger() *slog.Logger {
 	if s.m.opt.Logger == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return s.m.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", s.Request().Stream, "path", s.Request().Path)
+	req := s.Request()
+	return s.m.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", req.Stream, "path", req.Path)
 }
