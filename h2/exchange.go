@@ -61,6 +61,7 @@ func (c *conn) begin(ev event) {
 	}
 	if c.running < c.srv.cfg.MaxHandlers {
 		c.running++
+		c.crowd = c.crowd || c.running > 1
 		go c.run(x) // ends when the handler has returned and no request waits
 		return
 	}
@@ -76,7 +77,7 @@ func (x *exchange) request(req *request, fin bool) {
 	x.reading.init(x)
 	x.writing.init(x)
 	var ctx context.Context
-	ctx, x.cancel = context.WithCancel(c.ctx)
+	ctx, x.cancel = context.WithCancel(c.requests())
 	r := &http.Request{
 		Method: req.method, Proto: "HTTP/2.0", ProtoMajor: 2, Host: req.authority, RemoteAddr: c.remote,
 		TLS: c.tls, Body: http.NoBody, Header: headerOf(req.fields),

@@ -34,7 +34,9 @@ func (c *conn) waits() *exchange {
 		}
 	}
 	c.waiting = nil
-	c.running--
+	if c.running--; c.running == 0 && c.crowd {
+		c.dropContext()
+	}
 	return nil
 }
 

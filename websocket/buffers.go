@@ -10,7 +10,8 @@ type scratch struct {
 	work  *work // nil: a session has kept it
 	out   []byte
 	cmds  Commands
-	posts []any  // taken from the mailbox, not handled yet
+	posts []any // taken from the mailbox, not handled yet
+	watch watch
 	plain []byte // see deflation
 	text  []byte
 	vec   [3][]byte
@@ -95,6 +96,7 @@ func (s *Session) useScratch(sc *scratch) {
 func (s *Session) dropScratch() *scratch {
 	sc := s.sc
 	sc.out, s.m.out.b, s.m.out.place, s.sc = s.m.out.b, nil, nil, nil
+	sc.watch.on = false
 	if d := s.m.deflation(); d != nil {
 		sc.plain, sc.text = d.plain, d.text
 		d.plain, d.text = nil, nil

@@ -34,7 +34,7 @@ const slowCallback = 2 * time.Millisecond
 // call makes a callback and applies its commands. With turn held; it is not held while the callback runs, so that the
 // alarm can send what earlier callbacks produced.
 func (s *Session) call(c call) {
-	s.calls++
+	s.sc.watch.calls++
 	if s.pending() && c.kind != callTerminate {
 		s.watch()
 	}

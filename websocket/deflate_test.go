@@ -204,7 +204,7 @@ func TestPreparedOnce(t *testing.T) {
 func TestIdleDeflationHoldsNothing(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		f := &fakeStream{own: true}
-		s := newSession(f, HandlerFunc(echo), &Options{}, &PartialRequest{}, nil)
+		s := newSession(f, HandlerFunc(echo), &Options{}, nil, &PartialRequest{}, nil)
 		s.m.compress(s.m.opt, deflate.Params{ServerMaxWindowBits: 15, ClientMaxWindowBits: 15, ServerNoContextTakeover: forget, ClientNoContextTakeover: forget})
 		s.open()
 		messages := packed(strings.Repeat("message ", 1000), strings.Repeat("another ", 1000))

@@ -27,7 +27,7 @@ func (c *crewStream) Hand(v [][]byte, fin bool, n int) (int, error) {
 }
 
 func startedCrew(f *crewStream) *Session {
-	s := newSession(f, HandlerFunc(echo), idleOptions, idleRequest, nil)
+	s := newSession(f, HandlerFunc(echo), idleOptions, nil, idleRequest, nil)
 	s.open()
 	f.writes, f.octets, f.given = 0, 0, 0
 	return s

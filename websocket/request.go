@@ -7,13 +7,14 @@ import (
 	"weir/stream"
 )
 
-// request is what a session keeps of its handshake: the PartialRequest, or what with the stream's Info makes one, and what was
-// agreed on. It does not change.
+// request is what a session keeps of its handshake: the PartialRequest, or what with the stream's Info makes one, what was
+// agreed on, and the group. It does not change.
 type request struct {
 	whole             *PartialRequest // nil: nobody has asked for it
 	host, path, query string
 	port              int
 	agreed            agreed
+	group             *Group // nil: in none
 }
 
 // agreed is what the handshake agreed on.
@@ -23,10 +24,10 @@ type agreed struct{ sub, ext string }
 var lastRequest atomic.Pointer[request]
 
 // requestOf is p in few octets, one for many sessions, if that loses nothing. changed: somebody else may have p.
-func requestOf(p *PartialRequest, changed bool, a agreed, info stream.Info) *request {
-	r := request{host: p.Host, path: p.Path, query: p.Query, port: p.Port, agreed: a}
+func requestOf(p *PartialRequest, changed bool, a agreed, g *Group, info stream.Info) *request {
+	r := request{host: p.Host, path: p.Path, query: p.Query, port: p.Port, agreed: a, group: g}
 	if changed || p.Extra != nil || r.make(info) != *p {
-		return &request{whole: p, agreed: a}
+		return &request{whole: p, agreed: a, group: g}
 	}
 	if last := lastRequest.Load(); last != nil && *last == r {
 		return last
@@ -56,7 +57,7 @@ func (s *Session) Request() *PartialRequest {
 	r := s.req.Load()
 	if r.whole == nil {
 		whole := r.make(s.st.Info())
-		s.req.CompareAndSwap(r, &request{whole: &whole, agreed: r.agreed})
+		s.req.CompareAndSwap(r, &request{whole: &whole, agreed: r.agreed, group: r.group})
 	}
 	return s.req.Load().whole
 }
@@ -66,3 +67,5 @@ func (s *Session) Subprotocol() string { return s.req.Load().agreed.sub }
 
 // Extensions are the extensions that were agreed on, as Sec-WebSocket-Extensions spells them, "" if none.
 func (s *Session) Extensions() string { return s.req.Load().agreed.ext }
+
+func (s *Session) group() *Group { return s.req.Load().group }

@@ -33,7 +33,6 @@ type Session struct {
 	done       bool // resources are given back, the group has let go
 	calling    bool // a callback runs; turn is not held
 	handing    bool // the turn is one of the crew's, which sees to the output
-	calls      uint32
 	turn       lock // held by the runner, but not while a callback runs
 	m          machine
 	h          Handler
@@ -43,7 +42,6 @@ type Session struct {
 
 	req   atomic.Pointer[request]
 	ctx   atomic.Pointer[sessionContext]
-	group *Group
 	links links // the group's
 }
 
@@ -102,12 +100,13 @@ var (
 	ErrBacklog = errors.New("websocket: too many posted messages wait")
 )
 
-// newSession makes the session of an open stream; begin starts it. o is not nil. answer are the fields of the 101 or 200.
-func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, answer http.Header) *Session {
+// newSession makes the session of an open stream; begin starts it. o is not nil. g, which may be nil, is its group; answer are
+// the fields of the 101 or 200.
+func newSession(st stream.Stream, h Handler, o *Options, g *Group, req *PartialRequest, answer http.Header) *Session {
 	info := st.Info()
-	s := &Session{st: st, own: info.Own, h: h, headless: true, group: o.Group}
+	s := &Session{st: st, own: info.Own, h: h, headless: true}
 	agreed := agreed{answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions")}
-	s.req.Store(requestOf(req, o.ReqFilter != nil, agreed, info))
+	s.req.Store(requestOf(req, o.ReqFilter != nil, agreed, g, info))
 	s.m = newMachine(o, time.Now())
 	if o.Trace != nil {
 		s.m.one().trace = func(e Event) {
@@ -124,7 +123,7 @@ func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, an
 
 // begin opens the session: Init, the handshake's answer, then the tap. It returns at once.
 func (s *Session) begin() {
-	s.group.join(s)
+	s.group().join(s)
 	go s.open() // ends when nothing is left to do; what arrives starts the next
 }
 

@@ -122,7 +122,7 @@ func creditBalances(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	st := &creditStream{own: seed%2 == 0, rand: rand.New(rand.NewPCG(seed, 2))}
 	o := &Options{MaxFrameSize: 4000, SendHigh: 1500, IdleTimeout: time.Second}
-	s := newSession(st, &wild{rand: rand.New(rand.NewPCG(seed, 3)), last: seed%3 != 0}, o, &PartialRequest{}, nil)
+	s := newSession(st, &wild{rand: rand.New(rand.NewPCG(seed, 3)), last: seed%3 != 0}, o, nil, &PartialRequest{}, nil)
 	if seed%5 == 0 {
 		s.m.compress(o, deflate.Params{ServerMaxWindowBits: 15, ClientMaxWindowBits: 15})
 	}

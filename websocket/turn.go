@@ -269,7 +269,7 @@ func (s *Session) settleFate() {
 	if s.gone && !s.done {
 		s.done = true
 		s.alarm.stop()
-		s.group.leave(s)
+		s.group().leave(s)
 	}
 }
 
