@@ -286,8 +286,8 @@ func (c *core) direct(s *coreStream, v [][]byte) bool {
 // sendable says why nothing more can be sent, if so.
 func (s *coreStream) sendable() error {
 	switch {
-	case s.state == stateClosed && s.err != nil:
-		return s.err
+	case s.why() != nil:
+		return s.why()
 	case s.hushed:
 		return &StreamError{ID: s.id}
 	case s.state == stateClosed, s.fin:

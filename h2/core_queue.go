@@ -25,8 +25,9 @@ type sendQueue struct {
 	link
 }
 
-// blocks are field blocks that wait.
+// blocks are field blocks that wait; of a closed stream what is left is why.
 type blocks struct {
+	err    error
 	ahead  []block             // of the octets: an answer, informational ones before it
 	behind []hpack.HeaderField // trailers
 }

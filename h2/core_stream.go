@@ -21,7 +21,6 @@ type coreStream struct {
 	sendQueue
 	stall
 	born time.Duration // of the connection's life
-	err  error         // why it is closed, nil if both sides ended
 
 	older, younger *coreStream
 }
@@ -46,6 +45,14 @@ func (c *core) open(id uint32, fin bool) *coreStream {
 	c.newest = s
 	c.timers.busy()
 	return s
+}
+
+// why says why a stream is closed, nil if both sides ended.
+func (s *coreStream) why() error {
+	if s.state != stateClosed || s.blocks == nil {
+		return nil
+	}
+	return s.blocks.err
 }
 
 // peerEnded notes the peer's END_STREAM.
@@ -79,8 +86,10 @@ func (c *core) close(s *coreStream, how goneHow, err error) {
 		return
 	}
 	s.state = stateClosed
-	s.err = err
 	c.dropQueue(s)
+	if err != nil {
+		s.blocks = &blocks{err: err}
+	}
 	c.forget(s)
 	c.gone.put(s.id, how)
 	c.events.push(event{kind: evClosed, s: s, err: err})

@@ -41,6 +41,8 @@ type exchange struct {
 	trailers  []hpack.HeaderField
 	tooBig    bool
 	malformed bool // the path cannot be parsed
+
+	w responseWriter // the handler's
 }
 
 // begin starts a request; mu is held, on the reader.

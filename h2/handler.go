@@ -42,7 +42,8 @@ func (c *conn) waits() *exchange {
 
 // serve calls the handler and ends the exchange, whatever the handler did.
 func (x *exchange) serve() {
-	w := &responseWriter{x: x, declared: -1}
+	w := &x.w
+	*w = responseWriter{x: x, declared: -1}
 	normal := false
 	defer func() {
 		if !normal {

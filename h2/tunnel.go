@@ -151,7 +151,7 @@ func (t *tunnel) tell() {
 	}
 	t.busy = true
 	for !t.told {
-		cut := t.closed && t.s.err != nil && !quiet(told(t.s.err)) // seen at once: what was held is dropped
+		cut := t.closed && t.s.why() != nil && !quiet(told(t.s.why())) // seen at once: what was held is dropped
 		switch {
 		case !cut && (len(t.pend) > 0 || t.pendFin):
 			b, fin := t.pend, t.pendFin
@@ -164,7 +164,7 @@ func (t *tunnel) tell() {
 			t.told = true
 			t.pend = nil
 			mu.Unlock()
-			t.do(func() { t.sink.Closed(told(t.s.err)) })
+			t.do(func() { t.sink.Closed(told(t.s.why())) })
 			mu.Lock()
 		}
 		break

@@ -62,7 +62,11 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 		return err
 	}
 	req := upgrade.Partial(r, st.Info())
-	o.FilterRequest(r, req)
+	if o.ReqFilter != nil {
+		own := *req
+		o.ReqFilter(r, &own)
+		req = &own
+	}
 	g := o.Group
 	if g == nil {
 		g, _ = r.Context().Value(groupKey{}).(*Group)

@@ -27,7 +27,8 @@ var lastRequest atomic.Pointer[request]
 func requestOf(p *PartialRequest, changed bool, a agreed, g *Group, info stream.Info) *request {
 	r := request{host: p.Host, path: p.Path, query: p.Query, port: p.Port, agreed: a, group: g}
 	if changed || p.Extra != nil || r.make(info) != *p {
-		return &request{whole: p, agreed: a, group: g}
+		own := *p
+		return &request{whole: &own, agreed: a, group: g}
 	}
 	if last := lastRequest.Load(); last != nil && *last == r {
 		return last
