@@ -185,4 +185,4 @@ var sockets = []string{
 }
 
 // harmless are addresses and errors.
-var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6loopback", "JoinHostPort", "OpError", "ParseIP", "SplitHostPort"}
+var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6len", "IPv6loopback", "JoinHostPort", "OpError", "ParseIP", "SplitHostPort", "TCPAddr"}
