@@ -31,8 +31,8 @@ func TestIdleStack(t *testing.T) {
 		per               int // WebSockets on a connection
 		open              func(t *testing.T, to *syscall.SockaddrInet4, path string, per int) (fd int)
 	}{
-		{"h1", 800, 2*runtime.GOMAXPROCS(0) + 4, 1, openH1},
-		{"h2", 900, n/100 + 4, 100, openH2}, // each connection's reader
+		{"h1", 1229, 2*runtime.GOMAXPROCS(0) + 4, 1, openH1},
+		{"h2", 1024, n/100 + 4, 100, openH2}, // each connection's reader
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			to := echoServer(t)

@@ -122,13 +122,12 @@ func (m *machine) furnish() {
 	}
 }
 
-// layDown ends the loan of work, as new, if nothing is under way; else it gives nil.
+// layDown ends the loan of work, which is as new, if nothing is under way; else it gives nil.
 func (m *machine) layDown() *work {
 	w := m.work
 	if w == nil || !w.input.idle() || m.out.octets() > 0 {
 		return nil
 	}
-	w.input = input{}
 	w.out.key, m.work = nil, nil
 	return w
 }

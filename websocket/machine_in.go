@@ -137,7 +137,7 @@ func (m *machine) settle() {
 
 // idle says that nothing is unfinished.
 func (in *input) idle() bool {
-	return in.rd.Idle() && len(in.rest) == 0 && in.held == nil && in.consumed == 0 && in.ctl == nil && in.msg == nil && in.filled == nil && !in.fin
+	return in.rd.Idle() && in.rd.Err() == nil && in.rest == nil && in.held == nil && in.consumed == 0 && in.ctl == nil && in.msg == nil && in.filled == nil && !in.fin && !in.given
 }
 
 // utf8 says that text is judged.
