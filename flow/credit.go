@@ -5,9 +5,9 @@ package flow
 //
 // Due octets are announced in batches: Update says when, and by how much.
 type Credit struct {
-	target      int64
-	outstanding int64 // negative after Shift took back more than was left (RFC 9113, 6.9.2)
-	held        int64
+	target      int32
+	outstanding int32 // negative after Shift took back more than was left (RFC 9113, 6.9.2)
+	held        int32
 }
 
 // NewCredit makes a credit of which target octets, 0 to MaxWindow, are announced already: by our
@@ -19,7 +19,7 @@ func NewCredit(target int) Credit {
 	if target < 0 || target > MaxWindow {
 		panic("flow: BUG: window out of range")
 	}
-	return Credit{target: int64(target), outstanding: int64(target)}
+	return Credit{target: int32(target), outstanding: int32(target)}
 }
 
 // Receive takes a DATA frame of n octets, padding too, which are held from then on. A frame of none always passes.
@@ -27,27 +27,27 @@ func (c *Credit) Receive(n int) error {
 	if n < 0 {
 		panic("flow: BUG: negative length")
 	}
-	if n > 0 && int64(n) > c.outstanding {
+	if n > 0 && n > int(c.outstanding) {
 		return ErrExceeded
 	}
-	c.outstanding -= int64(n)
-	c.held += int64(n)
+	c.outstanding -= int32(n)
+	c.held += int32(n)
 	return nil
 }
 
 // Release says that n held octets are consumed. Not more than Held.
 func (c *Credit) Release(n int) {
-	if n < 0 || int64(n) > c.held {
+	if n < 0 || n > int(c.held) {
 		panic("flow: BUG: released more than was received")
 	}
-	c.held -= int64(n)
+	c.held -= int32(n)
 }
 
 // Update is the increment of the WINDOW_UPDATE to send now, 0 if none: nothing until half the target is due, then all
 // that is due. What it returns counts as announced.
 func (c *Credit) Update() (inc uint32) {
 	due := c.due()
-	if due <= 0 || 2*due < c.target {
+	if due <= 0 || 2*due < int64(c.target) {
 		return 0
 	}
 	return c.announce(due)
@@ -57,7 +57,7 @@ func (c *Credit) Update() (inc uint32) {
 // the increment of the WINDOW_UPDATE to send, 0 if none. Shrinking takes nothing back: what is released is not announced
 // until outstanding and held octets have come down to the target.
 func (c *Credit) Resize(target int) (inc uint32) {
-	t := min(max(int64(target), 0), MaxWindow)
+	t := int32(min(max(target, 0), MaxWindow))
 	grown := t > c.target
 	c.target = t
 	if due := c.due(); grown && due > 0 {
@@ -69,11 +69,11 @@ func (c *Credit) Resize(target int) (inc uint32) {
 // Shift takes a change of our own SETTINGS_INITIAL_WINDOW_SIZE, new less old, that the peer has acknowledged: target and
 // outstanding octets change without a WINDOW_UPDATE, and outstanding may turn negative (RFC 9113, 6.9.2).
 func (c *Credit) Shift(delta int) error {
-	if c.outstanding+int64(delta) > MaxWindow || c.target+int64(delta) > MaxWindow {
+	if int(c.outstanding)+delta > MaxWindow || int(c.target)+delta > MaxWindow {
 		return ErrSettings
 	}
-	c.outstanding += int64(delta)
-	c.target = max(c.target+int64(delta), 0)
+	c.outstanding += int32(delta)
+	c.target = int32(max(int(c.target)+delta, 0))
 	return nil
 }
 
@@ -86,9 +86,9 @@ func (c *Credit) Outstanding() int { return int(c.outstanding) }
 // Target is how many octets the peer may send ahead of Release.
 func (c *Credit) Target() int { return int(c.target) }
 
-func (c *Credit) due() int64 { return c.target - c.outstanding - c.held }
+func (c *Credit) due() int64 { return int64(c.target) - int64(c.outstanding) - int64(c.held) }
 
 func (c *Credit) announce(n int64) uint32 {
-	c.outstanding += n
+	c.outstanding += int32(n)
 	return uint32(n)
 }

@@ -27,7 +27,7 @@ var quietTime = 250 * time.Millisecond
 // mayNap finds out whether a Read of c may time out: not before or within a handshake, which it would break for good. A
 // client of TLS 1.2 may be asked for one at any time.
 func (t *tunnel) mayNap(c *tls.Conn, below *net.TCPConn) {
-	s := t.info.TLS
+	s := t.about.info().TLS
 	if s == nil {
 		now := c.ConnectionState()
 		s = &now

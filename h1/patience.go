@@ -8,8 +8,18 @@ const moment = 2 * time.Millisecond
 
 // patience is the wait of a Send for the writer's goroutine, or of that for the socket.
 type patience struct {
-	timer *time.Timer // made by the first wait
-	until time.Time   // zero: nobody waits
+	run     func()      // write, made once, so that starting it allocates nothing
+	timer   *time.Timer // made by the first wait
+	until   time.Time   // zero: nobody waits
+	writeBy time.Time   // of the socket's next Write; the writer's
+}
+
+// patient makes what somebody needs who waits. With mu held, or by the writer's goroutine.
+func (t *tunnel) patient() *patience {
+	if t.wait == nil {
+		t.wait = &patience{run: t.write}
+	}
+	return t.wait
 }
 
 // handOver queues v without its first done octets, and gives the queue to a goroutine. On plain TCP that is all: the socket
@@ -19,22 +29,22 @@ type patience struct {
 // moment, after which v counts as queued.
 func (t *tunnel) handOver(v [][]byte, done int) {
 	t.enqueue(v, done)
-	go t.run() // ends when the queue is empty, or at a failed write
-	w := &t.wait
+	w := t.patient()
+	go w.run() // ends when the queue is empty, or at a failed write
 	if t.tries || !w.until.IsZero() {
 		return
 	}
 	w.until = time.Now().Add(moment)
 	t.hurry(moment)
 	for t.writing && !t.over && !w.until.IsZero() {
-		t.wake.Wait()
+		t.wake.wait(&t.mu)
 	}
 	w.disarm()
 }
 
 // hurry has giveUp called in d.
 func (t *tunnel) hurry(d time.Duration) {
-	if w := &t.wait; w.timer == nil {
+	if w := t.patient(); w.timer == nil {
 		w.timer = time.AfterFunc(d, t.giveUp)
 	} else {
 		w.timer.Reset(d)
@@ -52,8 +62,8 @@ func (w *patience) disarm() {
 func (t *tunnel) giveUp() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if w := &t.wait; !w.until.IsZero() && !time.Now().Before(w.until) {
+	if w := t.wait; !w.until.IsZero() && !time.Now().Before(w.until) {
 		w.until = time.Time{}
-		t.wake.Broadcast()
+		t.wake.ring()
 	}
 }

@@ -58,9 +58,9 @@ func (t *tunnel) read() {
 func (t *tunnel) tellClosed() {
 	t.mu.Lock()
 	for t.telling > 0 {
-		t.wake.Wait()
+		t.wake.wait(&t.mu)
 	}
-	err := t.err
+	err := t.outcome.err
 	t.mu.Unlock()
 	t.sink.Closed(err)
 }
@@ -74,7 +74,7 @@ func (t *tunnel) credit() int {
 		if n := t.room(); n > 0 {
 			return n
 		}
-		t.wake.Wait()
+		t.wake.wait(&t.mu)
 	}
 	return 0
 }
@@ -92,13 +92,13 @@ func (t *tunnel) room() int {
 
 // tellFirst tells the octets that came with the request.
 func (t *tunnel) tellFirst() {
-	for len(t.first) > 0 {
-		n := min(t.credit(), len(t.first))
+	for t.first != nil && len(t.first.b) > 0 {
+		n := min(t.credit(), len(t.first.b))
 		if n == 0 {
 			break
 		}
-		b := t.first[:n:n]
-		t.first = t.first[n:]
+		b := t.first.b[:n:n]
+		t.first.b = t.first.b[n:]
 		t.tell(b)
 	}
 	t.first = nil

@@ -35,24 +35,24 @@ func (k *block) free() {
 func (t *tunnel) Send(v [][]byte, fin bool) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.gone != nil {
-		return 0, t.gone
+	if t.outcome != nil {
+		return 0, t.outcome.gone
 	}
 	if fin {
-		t.fin, t.gone = true, stream.ErrClosed
+		t.fin, t.outcome = true, &outcome{gone: stream.ErrClosed}
 	}
 	switch {
 	case t.writing:
 		t.enqueue(v, 0)
 	case t.head != nil: // it and what comes with it are one write
-		b := append(t.head, slices.Concat(v...)...)
+		b := append(t.head.b, slices.Concat(v...)...)
 		t.head = nil
 		t.start([][]byte{b})
 	default:
 		t.start(v)
 	}
-	if t.over && t.err != nil {
-		return 0, t.gone
+	if t.over && t.outcome.err != nil {
+		return 0, t.outcome.gone
 	}
 	if t.sink != nil && t.queued > t.limits.Low {
 		t.above = true
@@ -220,7 +220,7 @@ func (t *tunnel) write() {
 	}
 	t.known.forget()
 	t.finish()
-	t.wake.Broadcast()
+	t.wake.ring()
 }
 
 // drain writes work, and tells Drained when the queue has fallen far enough. mu is held between writes.
@@ -250,7 +250,7 @@ func (t *tunnel) drain(work []byte) error {
 			t.sink.Drained()
 			t.mu.Lock()
 			t.telling--
-			t.wake.Broadcast()
+			t.wake.ring()
 		}
 	}
 	return nil

@@ -15,14 +15,13 @@ import (
 type sock struct {
 	t       *tunnel
 	p       *poller
-	fd      int
+	fd      int32
 	running bool // a worker is the reader, or one is on its way
 	ready   bool // something may be there to be read
 	hup     bool // the peer has ended: there is an end to be read
 	full    bool // the socket took no more, and has not said since that it does
 	reading bool // a read is under way
 	closed  bool // or is about to be, by who reads
-	writeBy time.Time
 }
 
 // adopt puts a descriptor of our own in the place of a *net.TCPConn, and nothing that wraps one.
@@ -40,7 +39,7 @@ func (t *tunnel) adopt(c net.Conn) bool {
 	if raw.Control(func(own uintptr) { fd = dup(int(own)) }) != nil || fd < 0 {
 		return false
 	}
-	t.sock = &sock{t: t, p: p, fd: fd}
+	t.sock = &sock{t: t, p: p, fd: int32(fd)}
 	if p.add(fd, t) != nil {
 		syscall.Close(fd)
 		t.sock = nil
@@ -72,7 +71,7 @@ func (t *tunnel) happened(bits uint32) {
 		s.hup = s.hup || bits&pollEnds != 0
 		if s.full && bits&^syscall.EPOLLIN != 0 {
 			s.full = false
-			t.wake.Broadcast()
+			t.wake.ring()
 		}
 		claimed := t.claim()
 		t.mu.Unlock()
@@ -95,7 +94,7 @@ func (t *tunnel) claim() bool {
 
 // stir says that the reader may have something to do, with mu held.
 func (t *tunnel) stir() {
-	t.wake.Broadcast()
+	t.wake.ring()
 	if t.sock != nil && t.claim() {
 		t.sock.p.push(event{t: t})
 	}
@@ -122,7 +121,7 @@ func (t *tunnel) serve() {
 			t.sock.p.push(event{t: t})
 		}
 	}()
-	if len(t.first) > 0 {
+	if t.first != nil {
 		t.tellFirst()
 	}
 	filler, _ := t.sink.(stream.Filler)
@@ -143,7 +142,7 @@ func (t *tunnel) serve() {
 		}
 		buf := larges.Get().(*[large]byte)
 		n = len(own) + min(max(n-len(own), 0), large)
-		got, err := readFD(s.fd, own, buf[:n-len(own)])
+		got, err := readFD(int(s.fd), own, buf[:n-len(own)])
 		t.mu.Lock()
 		s.reading = false
 		if s.closed {
@@ -202,7 +201,7 @@ func (s *sock) try(b []byte) (int, error) {
 	if s.closed {
 		return 0, net.ErrClosed
 	}
-	n, err := sysWrite(s.fd, b)
+	n, err := sysWrite(int(s.fd), b)
 	return n, s.judge("write", err)
 }
 
@@ -237,7 +236,7 @@ func (s *sock) tryAll(v [][]byte) (done int, err error) {
 		if s.closed {
 			return done, net.ErrClosed
 		}
-		n, err := sysWritev(s.fd, io, want)
+		n, err := sysWritev(int(s.fd), io, want)
 		if done += n; err != nil || n < want {
 			return done, s.judge("writev", err)
 		}
@@ -247,7 +246,7 @@ func (s *sock) tryAll(v [][]byte) (done int, err error) {
 
 // SetWriteDeadline is for the next Write; the writer's.
 func (s *sock) SetWriteDeadline(by time.Time) error {
-	s.writeBy = by
+	s.t.patient().writeBy = by
 	return nil
 }
 
@@ -256,17 +255,17 @@ func (s *sock) Write(b []byte) (int, error) {
 	t := s.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	w := &t.wait
+	w := t.patient()
 	for {
 		if n, err := s.try(b); n > 0 || err != nil {
 			return n, err
 		}
-		forever := s.writeBy.IsZero()
-		if w.until = s.writeBy; !forever {
-			t.hurry(time.Until(s.writeBy))
+		forever := w.writeBy.IsZero()
+		if w.until = w.writeBy; !forever {
+			t.hurry(time.Until(w.writeBy))
 		}
 		for s.full && !s.closed && (forever || !w.until.IsZero()) {
-			t.wake.Wait()
+			t.wake.wait(&t.mu)
 		}
 		if !forever && w.until.IsZero() && s.full {
 			return 0, os.ErrDeadlineExceeded
@@ -285,7 +284,7 @@ func (s *sock) CloseWrite() error {
 	if s.closed {
 		return net.ErrClosed
 	}
-	return os.NewSyscallError("shutdown", syscall.Shutdown(s.fd, syscall.SHUT_WR))
+	return os.NewSyscallError("shutdown", syscall.Shutdown(int(s.fd), syscall.SHUT_WR))
 }
 
 // SetLinger with 0 makes Close a reset.
@@ -295,7 +294,7 @@ func (s *sock) SetLinger(sec int) error {
 	if s.closed {
 		return net.ErrClosed
 	}
-	return os.NewSyscallError("setsockopt", syscall.SetsockoptLinger(s.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1, Linger: int32(sec)}))
+	return os.NewSyscallError("setsockopt", syscall.SetsockoptLinger(int(s.fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1, Linger: int32(sec)}))
 }
 
 // Close closes the descriptor, unless it is being read from: then the reader does.
@@ -306,7 +305,7 @@ func (s *sock) Close() error {
 		return net.ErrClosed
 	}
 	s.closed = true
-	s.t.wake.Broadcast()
+	s.t.wake.ring()
 	if !s.reading {
 		s.shut()
 	}
@@ -314,6 +313,6 @@ func (s *sock) Close() error {
 }
 
 func (s *sock) shut() {
-	s.p.remove(s.fd, s.t)
-	syscall.Close(s.fd)
+	s.p.remove(int(s.fd), s.t)
+	syscall.Close(int(s.fd))
 }

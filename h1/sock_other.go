@@ -13,7 +13,7 @@ type sock struct{}
 
 func (t *tunnel) adopt(net.Conn) bool { return false }
 
-func (t *tunnel) stir() { t.wake.Broadcast() }
+func (t *tunnel) stir() { t.wake.ring() }
 
 func (s *sock) try([]byte) (int, error) { panic("h1: BUG: no socket of our own") }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/stream"
@@ -18,37 +19,38 @@ type tunnel struct {
 	c     conn
 	sock  *sock // c, if the poller watches it: then the reader is a worker of the poller's
 	raw   *raw  // c, if it is another plain TCP connection
-	tries bool  // plain TCP, to which Send may write without blocking
-	info  stream.Info
+	known *room // the writer's; nil: nothing is known
+	about about
 
 	mu     sync.Mutex
-	wake   sync.Cond // what the reader, or a Send, waits for changed
+	wake   bell // what the reader, or a Send, waits for changed
 	sink   stream.Sink
-	limits stream.Limits
+	limits *stream.Limits // shared
+	first  *block         // octets that came with the request, the reader's; nil: none any more
+	head   *block         // the answer, until the first Send
+	queue  *block         // what waits for the writer; nil: nothing
+	queued int            // octets in queue, and those a goroutine took from it and has not written
+	wait   *patience      // of those that wait for the writer; nil: nobody has
 
-	head    []byte // the answer, until the first Send
-	queue   *block // what waits for the writer; nil: nothing
-	queued  int    // octets in queue, and those a goroutine took from it and has not written
-	above   bool   // queued was over Low and Drained has not been told since
-	telling int    // calls of Drained that have not returned
-	writing bool
-	fin     bool // our side ends behind the queue
-	ended   bool // our side has ended
-
-	first      []byte // octets that came with the request; the reader's
-	unreleased int    // octets told and not released
+	unreleased int   // octets told and not released
+	telling    int32 // calls of Drained that have not returned
+	tries      bool  // plain TCP, to which Send may write without blocking
+	above      bool  // queued was over Low and Drained has not been told since
+	writing    bool
+	fin        bool // our side ends behind the queue
+	ended      bool // our side has ended
 	peerEnded  bool
-	heard      bool // something has arrived since this was cleared; the reader's
+	heard      bool     // something has arrived since this was cleared; the reader's
+	quiet      bool     // Reset(NoError): over once the queue has left
+	over       bool     // the connection is closed, or is about to be by whoever set it
+	outcome    *outcome // nil: Send may send
+	nap        *nap     // nil: the reader does not leave before the stream is over
+}
 
-	quiet bool  // Reset(NoError): over once the queue has left
-	over  bool  // the connection is closed, or is about to be by whoever set it
-	err   error // for Closed
-	gone  error // for Send
-
-	run   func()   // write, made once, so that starting it allocates nothing
-	known *room    // the writer's; nil: nothing is known
-	nap   *nap     // nil: the reader does not leave before the stream is over
-	wait  patience // guarded by mu
+// outcome is what an end is told as.
+type outcome struct {
+	err  error // by Closed
+	gone error // by Send
 }
 
 // conn is what the tunnel needs of a net.Conn.
@@ -58,9 +60,10 @@ type conn interface {
 }
 
 func newTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
-	t := &tunnel{c: c, info: info, head: head, first: first, limits: stream.Limits{}.WithDefaults()}
-	t.wake.L = &t.mu
-	t.run = t.write
+	t := &tunnel{c: c, about: aboutOf(info), first: blockOf(first), limits: &defaultLimits}
+	if head != nil { // else it is a client's
+		t.head = &block{head}
+	}
 	if !t.adopt(c) {
 		t.arm()
 		t.lookBelow()
@@ -69,7 +72,30 @@ func newTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
 	return t
 }
 
-func (t *tunnel) Info() stream.Info { return t.info }
+// blockOf is b, nil where there is nothing in it.
+func blockOf(b []byte) *block {
+	if len(b) == 0 {
+		return nil
+	}
+	return &block{b}
+}
+
+var defaultLimits = stream.Limits{}.WithDefaults()
+
+// lastLimits are those of the stream that was attached last: those of the next are most likely the same.
+var lastLimits atomic.Pointer[stream.Limits]
+
+// sharedLimits are l with defaults, one struct for many streams.
+func sharedLimits(l stream.Limits) *stream.Limits {
+	l = l.WithDefaults()
+	if last := lastLimits.Load(); last != nil && *last == l {
+		return last
+	}
+	lastLimits.Store(&l)
+	return &l
+}
+
+func (t *tunnel) Info() stream.Info { return t.about.info() }
 
 func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
 	t.mu.Lock()
@@ -77,27 +103,13 @@ func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
 	if t.sink != nil {
 		panic("h1: BUG: attached twice")
 	}
-	t.sink, t.limits = s, l.WithDefaults()
+	t.sink, t.limits = s, sharedLimits(l)
 	t.above = t.queued > t.limits.Low
 	if t.sock == nil {
 		go t.read() // ends when the stream is over, with Closed
 		return
 	}
 	t.begin()
-}
-
-// Enlist implements stream.Runner.
-func (t *tunnel) Enlist(u stream.Turner) {
-	if t.sock != nil {
-		t.sock.enlist(u)
-		return
-	}
-	go takeTurns(u) // ends when nothing is left to do
-}
-
-func takeTurns(u stream.Turner) {
-	for u.Turn(time.Now()) {
-	}
 }
 
 func (t *tunnel) Release(n int) {
@@ -126,7 +138,7 @@ func (t *tunnel) Reset(c stream.Code) {
 		return
 	}
 	t.quiet = true
-	t.gone = &stream.ResetError{Code: c}
+	t.outcome = &outcome{gone: &stream.ResetError{Code: c}}
 	t.stir()
 	switch {
 	case t.writing: // who is the writer sees to it
@@ -134,7 +146,7 @@ func (t *tunnel) Reset(c stream.Code) {
 	case t.head != nil || !t.tries: // TLS has words of its own when it closes
 		var v [][]byte
 		if t.head != nil {
-			v = [][]byte{t.head}
+			v = [][]byte{t.head.b}
 			t.head = nil
 		}
 		t.writing = true
@@ -157,12 +169,11 @@ func (t *tunnel) quietly() error {
 
 // end says that the stream is over, with mu held. Whoever calls it closes the connection, without mu.
 func (t *tunnel) end(err error) {
-	t.over, t.err = true, err
+	t.over = true
 	t.head, t.queue, t.queued = nil, nil, 0
+	t.outcome = &outcome{err, stream.ErrClosed}
 	if reset, ok := err.(*stream.ResetError); ok {
-		t.gone = reset
-	} else {
-		t.gone = stream.ErrClosed
+		t.outcome.gone = reset
 	}
 	t.stir()
 }

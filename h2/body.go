@@ -65,7 +65,7 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	for x.in.len() == 0 && !x.in.fin && !x.closed && !x.reading.passed && !b.closed && len(p) > 0 {
-		x.changed.Wait()
+		x.wait()
 	}
 	switch {
 	case b.closed:
@@ -111,6 +111,6 @@ func (b *body) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b.closed = true
-	b.x.changed.Broadcast()
+	b.x.wake()
 	return nil
 }

@@ -29,7 +29,8 @@ type conn struct {
 	nc       net.Conn
 	tls      *tls.ConnectionState
 	handler  http.Handler
-	ctx      context.Context
+	base     context.Context // parent of ctx
+	ctx      context.Context // parent of the requests'; nil: there is none, see requests
 	cancel   context.CancelFunc
 	remote   string
 
@@ -54,6 +55,7 @@ type conn struct {
 	plain    plain // nc, if it is a plain socket
 
 	running int         // handlers
+	crowd   bool        // there were several at a time, in the same ctx
 	waiting []*exchange // requests whose handler has not been started
 
 	notices   []*tunnel        // those whose sink has something to be told
@@ -64,8 +66,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler, ctx context.Context) *conn {
-	c := &conn{srv: s, cfg: &s.cfg, log: s.log, nc: nc, tls: state, handler: h}
-	c.ctx, c.cancel = context.WithCancel(ctx)
+	c := &conn{srv: s, cfg: &s.cfg, log: s.log, nc: nc, tls: state, handler: h, base: ctx}
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
@@ -86,7 +87,7 @@ func (c *conn) shell() {
 // serve reads until the connection has ended. It runs on the goroutine of net/http's hook.
 func (c *conn) serve() {
 	defer c.logged()
-	defer c.cancel()
+	defer c.ends()
 	c.mu.Lock()
 	c.state(http.StateActive)
 	c.setIdle(true)
@@ -96,6 +97,31 @@ func (c *conn) serve() {
 	c.after(false)
 	c.mu.Unlock()
 	c.read()
+}
+
+// ends cancels what requests are left.
+func (c *conn) ends() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropContext()
+}
+
+// requests is the parent of the requests' contexts; mu is held.
+func (c *conn) requests() context.Context {
+	if c.ctx == nil {
+		c.ctx, c.cancel = context.WithCancel(c.base)
+	}
+	return c.ctx
+}
+
+// dropContext ends the requests' contexts. Where no handler runs it gives the room back that a context keeps for as many
+// children as it ever had. mu is held.
+func (c *conn) dropContext() {
+	if c.ctx != nil {
+		c.cancel()
+		c.ctx, c.cancel = nil, nil
+	}
+	c.crowd = false
 }
 
 // read brings what arrives to the core, and returns when the connection has ended.

@@ -151,6 +151,7 @@ func (c *core) next() (ev event, ok bool) {
 			return event{}, false
 		}
 		if !c.parse() {
+			c.in, c.reader.b = nil, nil // looked at to the end
 			return event{}, false
 		}
 	}

@@ -52,10 +52,10 @@ func TestNoAllocations(t *testing.T) {
 
 // TestIdleTunnelIsSmall: what a stream without traffic is, beside its session.
 func TestIdleTunnelIsSmall(t *testing.T) {
-	if n := unsafe.Sizeof(coreStream{}); n > 240 {
+	if n := unsafe.Sizeof(coreStream{}); n > 176 {
 		t.Errorf("a stream of the core is %d octets", n)
 	}
-	if n := unsafe.Sizeof(tunnel{}); n > 80 {
+	if n := unsafe.Sizeof(tunnel{}); n > 64 {
 		t.Errorf("a tunnel is %d octets", n)
 	}
 }

@@ -106,6 +106,9 @@ func (c *core) field(f hpack.HeaderField) {
 		}
 		return
 	}
+	if b.fields == nil {
+		b.fields = make([]hpack.HeaderField, 0, 16) // at once: a list that grows leaves gaps in the heap, with each connection
+	}
 	b.fields = append(b.fields, f)
 }
 

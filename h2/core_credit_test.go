@@ -150,7 +150,7 @@ func (l *life) mayData(id uint32) bool {
 		return false
 	}
 	var remote *StreamError
-	return s == nil || s.state != stateClosed || errors.As(s.err, &remote) && !remote.Remote
+	return s == nil || s.state != stateClosed || errors.As(s.why(), &remote) && !remote.Remote
 }
 
 func (l *life) step(seen map[string]int) {
@@ -391,7 +391,7 @@ func (l *life) end(seen map[string]int) {
 	}
 	l.check()
 	for id, s := range p.streams {
-		if s.err != nil {
+		if s.why() != nil {
 			continue
 		}
 		seen["ended both ways"]++

@@ -54,7 +54,7 @@ func (c *core) lendDone(s *coreStream, v [][]byte, n int) {
 		}
 		s.buf = append(s.buf, behind...)
 	}
-	s.above = s.above || s.queued() > s.low
+	s.above = s.above || s.over()
 	if s.sent {
 		c.weEnded(s)
 		return

@@ -57,7 +57,7 @@ func (c *core) step(s *coreStream) {
 		if s.off += n; s.off == len(s.buf) {
 			c.recycle(s)
 		}
-		if s.above && s.queued() <= s.low {
+		if s.above && !s.over() {
 			s.above = false
 			c.events.push(event{kind: evDrained, s: s})
 		}
@@ -252,7 +252,7 @@ func (c *core) send(s *coreStream, v [][]byte, fin bool) (queued int, err error)
 	for _, p := range v {
 		c.enqueue(s, p)
 	}
-	s.above = s.above || s.queued() > s.low
+	s.above = s.above || s.over()
 	c.schedule(s)
 	return s.queued(), nil
 }
@@ -286,8 +286,8 @@ func (c *core) direct(s *coreStream, v [][]byte) bool {
 // sendable says why nothing more can be sent, if so.
 func (s *coreStream) sendable() error {
 	switch {
-	case s.state == stateClosed && s.err != nil:
-		return s.err
+	case s.why() != nil:
+		return s.why()
 	case s.hushed:
 		return &StreamError{ID: s.id}
 	case s.state == stateClosed, s.fin:

@@ -9,24 +9,25 @@ import (
 // sendQueue is what a stream still has to send: field blocks, then octets, then trailers or END_STREAM.
 type sendQueue struct {
 	window  flow.Window // what we may send
+	low     int32       // the mark for evDrained
+	cut     Code        // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
+	fin     bool        // END_STREAM comes behind all of it
+	sent    bool        // END_STREAM was written
+	held    bool        // nothing leaves until the first send: an answer travels with the first octets
+	quiet   bool        // RST_STREAM(NO_ERROR) after END_STREAM, see finish
+	hushed  bool        // RST_STREAM(NO_ERROR) behind all of it, see hush
+	open    bool        // with hushed: nobody asked for END_STREAM
+	lending bool        // somebody writes octets that come before buf, see lend
+	above   bool        // the queue was over the mark
 	blocks  *blocks     // nil: none waits
 	buf     []byte      // octets; those before off have left
 	off     int
-	fin     bool // END_STREAM comes behind all of it
-	sent    bool // END_STREAM was written
-	held    bool // nothing leaves until the first send: an answer travels with the first octets
-	quiet   bool // RST_STREAM(NO_ERROR) after END_STREAM, see finish
-	cut     Code // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
-	hushed  bool // RST_STREAM(NO_ERROR) behind all of it, see hush
-	open    bool // with hushed: nobody asked for END_STREAM
-	lending bool // somebody writes octets that come before buf, see lend
-	low     int  // the mark for evDrained
-	above   bool // the queue was over the mark
 	link
 }
 
-// blocks are field blocks that wait.
+// blocks are field blocks that wait; of a closed stream what is left is why.
 type blocks struct {
+	err    error
 	ahead  []block             // of the octets: an answer, informational ones before it
 	behind []hpack.HeaderField // trailers
 }
@@ -65,6 +66,9 @@ func (q *sendQueue) queued() int { return len(q.buf) - q.off }
 func (q *sendQueue) pending() bool {
 	return len(q.blocks.heads()) > 0 || q.queued() > 0 || q.lending || q.fin && !q.sent
 }
+
+// over says that the queue is over the mark.
+func (q *sendQueue) over() bool { return q.queued() > int(q.low) }
 
 // link is a stream's place in a ring.
 type link struct {

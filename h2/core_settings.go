@@ -138,7 +138,7 @@ func (c *core) settingsAcked() {
 			panic("h2: BUG: a window that shrinks cannot overflow")
 		}
 		if s.want > 0 {
-			c.grow(s, s.want)
+			c.grow(s, int(s.want))
 		}
 	}
 }

@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// stall is the part of a stream that has octets to send and no window for them.
+// stall is the part of a stream that may have octets to send and no window for them.
 type stall struct {
-	patience time.Duration // the stream is given up after it; 0: never
-	stalled  bool
+	patience time.Duration // a stream that is stalled is given up after it; 0: never
 	since    time.Duration // of the connection's life; 0 until the time has been asked
 }
 

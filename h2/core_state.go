@@ -97,9 +97,13 @@ func (c *core) stateFault(v verdict) {
 
 // goneRing remembers the latest streams that are over, so that what still arrives for them is told apart.
 type goneRing struct {
+	*goneStreams // nil: there were none
+	n            int
+}
+
+type goneStreams struct {
 	ids [128]uint32
 	how [128]goneHow
-	n   int
 }
 
 type goneHow uint8
@@ -111,12 +115,18 @@ const (
 )
 
 func (g *goneRing) put(id uint32, how goneHow) {
+	if g.goneStreams == nil {
+		g.goneStreams = new(goneStreams)
+	}
 	g.ids[g.n%len(g.ids)], g.how[g.n%len(g.ids)] = id, how
 	g.n++
 }
 
 func (g *goneRing) state(id uint32) state {
-	for i, have := range g.ids {
+	if g.n == 0 {
+		return stateGoneUnused
+	}
+	for i, have := range &g.ids {
 		if have == id {
 			return stateGoneEnded + state(g.how[i])
 		}

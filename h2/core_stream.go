@@ -12,15 +12,15 @@ type coreStream struct {
 	state    state
 	answered bool  // the client's side: the final response has come
 	tunnel   bool  // CONNECT: content-length means nothing (RFC 9113, 8.5), trailers neither
+	stalled  bool  // it has octets to send and no window for them, see stall
 	length   int64 // what content-length leaves to come; negative: not declared
 	owner    any   // the shell's
 
 	credit flow.Credit // what the peer may send
-	want   int         // the credit asked for by grow, 0: the initial window
+	want   int32       // the credit asked for by grow, 0: the initial window
 	sendQueue
 	stall
 	born time.Duration // of the connection's life
-	err  error         // why it is closed, nil if both sides ended
 
 	older, younger *coreStream
 }
@@ -45,6 +45,14 @@ func (c *core) open(id uint32, fin bool) *coreStream {
 	c.newest = s
 	c.timers.busy()
 	return s
+}
+
+// why says why a stream is closed, nil if both sides ended.
+func (s *coreStream) why() error {
+	if s.state != stateClosed || s.blocks == nil {
+		return nil
+	}
+	return s.blocks.err
 }
 
 // peerEnded notes the peer's END_STREAM.
@@ -78,8 +86,10 @@ func (c *core) close(s *coreStream, how goneHow, err error) {
 		return
 	}
 	s.state = stateClosed
-	s.err = err
 	c.dropQueue(s)
+	if err != nil {
+		s.blocks = &blocks{err: err}
+	}
 	c.forget(s)
 	c.gone.put(s.id, how)
 	c.events.push(event{kind: evClosed, s: s, err: err})
@@ -135,7 +145,7 @@ func (c *core) expect(s *coreStream, n, more int) {
 		return
 	}
 	s.credit.Release(max(min(n, s.credit.Held()), 0))
-	inc := s.credit.Resize(max(s.want, c.mine.window(c.cfg)) + more)
+	inc := s.credit.Resize(max(int(s.want), c.mine.window(c.cfg)) + more)
 	if inc += s.credit.Update(); s.state != stateRemoteEnded {
 		c.sendCredit(s.id, inc)
 	}
@@ -146,7 +156,7 @@ func (c *core) grow(s *coreStream, window int) {
 	if s.state == stateClosed {
 		return
 	}
-	s.want = window
+	s.want = int32(min(window, flow.MaxWindow))
 	inc := s.credit.Resize(max(window, c.cfg.initialWindow))
 	if s.state != stateRemoteEnded {
 		c.sendCredit(s.id, inc)

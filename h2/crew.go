@@ -55,6 +55,8 @@ const (
 	crewSlow = 32
 	// crewClock is the number of turns for which one look at the clock is good.
 	crewClock = 8
+	// crewFew is how many turns a crew with nothing to do has room for.
+	crewFew = 16
 	// crewDelay is about how long octets wait for other turns that are not slow.
 	crewDelay = 300 * time.Microsecond
 )
@@ -350,7 +352,9 @@ func (w *crew) looks() (again bool) {
 	if slow { // what it said before, or somebody left to it
 		go w.write() // ends when it is written
 	}
-	w.watching = w.working > 0 || w.resting != nil
+	if w.watching = w.working > 0 || w.resting != nil; !w.watching && w.waits() == 0 && cap(w.queue) > crewFew {
+		w.queue = nil
+	}
 	return w.watching
 }
 

@@ -18,7 +18,7 @@ func (d *deadline) set(t time.Time) {
 		d.timer.Stop()
 	}
 	if d.passed {
-		d.x.changed.Broadcast()
+		d.x.wake()
 	} else if !t.IsZero() {
 		if d.timer == nil {
 			d.timer = time.AfterFunc(time.Until(t), d.fired)
@@ -40,5 +40,5 @@ func (d *deadline) fired() {
 		x.c.core.reset(x.s, InternalError)
 		x.c.after(false)
 	}
-	x.changed.Broadcast()
+	x.wake()
 }

@@ -27,7 +27,7 @@ type exchange struct {
 	cancel context.CancelFunc
 
 	// Under conn.mu.
-	changed   sync.Cond // on conn.mu: octets, room, the end, a deadline
+	changed   *sync.Cond // on conn.mu: octets, room, the end, a deadline; made by who waits first
 	in        inbox
 	reading   deadline
 	writing   deadline
@@ -41,12 +41,13 @@ type exchange struct {
 	trailers  []hpack.HeaderField
 	tooBig    bool
 	malformed bool // the path cannot be parsed
+
+	w responseWriter // the handler's
 }
 
 // begin starts a request; mu is held, on the reader.
 func (c *conn) begin(ev event) {
 	x := &exchange{c: c, s: ev.s, tooBig: ev.req.tooBig}
-	x.changed.L = &c.mu
 	x.in.fin = ev.fin
 	ev.s.owner = x
 	ev.s.low = sendHigh / 2
@@ -62,6 +63,7 @@ func (c *conn) begin(ev event) {
 	}
 	if c.running < c.srv.cfg.MaxHandlers {
 		c.running++
+		c.crowd = c.crowd || c.running > 1
 		go c.run(x) // ends when the handler has returned and no request waits
 		return
 	}
@@ -77,7 +79,7 @@ func (x *exchange) request(req *request, fin bool) {
 	x.reading.init(x)
 	x.writing.init(x)
 	var ctx context.Context
-	ctx, x.cancel = context.WithCancel(c.ctx)
+	ctx, x.cancel = context.WithCancel(c.requests())
 	r := &http.Request{
 		Method: req.method, Proto: "HTTP/2.0", ProtoMajor: 2, Host: req.authority, RemoteAddr: c.remote,
 		TLS: c.tls, Body: http.NoBody, Header: headerOf(req.fields),
@@ -148,7 +150,22 @@ func (x *exchange) event(ev event) {
 			x.r = nil
 		}
 	}
-	x.changed.Broadcast()
+	x.wake()
+}
+
+// wait waits for wake, with mu held.
+func (x *exchange) wait() {
+	if x.changed == nil {
+		x.changed = sync.NewCond(&x.c.mu)
+	}
+	x.changed.Wait()
+}
+
+// wake says that something has changed; mu is held.
+func (x *exchange) wake() {
+	if x.changed != nil {
+		x.changed.Broadcast()
+	}
 }
 
 func (x *exchange) stopTimers() {
@@ -172,7 +189,7 @@ func (x *exchange) write(p []byte, fin bool, tail []hpack.HeaderField) (took int
 	defer c.mu.Unlock()
 	for {
 		for !x.closed && x.s.queued() >= sendHigh && !x.writing.passed {
-			x.changed.Wait()
+			x.wait()
 		}
 		switch {
 		case x.closed:

@@ -93,7 +93,7 @@ func tunnelFields(h http.Header) ([]hpack.HeaderField, error) {
 	fs := make([]hpack.HeaderField, 1, len(h)+2)
 	fs[0] = hpack.HeaderField{Name: ":status", Value: "200"}
 	if _, ok := h["Date"]; !ok {
-		fs = append(fs, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat)})
+		fs = append(fs, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat), Sensitive: true}) // tables of it are not worth their room
 	}
 	return appendFields(fs, h, func(name string) bool {
 		return name == "sec-websocket-accept" || name == "content-length"

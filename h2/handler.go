@@ -34,13 +34,16 @@ func (c *conn) waits() *exchange {
 		}
 	}
 	c.waiting = nil
-	c.running--
+	if c.running--; c.running == 0 && c.crowd {
+		c.dropContext()
+	}
 	return nil
 }
 
 // serve calls the handler and ends the exchange, whatever the handler did.
 func (x *exchange) serve() {
-	w := &responseWriter{x: x, declared: -1}
+	w := &x.w
+	*w = responseWriter{x: x, declared: -1}
 	normal := false
 	defer func() {
 		if !normal {

@@ -412,8 +412,8 @@ func TestStall(t *testing.T) {
 				return
 			}
 			s := p.streams[1]
-			if len(p.frames) != 1 || !p.frames[0].Matches("RST_STREAM 1 CANCEL") || !errors.Is(s.err, os.ErrDeadlineExceeded) {
-				t.Fatalf("%v, %v", p.frames, s.err)
+			if len(p.frames) != 1 || !p.frames[0].Matches("RST_STREAM 1 CANCEL") || !errors.Is(s.why(), os.ErrDeadlineExceeded) {
+				t.Fatalf("%v, %v", p.frames, s.why())
 			}
 			if d := p.c.counts.streamsBlocked; d != tt.each {
 				t.Errorf("the stream was blocked for %v, want %v", d, tt.each)

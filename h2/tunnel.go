@@ -2,6 +2,7 @@ package h2
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"runtime/debug"
 
@@ -23,7 +24,6 @@ type tunnel struct {
 	cut     bool // Reset was called: Closed is all there is to tell
 	closed  bool // the stream is over
 	told    bool // Closed was told
-	err     error
 }
 
 var _ stream.Stream = (*tunnel)(nil)
@@ -38,7 +38,7 @@ func (t *tunnel) Attach(s stream.Sink, l stream.Limits) {
 		panic("h2: BUG: Attach twice")
 	}
 	t.sink = s
-	t.s.low = l.Low
+	t.s.low = int32(min(l.Low, math.MaxInt32))
 	c.core.setPatience(t.s, max(l.WriteTimeout, 0))
 	if l.Window > c.cfg.InitialWindow {
 		c.core.grow(t.s, l.Window)
@@ -124,7 +124,7 @@ func (t *tunnel) event(ev event, reader bool) {
 		t.notice()
 	case evClosed:
 		t.c.core.counts.tunnelsNow--
-		t.closed, t.err = true, told(ev.err)
+		t.closed = true
 		if reader && t.sink != nil && !t.busy {
 			t.c.inSink = true
 			t.tell()
@@ -160,7 +160,7 @@ func (t *tunnel) tell() {
 	}
 	t.busy = true
 	for !t.told {
-		cut := t.closed && t.err != nil && !quiet(t.err) // seen at once: what was held is dropped
+		cut := t.closed && t.s.why() != nil && !quiet(told(t.s.why())) // seen at once: what was held is dropped
 		switch {
 		case !cut && (len(t.pend) > 0 || t.pendFin):
 			b, fin := t.pend, t.pendFin
@@ -173,7 +173,7 @@ func (t *tunnel) tell() {
 			t.told = true
 			t.pend = nil
 			mu.Unlock()
-			t.do(func() { t.sink.Closed(t.err) })
+			t.do(func() { t.sink.Closed(told(t.s.why())) })
 			mu.Lock()
 		}
 		break

@@ -9,7 +9,13 @@ import (
 
 // Partial is the default ReqFilter: what is kept of r, which became a stream that info describes.
 func Partial(r *http.Request, info stream.Info) *PartialRequest {
-	p := &PartialRequest{Method: r.Method, Version: info.Transport.HTTPVersion(), Scheme: "http", Host: r.Host,
+	p := partial(r, info)
+	return &p
+}
+
+// partial is a part of its own, so that a caller's copy need not be on the heap.
+func partial(r *http.Request, info stream.Info) PartialRequest {
+	p := PartialRequest{Method: r.Method, Version: info.Transport.HTTPVersion(), Scheme: "http", Host: r.Host,
 		Path: r.URL.Path, Query: r.URL.RawQuery, Peer: r.RemoteAddr, Stream: info.ID}
 	if p.Version == "" {
 		p.Version = strconv.Itoa(r.ProtoMajor)

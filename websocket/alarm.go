@@ -5,11 +5,19 @@ import "time"
 // alarm is the one timer of a session: the machine's deadline, or earlier to look whether a callback is slow. It is
 // only ever set to fire earlier; where it fires too early it is set again. With turn held.
 type alarm struct {
-	t        *time.Timer
-	at       time.Time // when it fires; zero: it is not set
-	watching bool      // looking for a slow callback
-	call     uint32    // which one
+	t  *time.Timer
+	at instant // when it fires; 0: it is not set
 }
+
+// watch is the alarm's look at a runner's callbacks.
+type watch struct {
+	calls uint32 // made so far
+	on    bool   // looking for a slow one
+	call  uint32 // which one
+}
+
+// began is when the process did.
+var began = time.Now()
 
 // setAlarm arms the timer for the machine's deadline.
 func (s *Session) setAlarm() {
@@ -20,10 +28,11 @@ func (s *Session) setAlarm() {
 
 func (s *Session) armAlarm(at time.Time) {
 	a := &s.alarm
-	if s.done || !a.at.IsZero() && !a.at.After(at) {
+	by := instantOf(at)
+	if s.done || a.at != 0 && a.at <= by {
 		return
 	}
-	a.at = at
+	a.at = by
 	if a.t == nil {
 		a.t = time.AfterFunc(time.Hour, s.onAlarm) // set below, so that onAlarm finds t
 	}
@@ -33,9 +42,13 @@ func (s *Session) armAlarm(at time.Time) {
 // watch has the output flushed if the callback about to run is slow (BEHAVIOUR 2). A look every 2 ms, at a session that
 // has output waiting during callbacks, costs those that are not slow nothing.
 func (s *Session) watch() {
-	if a := &s.alarm; !a.watching {
-		a.watching, a.call = true, s.calls
-		s.armAlarm(time.Now().Add(slowCallback))
+	if w := &s.sc.watch; !w.on {
+		w.on, w.call = true, w.calls
+		at := time.Now().Add(slowCallback)
+		s.armAlarm(at)
+		if s.alarm.at < instantOf(at) { // it fires too early to say anything of this callback
+			w.call--
+		}
 	}
 }
 
@@ -46,22 +59,22 @@ func (s *Session) onAlarm() {
 		a.t.Reset(slowCallback)
 		return
 	}
-	a.at = time.Time{}
+	a.at = 0
 	if s.calling {
 		// The turn that waits for this callback sets the alarm anew when it ends.
-		if a.watching && s.pending() && a.call != s.calls {
-			a.call = s.calls
+		w := &s.sc.watch
+		if w.on && s.pending() && w.call != w.calls {
+			w.call = w.calls
 			s.armAlarm(time.Now().Add(slowCallback))
 		} else {
-			if a.watching && s.pending() {
+			if w.on && s.pending() {
 				s.flush()
 			}
-			a.watching = false
+			w.on = false
 		}
 		s.turn.Unlock()
 		return
 	}
-	a.watching = false
 	s.turn.Unlock()
 	s.mail.Lock().alarm = true
 	if s.mail.Unlock() {

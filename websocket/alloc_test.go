@@ -38,7 +38,7 @@ func echo(f Frame, out Commands) Commands { return append(out, f.Reply()) }
 
 // started is a session whose Init turn is over.
 func started(f *fakeStream) *Session {
-	s := newSession(f, HandlerFunc(echo), &Options{}, &PartialRequest{}, nil)
+	s := newSession(f, HandlerFunc(echo), &Options{}, nil, &PartialRequest{}, nil)
 	s.open()
 	f.writes, f.octets = 0, 0
 	return s

@@ -7,8 +7,11 @@ import (
 
 // scratch is what a runner needs while it runs, and an idle session has not.
 type scratch struct {
+	work  *work // nil: a session has kept it
 	out   []byte
 	cmds  Commands
+	posts []any // taken from the mailbox, not handled yet
+	watch watch
 	plain []byte // see deflation
 	text  []byte
 	vec   [3][]byte
@@ -20,6 +23,30 @@ type scratch struct {
 type buffer struct {
 	b     []byte
 	posts []any
+	err   error
+}
+
+// runner works a session off on a goroutine of its own, which starts without an allocation.
+type runner struct {
+	s   *Session
+	run func() // work, made once
+}
+
+func takeRunner(s *Session) *runner {
+	r, ok := runners.Get().(*runner)
+	if !ok {
+		r = new(runner)
+		r.run = r.work
+	}
+	r.s = s
+	return r
+}
+
+func (r *runner) work() {
+	s := r.s
+	r.s = nil
+	runners.Put(r)
+	s.work()
 }
 
 // keepOctets is the largest buffer that goes back into a pool: one message of the default MaxFrameSize fits.
@@ -31,18 +58,36 @@ const keepCommands = 1024
 var (
 	scratches = sync.Pool{New: func() any { return &scratch{cmds: make(Commands, 0, 4)} }}
 	buffers   = sync.Pool{New: func() any { return new(buffer) }}
+	works     = sync.Pool{New: func() any { return new(work) }}
+	runners   sync.Pool
 )
+
+func takeWork() *work { return works.Get().(*work) }
+
+// free gives back what nothing is under way in; w may be nil.
+func (w *work) free() {
+	if w != nil {
+		works.Put(w)
+	}
+}
 
 func takeScratch() *scratch { return scratches.Get().(*scratch) }
 
 // useScratch lends sc to the session, for as long as its turn is held or a callback of it runs.
 func (s *Session) useScratch(sc *scratch) {
 	s.sc = sc
-	s.m.out.b = sc.out[:0]
+	if s.m.work == nil {
+		if sc.work == nil {
+			sc.work = takeWork()
+		}
+		s.m.takeUp(sc.work)
+		sc.work = nil
+	}
+	s.m.out.b = append(sc.out[:0], s.m.out.b...)
 	if s.crewed || s.own { // which write large sends from where they stand
 		s.m.out.place = &sc.lent
 	}
-	if d := s.m.deflate; d != nil {
+	if d := s.m.deflation(); d != nil {
 		d.plain, d.text = sc.plain, sc.text
 	}
 }
@@ -51,9 +96,15 @@ func (s *Session) useScratch(sc *scratch) {
 func (s *Session) dropScratch() *scratch {
 	sc := s.sc
 	sc.out, s.m.out.b, s.m.out.place, s.sc = s.m.out.b, nil, nil, nil
-	if d := s.m.deflate; d != nil {
+	sc.watch.on = false
+	if d := s.m.deflation(); d != nil {
 		sc.plain, sc.text = d.plain, d.text
 		d.plain, d.text = nil, nil
+	}
+	if w := s.m.layDown(); sc.work == nil {
+		sc.work = w
+	} else {
+		w.free()
 	}
 	return sc
 }
@@ -94,7 +145,7 @@ func (b *buffer) free() {
 		return
 	}
 	clear(b.posts)
-	b.b, b.posts = b.b[:0], b.posts[:0]
+	b.b, b.posts, b.err = b.b[:0], b.posts[:0], nil
 	buffers.Put(b)
 }
 

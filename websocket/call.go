@@ -34,7 +34,7 @@ const slowCallback = 2 * time.Millisecond
 // call makes a callback and applies its commands. With turn held; it is not held while the callback runs, so that the
 // alarm can send what earlier callbacks produced.
 func (s *Session) call(c call) {
-	s.calls++
+	s.sc.watch.calls++
 	if s.pending() && c.kind != callTerminate {
 		s.watch()
 	}
@@ -93,7 +93,7 @@ func (s *Session) invoke(c *call) (cmds Commands) {
 	case callDrain:
 		cmds = c.drainer.Drain(out)
 	case callTerminate:
-		c.terminator.Terminate(*s.m.reason, s.req)
+		c.terminator.Terminate(*s.m.reason, s.Request())
 	}
 	returned = true
 	return cmds
@@ -116,7 +116,7 @@ func (s *Session) afterGoexit(k callKind, stack string) {
 	s.logger().Error("websocket: callback called runtime.Goexit", "callback", k.String(), "stack", stack)
 	s.m.crash(upgrade.ClassExit, nil)
 	if s.gone {
-		s.m.lost(upgrade.Closed, s.goneErr, fateGone)
+		s.m.lost(upgrade.Closed, s.goneErr(), fateGone)
 	}
 	s.finish()
 	s.attach()

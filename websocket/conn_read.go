@@ -141,7 +141,7 @@ func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
 	if err := c.discard(ctx); err != nil {
 		return 0, nil, err
 	}
-	limit := or(c.s.opt.MaxFrameSize, DefaultMaxFrameSize, 0)
+	limit := or(c.s.m.opt.MaxFrameSize, DefaultMaxFrameSize, 0)
 	msg := []byte{}
 	var kind FrameType
 	for {

@@ -204,8 +204,8 @@ func TestPreparedOnce(t *testing.T) {
 func TestIdleDeflationHoldsNothing(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		f := &fakeStream{own: true}
-		s := newSession(f, HandlerFunc(echo), &Options{}, &PartialRequest{}, nil)
-		s.m.compress(s.opt, deflate.Params{ServerMaxWindowBits: 15, ClientMaxWindowBits: 15, ServerNoContextTakeover: forget, ClientNoContextTakeover: forget})
+		s := newSession(f, HandlerFunc(echo), &Options{}, nil, &PartialRequest{}, nil)
+		s.m.compress(s.m.opt, deflate.Params{ServerMaxWindowBits: 15, ClientMaxWindowBits: 15, ServerNoContextTakeover: forget, ClientNoContextTakeover: forget})
 		s.open()
 		messages := packed(strings.Repeat("message ", 1000), strings.Repeat("another ", 1000))
 		for _, p := range messages {
@@ -217,9 +217,9 @@ func TestIdleDeflationHoldsNothing(t *testing.T) {
 		if s.m.stats.In.Messages != 2 || s.m.ended {
 			t.Fatalf("%+v %s", s.m.stats, s.m.reason)
 		}
-		d, in := s.m.deflate, &s.m.input
-		if d.plain != nil || d.text != nil || in.rest != nil || in.held != nil || in.msg != nil || in.ctl != nil || s.m.out.b != nil || s.sc != nil {
-			t.Errorf("an idle session holds %+v, %+v, %d octets of output", d, in, cap(s.m.out.b))
+		d := s.m.deflation()
+		if d.plain != nil || d.text != nil || s.m.work != nil || s.sc != nil {
+			t.Errorf("an idle session holds %+v, %+v, %v", d, s.m.work, s.sc)
 		}
 		s.Closed(nil)
 	}

@@ -210,7 +210,7 @@ func (hs *clientHandshake) session(st stream.Stream, resp *http.Response, h Hand
 	o := hs.o
 	o.IdleTimeout = or(o.IdleTimeout, -1, -1)
 	info := st.Info()
-	s := newSession(st, h, &o, hs.partial(info), resp.Header)
+	s := newSession(st, h, &o, o.Group, hs.partial(info), resp.Header)
 	s.headless = false
 	s.m.client(resp.ProtoMajor == 1, maskingKey)
 	if agreed {

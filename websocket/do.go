@@ -49,17 +49,18 @@ func (s *Session) do(ctx context.Context, cmds Commands) error {
 
 // room is closed when the queue is short again, or the session has ended. With turn held.
 func (s *Session) room() <-chan struct{} {
-	if s.waiters == nil {
-		s.waiters = make(chan struct{})
+	r := s.needs()
+	if r.waiters == nil {
+		r.waiters = make(chan struct{})
 	}
-	return s.waiters
+	return r.waiters
 }
 
 // wakeWaiters wakes those who wait for room, if there is some. With turn held.
 func (s *Session) wakeWaiters() {
-	if s.waiters != nil && (!s.stalled || s.m.ended) {
-		close(s.waiters)
-		s.waiters = nil
+	if r := s.rare; r != nil && r.waiters != nil && (!s.stalled || s.m.ended) {
+		close(r.waiters)
+		r.waiters = nil
 	}
 }
 

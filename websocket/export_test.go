@@ -18,7 +18,7 @@ func Open(st stream.Stream, h Handler, o *Options, req *PartialRequest, offer st
 		hs.Extensions, _ = upgrade.ParseExtensions([]string{offer})
 	}
 	params, agreed := agree(hs, o, header)
-	s := newSession(st, h, o, req, header)
+	s := newSession(st, h, o, o.Group, req, header)
 	if agreed {
 		s.m.compress(o, params)
 	}

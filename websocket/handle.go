@@ -62,13 +62,18 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 		return err
 	}
 	req := upgrade.Partial(r, st.Info())
-	o.FilterRequest(r, req)
-	s := newSession(st, h, o, req, header)
+	if o.ReqFilter != nil {
+		own := *req
+		o.ReqFilter(r, &own)
+		req = &own
+	}
+	g := o.Group
+	if g == nil {
+		g, _ = r.Context().Value(groupKey{}).(*Group)
+	}
+	s := newSession(st, h, o, g, req, header)
 	if agreed {
 		s.m.compress(o, params)
-	}
-	if s.group == nil {
-		s.group, _ = r.Context().Value(groupKey{}).(*Group)
 	}
 	if p.began != nil {
 		p.began(s)

@@ -27,7 +27,7 @@ func (c *crewStream) Hand(v [][]byte, fin bool, n int) (int, error) {
 }
 
 func startedCrew(f *crewStream) *Session {
-	s := newSession(f, HandlerFunc(echo), idleOptions, idleRequest, nil)
+	s := newSession(f, HandlerFunc(echo), idleOptions, nil, &idleRequest, nil)
 	s.open()
 	f.writes, f.octets, f.given = 0, 0, 0
 	return s
@@ -35,12 +35,12 @@ func startedCrew(f *crewStream) *Session {
 
 var (
 	idleOptions = new(Options)
-	idleRequest = new(PartialRequest)
+	idleRequest = new(request).make(new(crewStream).Info()) // one like many
 )
 
 // TestIdleSessionIsSmall: a session that has echoed a message and waits for the next is its struct and its timer.
 func TestIdleSessionIsSmall(t *testing.T) {
-	const n, most = 4000, 1050 // octets, the fake stream's 80 among them
+	const n, most = 4000, 480 // octets, the fake stream's 80 among them
 	heap := func() uint64 {
 		runtime.GC()
 		runtime.GC() // what pools held is gone with the second

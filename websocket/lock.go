@@ -9,10 +9,24 @@ import (
 // sync.Cond, so that fake time moves meanwhile (testing/synctest counts a wait for a sync.Mutex as work). It is handed
 // over in the order of arrival: neither a busy runner nor a busy writer shuts the other out.
 type lock struct {
-	state   atomic.Int32
-	mu      sync.Mutex // guards what follows, and is held for moments only
+	state atomic.Int32
+	queue atomic.Pointer[lockQueue] // made by the first who waits
+}
+
+// lockQueue is those who wait.
+type lockQueue struct {
+	mu      sync.Mutex // guards the rest, and is held for moments only
 	waiting int
-	handed  *sync.Cond // made by the first who waits
+	handed  sync.Cond
+}
+
+func (l *lock) waits() *lockQueue {
+	if l.queue.Load() == nil {
+		q := new(lockQueue)
+		q.handed.L = &q.mu
+		l.queue.CompareAndSwap(nil, q)
+	}
+	return l.queue.Load()
 }
 
 const (
@@ -26,17 +40,15 @@ func (l *lock) Lock() {
 	if l.TryLock() {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	q := l.waits()
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if l.state.Swap(lockWanted) == lockFree {
 		return
 	}
-	if l.handed == nil {
-		l.handed = sync.NewCond(&l.mu)
-	}
-	l.waiting++
-	l.handed.Wait() // Unlock leaves it held, for us
-	if l.waiting--; l.waiting == 0 {
+	q.waiting++
+	q.handed.Wait() // Unlock leaves it held, for us
+	if q.waiting--; q.waiting == 0 {
 		l.state.Store(lockHeld)
 	}
 }
@@ -49,11 +61,12 @@ func (l *lock) Unlock() {
 	if l.state.CompareAndSwap(lockHeld, lockFree) {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.waiting == 0 {
+	q := l.waits()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting == 0 {
 		l.state.Store(lockFree)
 		return
 	}
-	l.handed.Signal()
+	q.handed.Signal()
 }

@@ -12,21 +12,45 @@ import (
 //
 // Once it has ended (ended is true, reason says why) it eats what still arrives and produces nothing but what output
 // still holds: the last frames, and fin.
+//
+// Between messages a machine is at rest, and needs no more than this struct: work is lent while something is under way.
 type machine struct {
-	set   settings
+	opt    *Options // not nil
+	*work           // nil: at rest
+	clock  clock
+	stats  Stats
+	few    *few    // nil: the machine is like most
+	reason *Reason // never nil
+
+	active bool // frames are handled (command Active)
+	ended  bool
+	fate   fate
+	role   role
+}
+
+// work is what arrived and is not done with, and what is to be sent.
+type work struct {
 	input input
 	out   output
-	clock clock
-	stats Stats
+}
 
-	deflate *deflation  // nil: not agreed on
-	trace   func(Event) // nil: nobody listens
+// few is what few machines have.
+type few struct {
+	deflate  *deflation     // nil: not agreed on
+	trace    func(Event)    // nil: nobody listens
+	shutdown *any           // what ShutdownReason set
+	changed  *settings      // what SetOptions set
+	key      func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
+	kind     wsframe.Opcode // of the message being sent in fragments
+	size     int            // octets of it so far
+}
 
-	active   bool // frames are handled (command Active)
-	ended    bool
-	fate     fate
-	reason   *Reason // never nil
-	shutdown *any    // what ShutdownReason set
+// role is how the input is read, and our side ended.
+type role struct {
+	client   bool // it masks what it sends, and refuses masked frames (RFC 6455, 5.1)
+	keepOpen bool // our side ends after the peer's: a client on HTTP/1.1 (RFC 6455, 7.1.1)
+	deflated bool // compressed messages may come
+	pieces   bool // a message is given in pieces, as it arrives (Conn)
 }
 
 // noReason is that of a machine that has not ended.
@@ -43,37 +67,69 @@ const (
 	fateQuiet      // the peer did not end its side in time: the quiet reset
 )
 
-// settings are Options with defaults filled in: zero means none.
+// settings are those Options, with defaults filled in, that may change: zero means none.
 type settings struct {
-	idle, ping, send time.Duration
-	utf8             bool
-	keepOpen         bool  // our side ends after the peer's: a client on HTTP/1.1 (RFC 6455, 7.1.1)
-	limit            int64 // of a compressed message where messages come in pieces
+	idle  time.Duration
+	limit int64 // of a frame and of a message
+}
+
+func (m *machine) settings() settings {
+	if m.few != nil && m.few.changed != nil {
+		return *m.few.changed
+	}
+	return settings{idle: or(m.opt.IdleTimeout, DefaultIdleTimeout, 0), limit: or(m.opt.MaxFrameSize, DefaultMaxFrameSize, 0)}
 }
 
 // newMachine gives a machine that starts at now.
 func newMachine(o *Options, now time.Time) machine {
-	m := machine{
-		set: settings{
-			idle: or(o.IdleTimeout, DefaultIdleTimeout, 0),
-			ping: or(o.PingInterval, 0, 0),
-			send: or(o.SendTimeout, DefaultSendTimeout, 0),
-			utf8: !o.NoValidateUTF8,
-		},
-		active: true,
-		reason: &noReason,
-	}
-	m.input.rd.MaxFrameSize = or(o.MaxFrameSize, DefaultMaxFrameSize, 0)
-	m.set.limit = m.input.rd.MaxFrameSize
-	m.clock.heard = now
+	m := machine{opt: o, active: true, reason: &noReason}
+	m.clock.heard = instantOf(now)
+	m.takeUp(takeWork())
 	return m
 }
 
-// client makes the machine a client's: it masks what it sends, and refuses masked frames (RFC 6455, 5.1).
+// client makes the machine a client's.
 func (m *machine) client(keepOpen bool, key func() [4]byte) {
-	m.input.rd.Client = true
-	m.out.key = key
-	m.set.keepOpen = keepOpen
+	m.role.client, m.role.keepOpen = true, keepOpen
+	m.one().key = key
+	m.furnish()
+}
+
+// one makes the machine one of the few.
+func (m *machine) one() *few {
+	if m.few == nil {
+		m.few = new(few)
+	}
+	return m.few
+}
+
+// takeUp lends w, which is as new, to a machine at rest.
+func (m *machine) takeUp(w *work) {
+	m.work = w
+	m.furnish()
+}
+
+// furnish makes work what the machine's role and settings ask for.
+func (m *machine) furnish() {
+	in := &m.input
+	in.pieces = m.role.pieces
+	in.rd.Client, in.rd.Deflate = m.role.client, m.role.deflated
+	if in.rd.MaxFrameSize = 0; !in.pieces {
+		in.rd.MaxFrameSize = m.settings().limit
+	}
+	if m.few != nil {
+		m.out.key = m.few.key
+	}
+}
+
+// layDown ends the loan of work, which is as new, if nothing is under way; else it gives nil.
+func (m *machine) layDown() *work {
+	w := m.work
+	if w == nil || !w.input.idle() || m.out.octets() > 0 {
+		return nil
+	}
+	w.out.key, m.work = nil, nil
+	return w
 }
 
 // end makes r the reason; the first end counts. What was not looked at is dropped, and counts as consumed.
@@ -82,8 +138,8 @@ func (m *machine) end(r Reason, f fate) {
 		return
 	}
 	if r.Kind != upgrade.Crash {
-		if m.shutdown != nil {
-			r.Shutdown = *m.shutdown
+		if m.few != nil && m.few.shutdown != nil {
+			r.Shutdown = *m.few.shutdown
 		}
 	}
 	m.ended, m.reason, m.fate = true, &r, f

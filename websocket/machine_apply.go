@@ -40,7 +40,7 @@ func (m *machine) applyOne(c *Command, now time.Time) {
 		}
 		if n := c.length(); !c.op.IsControl() {
 			m.stats.Out.add(n)
-			m.tellMessage(true, c.op, m.deflate.wants(c.op, n), n)
+			m.tellMessage(true, c.op, m.deflation().wants(c.op, n), n)
 		}
 	case cmdFragment:
 		m.fragment(c.op, c.data, c.flag)
@@ -53,14 +53,14 @@ func (m *machine) applyOne(c *Command, now time.Time) {
 	case cmdActive:
 		m.setActive(c.flag)
 	case cmdDeflate:
-		if m.deflate != nil {
-			m.deflate.on = c.flag
+		if d := m.deflation(); d != nil {
+			d.on = c.flag
 		}
 	case cmdSetOptions:
 		m.change(c.val.(Changes), now)
 	case cmdShutdownReason:
 		v := c.val
-		m.shutdown = &v
+		m.one().shutdown = &v
 	}
 }
 
@@ -77,13 +77,16 @@ func (m *machine) setActive(on bool) {
 }
 
 func (m *machine) change(c Changes, now time.Time) {
+	set := m.settings()
 	if c.IdleTimeout != 0 {
-		m.set.idle = or(c.IdleTimeout, 0, 0)
-		m.clock.heard = now
+		set.idle = or(c.IdleTimeout, 0, 0)
+		m.clock.heard = instantOf(now)
 	}
 	if c.MaxFrameSize != 0 {
-		m.input.rd.MaxFrameSize = or(c.MaxFrameSize, 0, 0)
+		set.limit = or(c.MaxFrameSize, 0, 0)
 	}
+	m.one().changed = &set
+	m.furnish()
 }
 
 // length is the payload's, of a frame.

@@ -13,19 +13,34 @@ const lingerTime = 5 * time.Second
 
 // clock is what the machine knows of time.
 type clock struct {
-	heard  time.Time // the last octets, or the start
-	unsent int       // octets that wait in the transport
-	*late            // nil while nothing of it is needed
+	heard instant // the last octets, or the start
+	*late         // nil while nothing of it is needed
+}
+
+// instant is a time in 8 octets: how long after the process began it is.
+type instant time.Duration
+
+func instantOf(t time.Time) instant { return instant(t.Sub(began)) }
+
+func (i instant) time() time.Time { return began.Add(time.Duration(i)) }
+
+// unsent is how many octets wait in the transport.
+func (k *clock) unsent() int {
+	if k.late == nil {
+		return 0
+	}
+	return k.queued
 }
 
 // late is what an idle session need not know.
 type late struct {
-	pinged   time.Time // our last ping
-	total    int64     // octets handed to the transport since some waited there
-	progress time.Time // when unsent last became smaller by sending, or began
-	said     bool      // our close frame, or what stands for it, was handed to the transport
-	finished bool      // so was our end
-	linger   time.Time // when the quiet reset is due
+	queued   int     // octets that wait in the transport
+	pinged   instant // our last ping; 0: none
+	total    int64   // octets handed to the transport since some waited there
+	progress instant // when queued last became smaller by sending, or began
+	said     bool    // our close frame, or what stands for it, was handed to the transport
+	finished bool    // so was our end
+	linger   instant // when the quiet reset is due
 }
 
 // sent says that output was handed over at now, after which queued octets wait in the transport.
@@ -39,21 +54,21 @@ func (m *machine) sent(queued int, now time.Time) {
 		k.late = new(late)
 	}
 	_, fin := m.output()
-	gone := k.total - int64(k.unsent)
+	gone := k.total - int64(k.queued)
 	k.total += int64(m.out.octets())
-	if k.unsent == 0 || k.total-int64(queued) > gone {
-		k.progress = now
+	if k.queued == 0 || k.total-int64(queued) > gone {
+		k.progress = instantOf(now)
 	}
-	if (k.unsent == 0) != (queued == 0) {
+	if (k.queued == 0) != (queued == 0) {
 		m.tell(Event{Kind: EventQueue, Bytes: queued})
 	}
-	k.unsent = queued
+	k.queued = queued
 	m.out.drop()
 	if m.fate == fateFin && !k.said {
 		k.said = true
-		k.linger = now.Add(lingerTime)
+		k.linger = instantOf(now.Add(lingerTime))
 	}
-	if k.finished = k.finished || fin; queued == 0 && m.fate == fateOpen && k.pinged.IsZero() {
+	if k.finished = k.finished || fin; queued == 0 && m.fate == fateOpen && (k.pinged == 0 || k.pinged < k.heard) {
 		k.late = nil
 	}
 }
@@ -72,53 +87,62 @@ func (m *machine) deadline() time.Time {
 	k := &m.clock
 	switch {
 	case m.lingers():
-		return k.linger
+		return k.linger.time()
 	case m.ended:
 		return d
 	}
-	if m.set.idle > 0 {
-		sooner(k.heard.Add(m.set.idle))
+	if idle := m.settings().idle; idle > 0 {
+		sooner(k.heard.time().Add(idle))
 	}
-	if m.set.ping > 0 {
+	if m.opt.PingInterval > 0 {
 		sooner(m.pingDue())
 	}
-	if m.set.send > 0 && k.unsent > 0 {
-		sooner(k.progress.Add(m.set.send))
+	if by := m.sendBy(); !by.IsZero() {
+		sooner(by)
 	}
 	return d
 }
 
-func (m *machine) pingDue() time.Time {
-	if t := m.clock.heard; m.clock.late == nil || m.clock.pinged.Before(t) {
-		return t.Add(m.set.ping)
+// sendBy is when what waits in the transport has waited too long, zero: never.
+func (m *machine) sendBy() (by time.Time) {
+	if d := or(m.opt.SendTimeout, DefaultSendTimeout, 0); d > 0 && m.clock.unsent() > 0 {
+		by = m.clock.progress.time().Add(d)
 	}
-	return m.clock.pinged.Add(m.set.ping)
+	return by
+}
+
+func (m *machine) pingDue() time.Time {
+	t := m.clock.heard
+	if m.clock.late != nil && m.clock.pinged != 0 {
+		t = max(t, m.clock.pinged)
+	}
+	return t.time().Add(m.opt.PingInterval)
 }
 
 // tick does what is due at now. It may come late, early or twice. The transport's queue must have been told with sent
 // before, for the send timeout looks at it.
 func (m *machine) tick(now time.Time) {
 	k := &m.clock
-	if m.lingers() && !now.Before(k.linger) {
+	if m.lingers() && !now.Before(k.linger.time()) {
 		m.fate = fateQuiet
 	}
 	if m.ended {
 		return
 	}
-	if m.set.send > 0 && k.unsent > 0 && !now.Before(k.progress.Add(m.set.send)) {
+	if by := m.sendBy(); !by.IsZero() && !now.Before(by) {
 		m.lost(upgrade.TimedOut, os.ErrDeadlineExceeded, fateCut)
 		return
 	}
-	if m.set.idle > 0 && !now.Before(k.heard.Add(m.set.idle)) {
+	if idle := m.settings().idle; idle > 0 && !now.Before(k.heard.time().Add(idle)) {
 		m.sendClose(wsframe.NormalClosure, "")
 		m.end(Reason{Kind: upgrade.Timeout}, fateFin)
 		return
 	}
-	if m.set.ping > 0 && !now.Before(m.pingDue()) {
+	if m.opt.PingInterval > 0 && !now.Before(m.pingDue()) {
 		if k.late == nil {
 			k.late = new(late)
 		}
-		k.pinged = now
+		k.pinged = instantOf(now)
 		m.sendFrame(wsframe.Ping, nil, "")
 	}
 }

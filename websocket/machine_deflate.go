@@ -25,11 +25,20 @@ type deflation struct {
 func (m *machine) compress(o *Options, p deflate.Params) {
 	d := &deflation{on: true, level: o.Deflate.Level, bits: p.ServerMaxWindowBits, takeover: !p.ServerNoContextTakeover, threshold: o.CompressThreshold}
 	d.w, d.r = p.Server(o.Deflate.Level)
-	if m.input.rd.Client {
+	if m.role.client {
 		d.w, d.r = p.Client(o.Deflate.Level)
 	}
-	m.deflate = d
-	m.input.rd.Deflate = true
+	m.one().deflate = d
+	m.role.deflated = true
+	m.furnish()
+}
+
+// deflation is what was agreed on, nil if nothing was.
+func (m *machine) deflation() *deflation {
+	if m.few == nil {
+		return nil
+	}
+	return m.few.deflate
 }
 
 // wants says whether a message of n octets is to be compressed. d may be nil.
@@ -39,14 +48,11 @@ func (d *deflation) wants(op wsframe.Opcode, n int) bool {
 
 // inflate gives the message whose compressed payload is p. It is good until the next.
 func (m *machine) inflate(p []byte) ([]byte, bool) {
-	limit := m.input.rd.MaxFrameSize
-	if m.input.pieces {
-		limit = m.set.limit
-	}
+	limit := m.settings().limit
 	if limit == 0 {
 		limit = -1
 	}
-	d := m.deflate
+	d := m.few.deflate
 	out, err := d.r.Append(d.plain[:0], p, limit)
 	d.plain = out
 	switch {
@@ -62,7 +68,7 @@ func (m *machine) inflate(p []byte) ([]byte, bool) {
 
 // message appends one data message, compressed if it is to be.
 func (m *machine) message(op wsframe.Opcode, p []byte, text string) {
-	d, n := m.deflate, len(p)+len(text)
+	d, n := m.deflation(), len(p)+len(text)
 	if !d.wants(op, n) {
 		m.sendFrame(op, p, text)
 		return
@@ -82,7 +88,7 @@ func (m *machine) message(op wsframe.Opcode, p []byte, text string) {
 
 // tellDeflated tells of a compressed frame that we made.
 func (m *machine) tellDeflated(frame []byte) {
-	if m.trace != nil {
+	if m.traced() {
 		h, _ := wsframe.ParseHeader(frame)
 		m.tellFrame(true, h)
 	}
@@ -106,7 +112,7 @@ func appendDeflated(dst []byte, h wsframe.Header, w *deflate.Writer, p []byte) [
 
 // prepared appends a frame that was encoded for many.
 func (m *machine) prepared(p *Prepared) {
-	d := m.deflate
+	d := m.deflation()
 	if m.out.key != nil { // a client masks each frame anew (RFC 6455, 5.3)
 		m.message(p.op, p.payload, "")
 		return

@@ -28,7 +28,7 @@ type input struct {
 // feed lends b until settle. fin: the peer has ended its side behind it. It may be called with nothing: that is an
 // empty DATA frame, which counts against the idle timeout.
 func (m *machine) feed(b []byte, fin bool, now time.Time) {
-	m.clock.heard = now
+	m.clock.heard = instantOf(now)
 	in := &m.input
 	in.fin = in.fin || fin
 	switch {
@@ -94,6 +94,9 @@ func (m *machine) wantsFill() bool {
 
 // fill is where the next octets belong, nil if they may be of anything. Its room is lent until filled is told, or the next fill.
 func (m *machine) fill() []byte {
+	if m.work == nil { // it has ended meanwhile
+		return nil
+	}
 	in := &m.input
 	in.filled = nil
 	if !m.wantsFill() {
@@ -133,6 +136,20 @@ func (m *machine) settle() {
 		return
 	}
 	in.hold()
+}
+
+// idle says that nothing is unfinished.
+func (in *input) idle() bool {
+	return in.rd.Idle() && in.rd.Err() == nil && in.rest == nil && in.held == nil && in.consumed == 0 && in.ctl == nil && in.msg == nil && in.filled == nil && !in.fin && !in.given
+}
+
+// utf8 says that text is judged.
+func (m *machine) utf8() bool { return !m.opt.NoValidateUTF8 }
+
+// over says that a message of n octets is over the limit.
+func (m *machine) over(n int64) bool {
+	limit := m.settings().limit
+	return limit > 0 && n > limit
 }
 
 func (in *input) drop() {
@@ -244,7 +261,7 @@ func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
 	}
 	if !ev.End {
 		if ev.Op == wsframe.Close {
-			if err := wsframe.CheckClosePrefix(p, m.set.utf8); err != nil {
+			if err := wsframe.CheckClosePrefix(p, m.utf8()); err != nil {
 				m.fail(asFrameError(err))
 			}
 		}
@@ -265,7 +282,7 @@ func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
 
 // remoteClose answers the peer's close frame (RFC 6455, 5.5.1): the same code, no text.
 func (m *machine) remoteClose(p []byte) {
-	code, text, err := wsframe.ParseClose(p, m.set.utf8)
+	code, text, err := wsframe.ParseClose(p, m.utf8())
 	if err != nil {
 		m.fail(asFrameError(err))
 		return
@@ -279,7 +296,7 @@ func (m *machine) remoteClose(p []byte) {
 func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 	in := &m.input
 	p := ev.Payload
-	text := ev.Op == wsframe.Text && m.set.utf8 && !ev.Compressed // else once it is inflated
+	text := ev.Op == wsframe.Text && m.utf8() && !ev.Compressed // else once it is inflated
 	first := ev.Start && ev.Header.Op != wsframe.Continuation
 	last := ev.End && ev.Header.Fin
 	if first {
@@ -293,7 +310,7 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 		if !ev.Compressed {
 			return m.pass(ev.Op, p, first, last)
 		}
-		if m.set.limit > 0 && int64(len(in.msg.octets())+len(p)) > m.set.limit {
+		if m.over(int64(len(in.msg.octets()) + len(p))) {
 			m.fail(tooBig)
 			return Frame{}, false
 		}
@@ -344,7 +361,7 @@ var tooBig = &wsframe.Error{Code: wsframe.MessageTooBig, Rule: "RFC 6455, 10.4",
 // inflated gives the message of a compressed payload, judged.
 func (m *machine) inflated(op wsframe.Opcode, p []byte) ([]byte, bool) {
 	p, ok := m.inflate(p)
-	if u := &m.input.utf8; ok && op == wsframe.Text && m.set.utf8 && (!u.Write(p) || !u.Complete()) {
+	if u := &m.input.utf8; ok && op == wsframe.Text && m.utf8() && (!u.Write(p) || !u.Complete()) {
 		m.fail(&wsframe.Error{Code: wsframe.InvalidPayload, Rule: "RFC 6455, 8.1", Msg: "text is not UTF-8"})
 		return nil, false
 	}

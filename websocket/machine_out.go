@@ -5,9 +5,7 @@ import "weir/wsframe"
 // output is what is to be sent: frames encoded one behind the other.
 type output struct {
 	b     []byte
-	key   func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
-	kind  wsframe.Opcode // of the message being sent in fragments
-	size  int            // octets of it so far
+	key   func() [4]byte // see few
 	place *lent          // where a large payload that is not copied is noted; nil: all are copied. Whoever applies commands sends it at once
 	lent  *lent          // one that is not
 }
@@ -74,12 +72,13 @@ func (m *machine) fragment(op wsframe.Opcode, p []byte, fin bool) {
 	m.out.frame(h, p, "")
 	h.Length = int64(len(p))
 	m.tellFrame(true, h)
+	f := m.one()
 	if op != wsframe.Continuation {
-		m.out.kind, m.out.size = op, 0
+		f.kind, f.size = op, 0
 	}
-	if m.out.size += len(p); fin {
-		m.stats.Out.add(m.out.size)
-		m.tellMessage(true, m.out.kind, false, m.out.size)
+	if f.size += len(p); fin {
+		m.stats.Out.add(f.size)
+		m.tellMessage(true, f.kind, false, f.size)
 	}
 }
 
@@ -99,7 +98,7 @@ func (o *output) drop() {
 
 // output gives what is to be sent now, and whether our side ends behind it. It is good until sent.
 func (m *machine) output() (b []byte, fin bool) {
-	wait := m.set.keepOpen && !m.input.fin
+	wait := m.role.keepOpen && !m.input.fin
 	return m.out.b, m.fate == fateFin && !(m.clock.late != nil && m.clock.finished) && !wait
 }
 

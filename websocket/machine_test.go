@@ -186,7 +186,7 @@ func TestApplyRefusesWhatCannotBeSent(t *testing.T) {
 		"close_text_no_code": Close(0, "x"),
 	} {
 		m := newMachine(&Options{}, epoch)
-		m.shutdown = new(any("never told on a crash"))
+		m.one().shutdown = new(any("never told on a crash"))
 		m.apply(Commands{Text("not sent"), c}, epoch)
 		out, half := m.output()
 		if want := wsframe.AppendFrame(nil, fin(wsframe.Close), []byte(closePayload(1011, ""))); !bytes.Equal(out, want) || !half {

@@ -18,22 +18,13 @@ import (
 type Session struct {
 	st      stream.Stream
 	mail    stream.Mailbox[inbox]
-	run     func()       // s.work, made once, so that starting it allocates nothing; nil where the stream runs turns
-	own     bool         // Data comes on a goroutine of our own: turns run there
-	crewed  bool         // a crew does the turns
 	over    atomic.Bool  // ended: what arrives is dropped where it arrives
 	large   atomic.Bool  // what comes next is of a large message: worth a Fill, or more credit than the window
 	backlog atomic.Int32 // posts that wait
+	own     bool         // Data comes on a goroutine of our own: turns run there
+	crewed  bool         // a crew does the turns
 
-	// turn is held by the runner, but not while a callback runs. What follows belongs to its holder.
-	turn       lock
-	m          machine
-	h          Handler
-	posts      []any // taken from the mailbox, not handled yet
-	sc         *scratch
-	alarm      alarm
-	calls      uint32
-	answers    int32 // of a Conn: octets that frames have added since it stalled
+	// What follows belongs to the holder of turn.
 	attached   bool
 	headless   bool // the answer to the handshake waits for the first Send
 	stalled    bool // more than SendHigh is queued: no new frame or post
@@ -42,30 +33,57 @@ type Session struct {
 	done       bool // resources are given back, the group has let go
 	calling    bool // a callback runs; turn is not held
 	handing    bool // the turn is one of the crew's, which sees to the output
-	goneErr    error
-	parts      *connHandler  // the session of a Conn: messages come in parts
-	waiters    chan struct{} // of a Conn: closed when there is room, see do
+	turn       lock // held by the runner, but not while a callback runs
+	m          machine
+	h          Handler
+	sc         *scratch
+	alarm      alarm
+	rare       *rare // nil: nothing of it is needed
 
-	opt    *Options
-	req    *PartialRequest
-	agreed *agreed // nil: nothing was
-	ctx    atomic.Pointer[sessionContext]
-	group  *Group
-	links  links // the group's
+	req   atomic.Pointer[request]
+	ctx   atomic.Pointer[sessionContext]
+	links links // the group's
+}
+
+// rare is what few idle sessions have.
+type rare struct {
+	posts   []any // taken from the mailbox, not handled yet
+	answers int   // of a Conn: octets that frames have added since it stalled
+	goneErr error
+	waiters chan struct{} // of a Conn: closed when there is room, see do
+}
+
+func (r *rare) empty() bool {
+	return r == nil || len(r.posts) == 0 && r.answers == 0 && r.goneErr == nil && r.waiters == nil
+}
+
+// needs makes what is rare.
+func (s *Session) needs() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
+	}
+	return s.rare
+}
+
+// goneErr is what Closed was told.
+func (s *Session) goneErr() error {
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.goneErr
 }
 
 // inbox is what waits for a session.
 type inbox struct {
-	data    *buffer // octets that arrived, and posts
-	err     error
-	closed  bool // the stream has come to its end, err says how
-	touched bool // something arrived, be it an empty DATA frame
-	fin     bool // the peer ended its side
-	drained bool // the send queue is short again
-	alarm   bool // the timer fired
-	drain   bool // the server shuts down
-	cut     bool // the session is to be given up
-	resume  bool // a Conn has been read far enough
+	data    *buffer // octets that arrived, posts, and the stream's error
+	closed  bool    // the stream has come to its end
+	touched bool    // something arrived, be it an empty DATA frame
+	fin     bool    // the peer ended its side
+	drained bool    // the send queue is short again
+	alarm   bool    // the timer fired
+	drain   bool    // the server shuts down
+	cut     bool    // the session is to be given up
+	resume  bool    // a Conn has been read far enough
 }
 
 // buffer is that of the box; the mailbox is locked.
@@ -82,34 +100,30 @@ var (
 	ErrBacklog = errors.New("websocket: too many posted messages wait")
 )
 
-// newSession makes the session of an open stream; begin starts it. o is not nil. answer are the fields of the 101 or 200.
-func newSession(st stream.Stream, h Handler, o *Options, req *PartialRequest, answer http.Header) *Session {
-	s := &Session{st: st, own: st.Info().Own, h: h, opt: o, req: req, headless: true}
-	if sub, ext := answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions"); sub != "" || ext != "" {
-		s.agreed = &agreed{sub, ext}
-	}
+// newSession makes the session of an open stream; begin starts it. o is not nil. g, which may be nil, is its group; answer are
+// the fields of the 101 or 200.
+func newSession(st stream.Stream, h Handler, o *Options, g *Group, req *PartialRequest, answer http.Header) *Session {
+	info := st.Info()
+	s := &Session{st: st, own: info.Own, h: h, headless: true}
+	agreed := agreed{answer.Get("Sec-Websocket-Protocol"), answer.Get("Sec-Websocket-Extensions")}
+	s.req.Store(requestOf(req, o.ReqFilter != nil, agreed, g, info))
 	s.m = newMachine(o, time.Now())
 	if o.Trace != nil {
-		s.m.trace = func(e Event) {
+		s.m.one().trace = func(e Event) {
 			e.Session = s
 			o.Trace(e)
 		}
 	}
 	_, s.crewed = st.(stream.Crew)
-	if _, ok := st.(stream.Runner); !ok {
-		s.run = s.work
-	}
-	if s.parts, _ = h.(*connHandler); s.parts != nil {
-		s.m.input.pieces, s.m.input.rd.MaxFrameSize = true, 0
-	}
-	s.group = o.Group
+	_, s.m.role.pieces = h.(*connHandler)
+	s.m.furnish()
 	s.mail.Claim()
 	return s
 }
 
 // begin opens the session: Init, the handshake's answer, then the tap. It returns at once.
 func (s *Session) begin() {
-	s.group.join(s)
+	s.group().join(s)
 	go s.open() // ends when nothing is left to do; what arrives starts the next
 }
 
@@ -136,12 +150,12 @@ func (s *Session) attach() {
 	}
 	s.attached = true
 	high := s.sendHigh()
-	s.st.Attach(s, stream.Limits{Window: s.opt.Window, Low: high / 2, WriteTimeout: or(s.opt.SendTimeout, DefaultSendTimeout, -1)})
+	s.st.Attach(s, stream.Limits{Window: s.m.opt.Window, Low: high / 2, WriteTimeout: or(s.m.opt.SendTimeout, DefaultSendTimeout, -1)})
 }
 
-func (s *Session) window() int { return or(s.opt.Window, stream.DefaultWindow, stream.DefaultWindow) }
+func (s *Session) window() int { return or(s.m.opt.Window, stream.DefaultWindow, stream.DefaultWindow) }
 
-func (s *Session) sendHigh() int { return or(s.opt.SendHigh, DefaultSendHigh, 0) }
+func (s *Session) sendHigh() int { return or(s.m.opt.SendHigh, DefaultSendHigh, 0) }
 
 // Post sends msg to the handler's Info callback. It never waits: ErrBacklog says that Options.Backlog messages wait
 // already, ErrEnded that nobody will see it. Both leave msg unposted.
@@ -149,7 +163,7 @@ func (s *Session) Post(msg any) error {
 	if s.over.Load() {
 		return ErrEnded
 	}
-	if s.backlog.Add(1) > int32(or(s.opt.Backlog, DefaultBacklog, 1<<30)) {
+	if s.backlog.Add(1) > int32(or(s.m.opt.Backlog, DefaultBacklog, 1<<30)) {
 		s.backlog.Add(-1)
 		return ErrBacklog
 	}
@@ -162,30 +176,11 @@ func (s *Session) Post(msg any) error {
 // Info says what the WebSocket runs on.
 func (s *Session) Info() stream.Info { return s.st.Info() }
 
-// Request is what is kept of the request.
-func (s *Session) Request() *PartialRequest { return s.req }
-
-// agreed is what the handshake agreed on.
-type agreed struct{ sub, ext string }
-
-func (a *agreed) get() agreed {
-	if a == nil {
-		return agreed{}
-	}
-	return *a
-}
-
-// Subprotocol is the subprotocol that was chosen, "" if none.
-func (s *Session) Subprotocol() string { return s.agreed.get().sub }
-
-// Extensions are the extensions that were agreed on, as Sec-WebSocket-Extensions spells them, "" if none.
-func (s *Session) Extensions() string { return s.agreed.get().ext }
-
 // Stats are what the session has received and sent so far. To be called from its callbacks.
 func (s *Session) Stats() Stats { return s.m.stats }
 
 // Context is cancelled when the stream ends or is cut. It carries the values of Options.Context.
-func (s *Session) Context() context.Context { return contextOf(&s.ctx, s.opt.Context) }
+func (s *Session) Context() context.Context { return contextOf(&s.ctx, s.m.opt.Context) }
 
 // Data implements stream.Sink.
 func (s *Session) Data(b []byte, fin bool) {
@@ -232,6 +227,9 @@ func (s *Session) swallow(b []byte) (n int) {
 		return 0 // what came before waits, or is being looked at
 	}
 	if s.turn.TryLock() {
+		if s.m.work == nil {
+			s.m.takeUp(takeWork())
+		}
 		if n = s.m.swallows(b); n > 0 && !s.stalled {
 			s.m.feed(b[:n], false, time.Now())
 			if _, ok := s.m.next(); ok {
@@ -246,6 +244,7 @@ func (s *Session) swallow(b []byte) (n int) {
 		} else {
 			n = 0
 		}
+		s.m.layDown().free()
 		s.turn.Unlock()
 	}
 	s.start(s.mail.Rest())
@@ -291,19 +290,23 @@ func (s *Session) Drained() {
 func (s *Session) Closed(err error) {
 	cancelContext(&s.ctx)
 	box := s.mail.Lock()
-	box.closed, box.err = true, err
+	box.closed = true
+	if err != nil {
+		box.buffer().err = err
+	}
 	s.start(s.mail.Unlock())
 }
 
 func (s *Session) crew() stream.Crew { return s.st.(stream.Crew) }
 
 func (s *Session) start(start bool) {
-	switch {
-	case !start:
-	case s.run == nil:
-		s.st.(stream.Runner).Enlist(s)
-	default:
-		go s.run() // ends when the mailbox is empty; whoever fills it starts the next
+	if !start {
+		return
+	}
+	if r, ok := s.st.(stream.Runner); ok {
+		r.Enlist(s)
+	} else {
+		go takeRunner(s).run() // ends when the mailbox is empty; whoever fills it starts the next
 	}
 }
 
@@ -325,8 +328,9 @@ func (s *Session) cut() {
 func (s *Session) Cut() { s.cut() }
 
 func (s *Session) logger() *slog.Logger {
-	if s.opt.Logger == nil {
+	if s.m.opt.Logger == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return s.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", s.req.Stream, "path", s.req.Path)
+	req := s.Request()
+	return s.m.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", req.Stream, "path", req.Path)
 }

@@ -122,7 +122,7 @@ func creditBalances(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	st := &creditStream{own: seed%2 == 0, rand: rand.New(rand.NewPCG(seed, 2))}
 	o := &Options{MaxFrameSize: 4000, SendHigh: 1500, IdleTimeout: time.Second}
-	s := newSession(st, &wild{rand: rand.New(rand.NewPCG(seed, 3)), last: seed%3 != 0}, o, &PartialRequest{}, nil)
+	s := newSession(st, &wild{rand: rand.New(rand.NewPCG(seed, 3)), last: seed%3 != 0}, o, nil, &PartialRequest{}, nil)
 	if seed%5 == 0 {
 		s.m.compress(o, deflate.Params{ServerMaxWindowBits: 15, ClientMaxWindowBits: 15})
 	}
@@ -209,21 +209,21 @@ func TestOneTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeStream{own: true}
 		s := started(f)
-		look := func() (*time.Timer, time.Time, bool) {
+		look := func() (*time.Timer, instant, bool) {
 			s.turn.Lock()
 			defer s.turn.Unlock()
 			return s.alarm.t, s.alarm.at, s.m.ended
 		}
 		timer, set, _ := look()
-		if timer == nil || set.IsZero() {
+		if timer == nil || set == 0 {
 			t.Fatal("the idle timeout needs a timer")
 		}
 		for range 1000 {
 			s.Data(masked(fin(wsframe.Text), "hello"), false)
 			time.Sleep(time.Millisecond)
 		}
-		if now, at, _ := look(); now != timer || !at.Equal(set) {
-			t.Errorf("the timer was set again: %v, then %v", set, at)
+		if now, at, _ := look(); now != timer || at != set {
+			t.Errorf("the timer was set again: %v, then %v", set.time(), at.time())
 		}
 		if s.m.stats.In.Messages != 1000 {
 			t.Fatal(s.m.stats)

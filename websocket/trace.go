@@ -44,28 +44,31 @@ func (k EventKind) String() string {
 	return "event " + strconv.Itoa(int(k))
 }
 
+// traced says that somebody listens.
+func (m *machine) traced() bool { return m.few != nil && m.few.trace != nil }
+
 // tell passes an event on. Nobody listens mostly, and then nothing is made of it.
 func (m *machine) tell(e Event) {
-	if m.trace != nil {
-		m.trace(e)
+	if m.traced() {
+		m.few.trace(e)
 	}
 }
 
 // tellFrame tells of a frame and, of a data frame that we made, of its message.
 func (m *machine) tellFrame(sent bool, h wsframe.Header) {
-	if m.trace != nil {
-		m.trace(Event{Kind: EventFrame, Sent: sent, Type: h.Op, Fin: h.Fin, Compressed: h.RSV1, Bytes: int(h.Length)})
+	if m.traced() {
+		m.few.trace(Event{Kind: EventFrame, Sent: sent, Type: h.Op, Fin: h.Fin, Compressed: h.RSV1, Bytes: int(h.Length)})
 	}
 }
 
 func (m *machine) tellMessage(sent bool, t FrameType, compressed bool, n int) {
-	if m.trace != nil {
-		m.trace(Event{Kind: EventMessage, Sent: sent, Type: t, Compressed: compressed, Bytes: n})
+	if m.traced() {
+		m.few.trace(Event{Kind: EventMessage, Sent: sent, Type: t, Compressed: compressed, Bytes: n})
 	}
 }
 
 func (m *machine) tellClose(sent bool, code CloseCode, text string) {
-	if m.trace != nil {
-		m.trace(Event{Kind: EventClose, Sent: sent, Code: code, Text: text})
+	if m.traced() {
+		m.few.trace(Event{Kind: EventClose, Sent: sent, Code: code, Text: text})
 	}
 }

@@ -52,16 +52,22 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 		s.m.lost(upgrade.Closed, &stream.ResetError{Code: stream.Cancel}, fateGone)
 	}
 	if box.closed {
-		s.gone, s.goneErr = true, box.err
+		s.gone = true
+		if box.data != nil && box.data.err != nil {
+			s.needs().goneErr = box.data.err
+		}
 	}
 	if box.touched {
 		s.m.feed(lent, box.fin, now)
 	}
+	if r := s.rare; r != nil {
+		sc.posts, r.posts = r.posts, nil
+	}
 	if d := box.data; d != nil && len(d.posts) > 0 {
-		if len(s.posts) == 0 {
-			s.posts = d.posts // until the end of the turn
+		if len(sc.posts) == 0 {
+			sc.posts = d.posts // until the end of the turn
 		} else {
-			s.posts = append(s.posts, d.posts...)
+			sc.posts = append(sc.posts, d.posts...)
 		}
 	}
 	if s.stalled {
@@ -72,11 +78,11 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	}
 	s.frames()
 	if s.gone {
-		s.m.lost(errorName(s.goneErr), s.goneErr, fateGone)
+		s.m.lost(errorName(s.goneErr()), s.goneErr(), fateGone)
 	}
 	s.infos()
 	if box.alarm {
-		if s.m.clock.unsent > 0 {
+		if s.m.clock.unsent() > 0 {
 			s.flush() // the machine learns how much is still queued
 		}
 		s.m.tick(time.Now())
@@ -87,8 +93,12 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	}
 	s.finish()
 	s.dropScratch()
-	if len(s.posts) > 0 {
-		s.posts = slices.Clone(s.posts)
+	if len(sc.posts) > 0 {
+		s.needs().posts = slices.Clone(sc.posts)
+	}
+	sc.posts = nil
+	if s.rare.empty() {
+		s.rare = nil
 	}
 	box.data.free()
 	s.turn.Unlock()
@@ -103,13 +113,13 @@ func (s *Session) frames() {
 		before := len(s.m.out.b)
 		f, ok := s.m.next()
 		if s.stalled {
-			s.answers += int32(len(s.m.out.b) - before)
+			s.needs().answers += len(s.m.out.b) - before
 		}
 		if !ok {
 			return
 		}
-		if p := &s.m.input.piece; s.parts != nil && f.IsData() {
-			if s.parts.part(part{f.Type, f.Payload, p.last}, s.window()) {
+		if p := &s.m.input.piece; s.m.role.pieces && f.IsData() {
+			if s.h.(*connHandler).part(part{f.Type, f.Payload, p.last}, s.window()) {
 				s.m.setActive(false)
 			}
 		} else {
@@ -122,7 +132,7 @@ func (s *Session) frames() {
 // blocked says that the send queue has no room for what a frame may bring about. A Conn reads on, for two that send much
 // to each other would both wait otherwise; all that its frames can add are pongs, and these are bounded.
 func (s *Session) blocked() bool {
-	return s.stalled && (s.parts == nil || int(s.answers) > s.sendHigh())
+	return s.stalled && (!s.m.role.pieces || s.needs().answers > s.sendHigh())
 }
 
 // relieve sends in the middle of a turn what has become much, after the nth callback of a kind.
@@ -138,23 +148,19 @@ func (s *Session) relieve(n int) {
 
 // infos handles what was posted; frames that were held come first as soon as they may.
 func (s *Session) infos() {
-	n := 0
-	for ; n < len(s.posts) && !s.stalled && !s.m.ended; n++ {
+	n, posts := 0, s.sc.posts
+	for ; n < len(posts) && !s.stalled && !s.m.ended; n++ {
 		s.backlog.Add(-1)
 		if i, ok := s.h.(Informer); ok {
-			s.call(call{kind: callInfo, informer: i, msg: s.posts[n]})
+			s.call(call{kind: callInfo, informer: i, msg: posts[n]})
 		}
-		s.posts[n] = nil
+		posts[n] = nil
 		s.relieve(n + 1)
 		if s.m.waiting() {
 			s.frames()
 		}
 	}
-	if n == len(s.posts) {
-		s.posts = nil
-	} else {
-		s.posts = s.posts[n:]
-	}
+	s.sc.posts = posts[n:]
 }
 
 func (s *Session) askDrain() {
@@ -214,8 +220,8 @@ func (s *Session) handed(queued int, at time.Time) {
 		at = time.Now()
 	}
 	s.m.sent(queued, at)
-	if s.stalled = queued > s.sendHigh(); !s.stalled {
-		s.answers = 0
+	if s.stalled = queued > s.sendHigh(); !s.stalled && s.rare != nil {
+		s.rare.answers = 0
 	}
 	s.wakeWaiters()
 }
@@ -236,7 +242,7 @@ func (s *Session) finish() {
 	if s.m.ended {
 		s.over.Store(true)
 		s.wakeWaiters()
-		s.posts = nil
+		s.sc.posts = nil
 		s.terminate()
 		s.settleFate()
 	}
@@ -263,7 +269,7 @@ func (s *Session) settleFate() {
 	if s.gone && !s.done {
 		s.done = true
 		s.alarm.stop()
-		s.group.leave(s)
+		s.group().leave(s)
 	}
 }
 

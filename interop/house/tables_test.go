@@ -79,6 +79,7 @@ var goroutines = []string{
 	"h1/poll_linux.go",
 	"h1/read.go",
 	"h1/tunnel.go",
+	"h1/turns.go",
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/crew.go",
@@ -115,6 +116,7 @@ var clocks = []string{
 	"h1/poll_linux.go",
 	"h1/send.go",
 	"h1/sock_linux.go",
+	"h1/turns.go",
 	"h2/client.go",
 	"h2/client_open.go",
 	"h2/conn.go",
@@ -191,4 +193,4 @@ var sockets = []string{
 }
 
 // harmless are addresses and errors.
-var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6loopback", "JoinHostPort", "OpError", "ParseIP", "SplitHostPort"}
+var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6len", "IPv6loopback", "JoinHostPort", "OpError", "ParseIP", "SplitHostPort", "TCPAddr"}
