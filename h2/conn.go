@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -143,6 +144,9 @@ func (c *conn) reads() {
 		}
 		if !c.crew.told() {
 			return
+		}
+		if c.in.yields() {
+			runtime.Gosched()
 		}
 	}
 	c.in.release()

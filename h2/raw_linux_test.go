@@ -114,3 +114,45 @@ func TestPlainWriteAllocs(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestReaderYields: a reader whose socket always has something more gives way, and one that has waited has a new share.
+func TestReaderYields(t *testing.T) {
+	c, peer := plainPair(t, 0)
+	var in source
+	in.open(c.nc)
+	read := func(n int) {
+		t.Helper()
+		if _, err := peer.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+		for got := 0; got < n; {
+			b, err := in.read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += len(b)
+			in.done()
+		}
+	}
+	const reads = fairShare/(fairRead+1) + 1
+	for i := range reads { // what is there is read without a wait
+		read(1)
+		if got := in.yields(); got != (i == reads-1) {
+			t.Fatalf("after %d reads: %v", i+1, got)
+		}
+	}
+	if in.yields() {
+		t.Error("twice")
+	}
+	in.fair = fairShare
+	if err := in.raw.Control(func(fd uintptr) {
+		if in.try(fd) {
+			t.Error("there was something to read")
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if in.yields() {
+		t.Error("after a wait")
+	}
+}

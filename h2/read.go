@@ -9,6 +9,8 @@ import (
 const (
 	smallRead = 4 << 10  // what a reader holds that has to wait with a buffer
 	largeRead = 64 << 10 // what is read at once
+	fairShare = 128 << 10
+	fairRead  = 16 << 10 // what a read is worth besides its octets
 	shrink    = 16       // reads in a row that a small buffer would have done for, before it is one again
 )
 
@@ -24,6 +26,7 @@ type source struct {
 	few   int // small reads in a row
 	n     int
 	err   error
+	fair  int // of fairShare, since it last waited
 }
 
 // read waits until something is there. On a plain socket it waits without a buffer.
@@ -36,6 +39,7 @@ func (s *source) read() ([]byte, error) {
 		if s.large == nil {
 			return nil, s.err
 		}
+		s.fair += s.n + fairRead
 		return s.large[:s.n], s.err
 	}
 	if s.few >= shrink {
@@ -56,6 +60,16 @@ func (s *source) read() ([]byte, error) {
 		s.few = 0
 	}
 	return s.large[:n], err
+}
+
+// yields says that the reader has had its share: one whose peer always has more to say does not wait, and others do, for the
+// processor. Reads that the scheduler knows of are its business.
+func (s *source) yields() bool {
+	if s.fair < fairShare {
+		return false
+	}
+	s.fair = 0
+	return true
 }
 
 // done ends the loan of what read gave.

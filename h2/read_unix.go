@@ -36,6 +36,10 @@ func (s *source) try(fd uintptr) bool {
 			s.err = os.NewSyscallError("read", err)
 		}
 		largeReads.Put(buf)
-		return err != syscall.EAGAIN
+		if err != syscall.EAGAIN {
+			return true
+		}
+		s.fair = 0
+		return false
 	}
 }
