@@ -59,6 +59,7 @@ const (
 	share     = 4                    // events that are worth one
 	glance    = 5 * time.Millisecond // between two looks
 	eagerness = 200                  // looks
+	crowd     = 512                  // events that may have been taken and stand in the queue
 	pollEdge  = 1 << 31              // EPOLLET, which package syscall has as a negative number
 	pollBits  = syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | pollEdge
 	pollEnds  = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
@@ -188,11 +189,7 @@ func (p *poller) work() {
 	for {
 		switch {
 		case p.next < len(p.queue):
-			e := p.queue[p.next]
-			p.queue[p.next] = event{}
-			if p.next++; p.next == len(p.queue) {
-				p.queue, p.next = p.queue[:0], 0
-			}
+			e := p.pop()
 			if p.done++; p.done%batch == 0 {
 				p.help(p.wanted(time.Now()))
 			}
@@ -219,6 +216,25 @@ func (p *poller) work() {
 			return
 		}
 	}
+}
+
+// pop takes the first of the queue, which has one. What was taken before it goes now and then: the queue may never be empty.
+func (p *poller) pop() event {
+	e := p.queue[p.next]
+	p.queue[p.next] = event{}
+	p.next++
+	if left := len(p.queue) - p.next; p.next >= crowd && p.next >= left {
+		if cap(p.queue) > 4*max(left, crowd) { // a message to many has left its room
+			p.queue = append(make([]event, 0, 2*left), p.queue[p.next:]...)
+		} else {
+			clear(p.queue[copy(p.queue, p.queue[p.next:]):])
+			p.queue = p.queue[:left]
+		}
+		p.next = 0
+	} else if left == 0 {
+		p.queue, p.next = p.queue[:0], 0
+	}
+	return e
 }
 
 // await waits for sockets, and queues what became of them. With mu held, which is given up meanwhile.

@@ -180,6 +180,39 @@ func TestWorkersWanted(t *testing.T) {
 	}
 }
 
+// TestQueue: events are taken in order, and those that were taken do not stay, be the queue ever empty or not.
+func TestQueue(t *testing.T) {
+	p := new(poller)
+	in, out := uint32(0), uint32(0)
+	put := func(n int) {
+		for range n {
+			p.queue = append(p.queue, event{bits: in})
+			in++
+		}
+	}
+	take := func(n int) {
+		for range n {
+			if e := p.pop(); e.bits != out {
+				t.Fatalf("event %d in the place of %d", e.bits, out)
+			}
+			out++
+		}
+	}
+	put(100_000) // a message to many
+	take(100_000 - 10)
+	for range 10_000 {
+		put(3)
+		take(3)
+	}
+	if cap(p.queue) > 8*crowd {
+		t.Errorf("room for %d events, of which %d wait", cap(p.queue), len(p.queue)-p.next)
+	}
+	take(10)
+	if p.next != 0 || len(p.queue) != 0 {
+		t.Errorf("%d of %d", p.next, len(p.queue))
+	}
+}
+
 // TestEndWithOctets: an end that comes with octets is seen behind them, however short the read was.
 func TestEndWithOctets(t *testing.T) {
 	for range 100 {
