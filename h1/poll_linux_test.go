@@ -259,6 +259,68 @@ func TestGoexitInData(t *testing.T) {
 	}
 }
 
+// held is a sink that wants the first octets at place, and releases nothing by itself.
+type held struct {
+	place []byte
+	told  chan int // octets, or -1: the end
+	ended chan error
+}
+
+func (k *held) Data(b []byte, fin bool) {
+	if fin {
+		k.told <- -1
+	} else {
+		k.told <- len(b)
+	}
+}
+
+func (k *held) Fill() (b []byte) {
+	b, k.place = k.place, nil // once
+	return b
+}
+
+func (k *held) Drained()         {}
+func (k *held) Closed(err error) { k.ended <- err }
+
+// TestFillBeyondTheWindow: a large message may be read whole, though it is more than the window; then nothing is until it has been released.
+func TestFillBeyondTheWindow(t *testing.T) {
+	a, b := loopback(t)
+	defer b.Close()
+	const window, size = 10_000, 50_000
+	k := &held{place: make([]byte, size), told: make(chan int, 100), ended: make(chan error, 1)}
+	tun := newTunnel(a, stream.Info{}, nil, nil)
+	if _, err := b.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	tun.Attach(k, stream.Limits{Window: window})
+	hear := func(most int) (total int) {
+		for total < most {
+			n := <-k.told
+			if n < 0 {
+				t.Fatalf("an end behind %d octets", total)
+			}
+			total += n
+		}
+		return total
+	}
+	total := hear(window)
+	tun.mu.Lock()
+	if room := tun.room(); room > 0 {
+		t.Errorf("room for %d octets, with %d not released", room, total)
+	}
+	tun.mu.Unlock()
+	if _, err := b.Write([]byte("more")); err != nil {
+		t.Fatal(err)
+	}
+	for tun.Release(total); total < size+4; {
+		n := hear(1)
+		tun.Release(n)
+		total += n
+	}
+	tun.Reset(stream.Cancel)
+	<-k.ended
+}
+
 // TestFill: octets go to where the sink wants them, and those that do not fit come by themselves, in order.
 func TestFill(t *testing.T) {
 	all := make([]byte, 300_000)

@@ -128,7 +128,7 @@ func (t *tunnel) serve() {
 	t.mu.Lock()
 	for !t.over {
 		n := t.room()
-		if n == 0 || !s.ready {
+		if n <= 0 || !s.ready { // what was read to a large message may be more than the window
 			s.running = false
 			t.mu.Unlock()
 			told = true

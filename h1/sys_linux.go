@@ -13,19 +13,25 @@ import (
 const brief = 1<<20 + 4<<10
 
 func sysRead(fd int, b []byte) (int, error) {
-	return sysMove(syscall.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b), len(b))
+	n, err := sysMove(syscall.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b), len(b))
+	raceRead(fd)
+	return n, err
 }
 
 func sysWrite(fd int, b []byte) (int, error) {
+	raceWrites(fd)
 	return sysMove(syscall.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b), len(b))
 }
 
 // sysReadv and sysWritev move size octets, at most, to or from v.
 func sysReadv(fd int, v []syscall.Iovec, size int) (int, error) {
-	return sysMove(syscall.SYS_READV, fd, unsafe.Pointer(unsafe.SliceData(v)), len(v), size)
+	n, err := sysMove(syscall.SYS_READV, fd, unsafe.Pointer(unsafe.SliceData(v)), len(v), size)
+	raceRead(fd)
+	return n, err
 }
 
 func sysWritev(fd int, v []syscall.Iovec, size int) (int, error) {
+	raceWrites(fd)
 	return sysMove(syscall.SYS_WRITEV, fd, unsafe.Pointer(unsafe.SliceData(v)), len(v), size)
 }
 

@@ -18,6 +18,7 @@ const maxPieces = 1024
 // readFD is one read that does not wait, of rawMost octets at most.
 func readFD(fd uintptr, b []byte) (int, error) {
 	n, _, e := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	raceRead(int(fd))
 	if e != 0 {
 		return 0, e
 	}
@@ -88,6 +89,7 @@ func (p *plain) try(fd uintptr) bool {
 
 func (p *plain) put(fd uintptr) (int, syscall.Errno) {
 	v := p.iov[p.next:min(len(p.iov), p.next+maxPieces)]
+	raceWrites(int(fd))
 	if p.size <= rawMost {
 		n, _, e := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&v[0])), uintptr(len(v)))
 		return int(n), e

@@ -32,11 +32,16 @@ func (s *Session) armAlarm(at time.Time) {
 	if s.done || a.at != 0 && a.at <= by {
 		return
 	}
+	wait := time.Until(at)
+	if wait < 0 { // a callback ran meanwhile: what arrived before it returned counts, and may not have been told yet
+		wait = slowCallback
+		by = instantOf(time.Now().Add(wait))
+	}
 	a.at = by
 	if a.t == nil {
 		a.t = time.AfterFunc(time.Hour, s.onAlarm) // set below, so that onAlarm finds t
 	}
-	a.t.Reset(time.Until(at))
+	a.t.Reset(wait)
 }
 
 // watch has the output flushed if the callback about to run is slow (BEHAVIOUR 2). A look every 2 ms, at a session that
