@@ -33,10 +33,15 @@ func each(n int, head string, then func(a *attacker, id uint32) bool) func(a *at
 	}
 }
 
-// flood opens stream 1 and sends a frame n times.
+// flood opens stream 1, a tunnel that echoes, and sends a frame n times.
 func flood(n int, t http2.FrameType, flags http2.Flags, id uint32, payload ...byte) func(a *attacker) {
+	return floodOf(connect, n, t, flags, id, payload...)
+}
+
+// floodOf is flood with another request.
+func floodOf(head string, n int, t http2.FrameType, flags http2.Flags, id uint32, payload ...byte) func(a *attacker) {
 	return func(a *attacker) {
-		a.send("HEADERS 1 " + connect)
+		a.send("HEADERS 1 " + head)
 		for range n {
 			if !a.frame(t, flags, id, payload...) {
 				return
@@ -217,7 +222,17 @@ var attacks = []attack{
 		a.frame(http2.FrameSettings, 0, 0, bytes.Repeat([]byte{0, 4, 0, 0, 0, 1}, 2700)...)
 	}, limit: "MaxSettings", frames: 4},
 	{name: "S8 empty DATA (CVE-2019-9518)", run: flood(50_000, http2.FrameData, 0, 1), limit: "MaxTinyData", frames: 10_010, handlers: 1},
-	{name: "S8 DATA of an octet", run: flood(30_000, http2.FrameData, 0, 1, 'x'), limit: "MaxTinyData", frames: 12_010, handlers: 1},
+	{name: "S8 DATA of an octet at streams that nobody reads", run: func(a *attacker) {
+		for id := uint32(1); id < 10; id += 2 {
+			a.send(fmt.Sprintf("HEADERS %d %s/block", id, post))
+			for range 66_000 {
+				if !a.frame(http2.FrameData, 0, id, 'x') {
+					return
+				}
+			}
+		}
+	}, limit: "MaxTinyData", frames: 2 * 66_000, handlers: 2},
+	{name: "9113-6.1 DATA of an octet at a tunnel that reads is no attack", run: flood(30_000, http2.FrameData, 0, 1, 'x'), handlers: 1},
 	{name: "S8 fields without a name (CVE-2019-9516)", run: func(a *attacker) {
 		for id := uint32(1); id < 4000; id += 2 {
 			if !a.block(id, http2.FlagHeadersEndStream, bytes.Repeat([]byte{0, 0, 0}, 400)) {

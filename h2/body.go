@@ -49,7 +49,8 @@ type body struct {
 	closed bool // under conn.mu
 }
 
-// Read waits for octets and gives their credit back.
+// Read waits for octets and gives their credit back. Octets that have arrived are read, and a body that has arrived whole
+// ends with io.EOF, also when the stream was reset or the deadline has passed since.
 func (b *body) Read(p []byte) (int, error) {
 	x := b.x
 	c := x.c
@@ -67,13 +68,9 @@ func (b *body) Read(p []byte) (int, error) {
 	for x.in.len() == 0 && !x.in.fin && !x.closed && !x.reading.passed && !b.closed && len(p) > 0 {
 		x.wait()
 	}
-	switch {
+	switch { // what has arrived comes first, whatever became of the stream since
 	case b.closed:
 		return 0, http.ErrBodyReadAfterClose
-	case x.reading.passed:
-		return 0, os.ErrDeadlineExceeded
-	case x.closed && x.err != nil:
-		return 0, x.closedErr()
 	case x.in.len() > 0:
 		n := x.in.read(p)
 		c.core.release(x.s, n)
@@ -82,8 +79,12 @@ func (b *body) Read(p []byte) (int, error) {
 	case x.in.fin:
 		x.takeTrailers()
 		return 0, io.EOF
+	case x.closed && x.err != nil:
+		return 0, x.closedErr()
 	case x.closed:
 		return 0, io.ErrUnexpectedEOF
+	case x.reading.passed:
+		return 0, os.ErrDeadlineExceeded
 	}
 	return 0, nil
 }

@@ -41,7 +41,7 @@ func (cfg *ClientConfig) config() Config {
 		MaxConcurrentStreams: cmp.Or(cfg.MaxStreams, -1), MaxHeaderListSize: cfg.MaxHeaderListSize, MaxHeaderFields: cfg.MaxHeaderFields,
 		MaxFrameSize: cfg.MaxFrameSize, InitialWindow: cfg.InitialWindow, ConnWindow: cfg.ConnWindow, MaxUnread: cfg.MaxUnread,
 		MaxPings: cfg.MaxPings, MaxSettings: cfg.MaxSettings, MaxWindowUpdates: cfg.MaxWindowUpdates, MaxTinyData: cfg.MaxTinyData,
-		MaxIgnored: cfg.MaxIgnored, HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cfg.WriteTimeout,
+		MaxIgnored: cfg.MaxIgnored, HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cmp.Or(cfg.WriteTimeout, 30*time.Second),
 		Logger: cfg.Logger, Trace: cfg.Trace, TraceValues: cfg.TraceValues,
 
 		// Every stream is one that we opened: what the server does to it costs it nothing that it could use up.

@@ -32,26 +32,32 @@ type Config struct {
 	MaxPings         int // PING; a DATA frame of ours gives one back; 0: 5000
 	MaxSettings      int // SETTINGS frames and the settings in them; 0: 1000
 	MaxWindowUpdates int // WINDOW_UPDATE, see below; 0: 10 000
-	MaxTinyData      int // empty DATA frames, see below; 0: 10 000
+	MaxTinyData      int // DATA frames without octets, or with few that nobody reads, see below; 0: 10 000
 	MaxIgnored       int // frames that change nothing: PRIORITY, unknown types, frames for streams that are gone; each request gives two back; 0: 2000
 
 	// MaxWindowUpdates: what we send earns the peer its updates, 2 for a DATA frame that was all there was to send and 1
 	// for each 32 octets. So a peer may answer each small message with an update of the stream's window and the
 	// connection's, but not open a window octet by octet.
 	//
-	// MaxTinyData: a DATA frame is expected to bring 6 octets, what the smallest WebSocket frame of a client has
-	// (RFC 6455, 5.2). One that brings fewer costs what it lacks, one that brings more gives back what is over; END_STREAM
-	// costs nothing. So messages may be as small and as many as the peer likes, and cut into pieces now and then, but a
-	// flood of frames with nothing in them ends.
+	// MaxTinyData: an empty DATA frame that does not end its stream counts, and so do small ones that nobody consumes: 6
+	// octets are expected of a frame, what the smallest WebSocket frame of a client has (RFC 6455, 5.2). Those with fewer
+	// cost what they lack, 33 such octets as much as an empty frame, if their stream closes and neither handler nor
+	// WebSocket has read them; those with more give back what is over. So messages and pieces may be as small and as many as
+	// the peer likes, but a flood of frames with nothing in them ends, and so does one that nobody reads: at the latest
+	// when the stream's window is full.
 
 	NoExtendedConnect bool // do not offer RFC 8441
 	NoCleartext       bool // ConfigureServer leaves cleartext HTTP/2 out where http.Server.Protocols is nil
 	PlainConnect      bool // CONNECT without :protocol goes to the handler; otherwise it is answered 501
 
 	IdleTimeout      time.Duration // a connection without streams leaves after it; 0: http.Server.IdleTimeout, else its ReadTimeout, else none
-	StallTimeout     time.Duration // an answer of which nothing could be sent for so long, for want of window, is reset; 0: 60 s. A tunnel has its stream.Limits
-	WriteTimeout     time.Duration // one write to the socket may take so long, then the connection ends; 0: 30 s
+	StallTimeout     time.Duration // an answer of which nothing could be sent for so long is reset, see below. A tunnel has its stream.Limits
+	WriteTimeout     time.Duration // one write to the socket may take so long, then the connection ends; 0: http.Server.HTTP2.WriteByteTimeout, else none
 	HandshakeTimeout time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each field block; 0: 10 s
+
+	// StallTimeout: an answer waits where the client opens no window, or does not read its socket. Zero lets a client pause
+	// for as long as it likes (a video, a pager), but where more than 2 MiB of a connection's answers wait, those that have
+	// waited for 5 minutes are reset until it is less. A handler that must not wait sets a write deadline.
 
 	Logger *slog.Logger // limits that a peer ran into, at Warn; connections that end for a fault, at Debug; nil: none
 
@@ -84,8 +90,7 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.InitialWindow = bound(cmp.Or(cfg.InitialWindow, h.MaxReceiveBufferPerStream, flow.DefaultWindow), 1, flow.MaxWindow)
 	cfg.ConnWindow = bound(cmp.Or(cfg.ConnWindow, h.MaxReceiveBufferPerConnection, 1<<20), flow.DefaultWindow, flow.MaxWindow)
 	cfg.IdleTimeout = max(cmp.Or(cfg.IdleTimeout, srv.IdleTimeout, srv.ReadTimeout), 0)
-	cfg.StallTimeout = max(cmp.Or(cfg.StallTimeout, time.Minute), 0)
-	cfg.WriteTimeout = max(cmp.Or(cfg.WriteTimeout, h.WriteByteTimeout, 30*time.Second), 0)
+	cfg.WriteTimeout = max(cmp.Or(cfg.WriteTimeout, h.WriteByteTimeout), 0)
 	cfg.HandshakeTimeout = max(cmp.Or(cfg.HandshakeTimeout, 10*time.Second), 0)
 	return cfg
 }
@@ -98,15 +103,22 @@ func bound(n, lo, hi int) int {
 	return min(max(n, lo), hi)
 }
 
+// holdTime is how long answers may wait that hold more than holdFree octets, where StallTimeout is zero.
+const holdTime = 5 * time.Minute
+
 func (cfg Config) core() coreConfig {
+	hold := time.Duration(0)
+	if cfg.StallTimeout == 0 {
+		hold = holdTime
+	}
 	return coreConfig{
 		connect: !cfg.NoExtendedConnect, plainConnect: cfg.PlainConnect, maxStreams: cfg.MaxConcurrentStreams,
 		maxHeaderList: cfg.MaxHeaderListSize, maxHeaderFields: cfg.MaxHeaderFields, maxFrame: cfg.MaxFrameSize,
 		initialWindow: cfg.InitialWindow, connWindow: cfg.ConnWindow, idle: cfg.IdleTimeout, handshake: cfg.HandshakeTimeout,
-		stall: cfg.StallTimeout, blockFrames: 1 + cfg.MaxContinuations, unread: cfg.MaxUnread,
+		stall: max(cfg.StallTimeout, 0), hold: hold, blockFrames: 1 + cfg.MaxContinuations, unread: cfg.MaxUnread,
 		rates: [rates]int{
 			LimitPeerResets: cfg.MaxPeerResets, LimitFaults: cfg.MaxFaults, LimitRefused: cfg.MaxRefused, LimitPings: cfg.MaxPings,
-			LimitSettings: cfg.MaxSettings, LimitWindowUpdates: cfg.MaxWindowUpdates, LimitTinyData: tinyData * cfg.MaxTinyData, LimitIgnored: cfg.MaxIgnored,
+			LimitSettings: cfg.MaxSettings, LimitWindowUpdates: cfg.MaxWindowUpdates, LimitTinyData: emptyData * cfg.MaxTinyData, LimitIgnored: cfg.MaxIgnored,
 		},
 	}
 }

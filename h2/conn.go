@@ -42,7 +42,9 @@ type conn struct {
 	flushing bool   // somebody writes, and writes on until nothing is left
 	spare    []byte // the buffer of the last write
 	inSink   bool   // the reader is inside a sink: nobody may write to the socket on its goroutine
-	hungUp   bool
+	hungUp   bool   // our side of the socket is closed, or about to be
+	bounded  bool   // see boundWrite
+	linger   lingering
 	timer    *time.Timer
 	armed    time.Time // when timer fires
 	flusher  func()    // method values, so that go statements do not allocate
@@ -63,7 +65,11 @@ type conn struct {
 	states    []http.ConnState // for the hook of http.Server
 	notifying bool
 	idle      bool
-	journal   journal
+
+	telling    bool      // the hook is being told states
+	ended      bool      // it is told no more, see endStates
+	toldStates sync.Cond // on mu: telling has become false
+	journal    journal
 }
 
 func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler, ctx context.Context) *conn {
@@ -79,9 +85,9 @@ func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler,
 
 func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
-	c.wrote.L = &c.mu
+	c.wrote.L, c.toldStates.L = &c.mu, &c.mu
 	_, c.vectored = c.nc.(*net.TCPConn)
-	c.plain.open(c.nc, c.limit)
+	c.plain.open(c.nc, c.socketFull)
 	c.crew.c, c.crew.work, c.crew.write, c.crew.reads, c.crew.bell.L = c, c.crew.turns, c.crew.flush, c.reads, &c.crew.mu
 }
 
@@ -100,11 +106,12 @@ func (c *conn) serve() {
 	c.read()
 }
 
-// ends cancels what requests are left.
+// ends cancels what requests are left, and sees to it that nothing is told of the connection any more.
 func (c *conn) ends() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropContext()
+	c.endStates()
 }
 
 // requests is the parent of the requests' contexts; mu is held.
@@ -136,6 +143,10 @@ func (c *conn) read() {
 func (c *conn) reads() {
 	for {
 		b, err := c.in.read()
+		if err != nil && len(b) == 0 && c.lingers(err) {
+			c.in.done()
+			continue
+		}
 		c.crew.arrives()
 		more := c.arrived(b, err)
 		c.in.done()
@@ -270,6 +281,7 @@ func (c *conn) cut(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.core.abandon(time.Now(), err)
+	c.bounded = true
 	_ = c.nc.SetWriteDeadline(time.Now().Add(lingerTime)) // for a write that is under way; if it fails, so will the write
 	c.after(false)
 }
@@ -292,6 +304,7 @@ func (c *conn) arm() {
 	if c.core.err != nil {
 		c.sayEnd()
 	}
+	c.boundWrite()
 	d := c.core.deadline()
 	if d.IsZero() || !c.armed.IsZero() && !d.Before(c.armed) {
 		return
@@ -310,7 +323,11 @@ func (c *conn) fired() {
 	more := true
 	defer c.crashed(&more)
 	c.armed = time.Time{}
-	c.core.tick(time.Now())
+	now := time.Now()
+	if c.core.idles(now) && c.takes() {
+		c.core.stir(now)
+	}
+	c.core.tick(now)
 	c.after(false)
 }
 

@@ -50,6 +50,8 @@ type core struct {
 	out     []byte  // frames to write, in wire order
 	lent    []piece // octets that belong into out, and stay where they are
 	control int     // octets of out that are answers the peer provoked
+	turn    uint32  // how often swap was called: out is the write that comes next
+	written uint32  // the turn up to which all is written
 	window  flow.Window
 	ready   ring // streams with something that can leave
 	blocked ring // streams that wait for the connection's window alone
@@ -84,7 +86,8 @@ type coreConfig struct {
 	connWindow      int
 	idle            time.Duration // 0: none
 	handshake       time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each header block; 0: none
-	stall           time.Duration // an answer of which nothing can be sent is given up after it; 0: never
+	stall           time.Duration // an answer of which nothing can be sent is given up after it; 0: never, but for hold
+	hold            time.Duration // the same, while more than holdFree octets of the connection wait; 0: never
 	blockFrames     int           // HEADERS and CONTINUATIONs of one block; 0: any
 	unread          int           // octets of answers that the peer provoked and does not read; 0: any
 	rates           [rates]int    // in 10 s; 0: any
@@ -105,6 +108,7 @@ func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
 	c.hdec.SetMaxStringLength(2 * cfg.maxHeaderList) // as much as a block may have: a field over the limit is answered with 431
 	c.henc = hpack.NewEncoder(&c.hbuf)
 	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384, maxStreams: unnamedStreams}
+	c.stalls.least = cfg.stall
 	c.timers.start(c)
 	c.keep.heardAt(now)
 	c.sendSettings()

@@ -58,7 +58,7 @@ func (c *core) dataHead(h http2.FrameHeader) {
 func (c *core) countBody() {
 	d := &c.data
 	s := d.s
-	if !c.chargeData(d.left, d.fin && s != nil) || s == nil || s.length < 0 {
+	if !c.chargeData(s, d.left, d.fin) || s == nil || s.length < 0 {
 		return
 	}
 	s.length -= int64(d.left)
@@ -125,6 +125,6 @@ func (c *core) dataDone() {
 	c.credit.Release(d.length)
 	c.sendCredit(0, c.credit.Update())
 	if d.s != nil {
-		c.release(d.s, d.waste)
+		c.discard(d.s, d.waste)
 	}
 }

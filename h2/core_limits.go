@@ -108,7 +108,7 @@ const premature = time.Second
 
 // chargeReset counts the peer's RST_STREAM (CVE-2023-44487). One that comes behind our END_STREAM saves nobody's work.
 func (c *core) chargeReset(s *coreStream) bool {
-	return s.sent || c.age(c.now)-s.born >= premature || c.charge(LimitPeerResets, 1)
+	return s.sent || s.age(c) >= premature || c.charge(LimitPeerResets, 1)
 }
 
 // chargeFault counts a stream error of the peer's making (CVE-2025-8671). What comes late for a stream that has gone
@@ -124,16 +124,40 @@ func (c *core) chargeFault(s *coreStream) bool {
 // (RFC 6455, 5.2).
 const tinyData = 6
 
+// emptyData is what an empty DATA frame costs, in octets that are missing: so much that a whole window (RFC 9113, 6.9.2) of
+// DATA frames of one octet may be thrown away at once, but not two.
+const emptyData = 33
+
 // chargeData counts a DATA frame by what it lacks, and takes more octets for an amends. The last frame of a stream may
-// be empty.
-func (c *core) chargeData(n int, fin bool) bool {
-	switch lack := c.tiny() - n; {
+// be empty. Frames that bring something are bounded by the stream's window, so they cost nothing until it is known that
+// nobody consumes them: see consumed, and chargeUnread. s is nil for a stream that has gone.
+func (c *core) chargeData(s *coreStream, n int, fin bool) bool {
+	lack := c.tiny() - n
+	switch {
 	case lack < 0:
-		c.earn(LimitTinyData, -lack)
-	case lack > 0 && !fin:
-		return c.charge(LimitTinyData, lack)
+		c.earn(LimitTinyData, -lack*emptyData/tinyData)
+	case lack == 0 || fin && s != nil:
+	case n > 0 && s != nil:
+		s.lack += int32(lack)
+	default:
+		return c.charge(LimitTinyData, lack*emptyData/c.tiny())
 	}
 	return true
+}
+
+// consumed forgets what frames lacked that brought n octets which somebody has consumed.
+func (c *core) consumed(s *coreStream, n int) {
+	if s.lack -= int32(min(n, 1<<20) * (c.tiny() - 1)); s.lack < 0 || s.credit.Held() == 0 {
+		s.lack = 0
+	}
+}
+
+// chargeUnread counts what the small DATA frames of a stream lacked that nobody has consumed when it closes.
+func (c *core) chargeUnread(s *coreStream) {
+	if n := int(s.lack); n > 0 && c.err == nil {
+		s.lack = 0
+		c.charge(LimitTinyData, n)
+	}
 }
 
 // earnData is what a DATA frame of ours is worth to the peer in WINDOW_UPDATEs: one for the stream and one for the

@@ -23,6 +23,7 @@ func (c *core) swap(spare []byte, now time.Time) []byte {
 	c.pump()
 	out := c.out
 	c.out, c.control = spare[:0], 0
+	c.turn++
 	return out
 }
 
@@ -103,6 +104,7 @@ func (c *core) writeDataHead(s *coreStream, n int, fin, whole bool) {
 	c.out = binary.BigEndian.AppendUint32(c.out, s.id)
 	s.window.Spend(n)
 	c.window.Spend(n)
+	s.turn = c.turn + 1
 	c.countOut(http2.FrameHeader{Length: uint32(n), Type: http2.FrameData, Flags: flags, StreamID: s.id}, nil)
 	c.earnData(n, whole)
 }
@@ -174,6 +176,7 @@ func (c *core) windowUpdate(id, inc uint32) {
 			return
 		}
 		c.connUnblocked()
+		c.timers.stir(c)
 		for s := c.blocked.first; s != nil; s = c.blocked.first {
 			c.blocked.remove(s)
 			c.schedule(s)

@@ -10,6 +10,7 @@ import (
 type sendQueue struct {
 	window  flow.Window // what we may send
 	low     int32       // the mark for evDrained
+	turn    uint32      // of the write that its last DATA belongs to, see core.turn
 	cut     Code        // but for NO_ERROR: RST_STREAM comes in the place of END_STREAM, see giveUp
 	fin     bool        // END_STREAM comes behind all of it
 	sent    bool        // END_STREAM was written

@@ -20,14 +20,15 @@ type coreStream struct {
 	want   int32       // the credit asked for by grow, 0: the initial window
 	sendQueue
 	stall
-	born time.Duration // of the connection's life
+	born uint32 // of the connection's life, in milliseconds
+	lack int32  // octets that small DATA frames lacked which nobody has consumed, see chargeData
 
 	older, younger *coreStream
 }
 
 // open makes a stream of a request.
 func (c *core) open(id uint32, fin bool) *coreStream {
-	s := &coreStream{id: id, state: stateOpen, length: -1, born: c.age(c.now)}
+	s := &coreStream{id: id, state: stateOpen, length: -1, born: uint32(c.age(c.now).Milliseconds())}
 	s.patience = c.cfg.stall
 	c.counts.streams++
 	c.earn(LimitIgnored, 2) // there are peers that send PRIORITY for each
@@ -45,6 +46,11 @@ func (c *core) open(id uint32, fin bool) *coreStream {
 	c.newest = s
 	c.timers.busy()
 	return s
+}
+
+// age is how long ago the stream was opened, in steps of a millisecond.
+func (s *coreStream) age(c *core) time.Duration {
+	return time.Duration(uint32(c.age(c.now).Milliseconds())-s.born) * time.Millisecond
 }
 
 // why says why a stream is closed, nil if both sides ended.
@@ -96,6 +102,7 @@ func (c *core) close(s *coreStream, how goneHow, err error) {
 	if len(c.streams) == 0 {
 		c.timers.rest(c)
 	}
+	c.chargeUnread(s)
 }
 
 func (c *core) forget(s *coreStream) {
@@ -130,6 +137,14 @@ func (c *core) resetFor(id uint32, s *coreStream, code Code, rule, msg string) {
 
 // release gives back the credit of n octets that were received on s and are consumed.
 func (c *core) release(s *coreStream, n int) {
+	c.discard(s, n)
+	if s.lack > 0 {
+		c.consumed(s, n)
+	}
+}
+
+// discard gives back the credit of n octets that were received on s and that nobody consumes.
+func (c *core) discard(s *coreStream, n int) {
 	if n = min(n, s.credit.Held()); n <= 0 || s.state == stateClosed {
 		return
 	}
@@ -145,6 +160,9 @@ func (c *core) expect(s *coreStream, n, more int) {
 		return
 	}
 	s.credit.Release(max(min(n, s.credit.Held()), 0))
+	if s.lack > 0 {
+		c.consumed(s, n)
+	}
 	inc := s.credit.Resize(max(int(s.want), c.mine.window(c.cfg)) + more)
 	if inc += s.credit.Update(); s.state != stateRemoteEnded {
 		c.sendCredit(s.id, inc)

@@ -42,6 +42,25 @@ func (t *timers) rest(c *core) {
 	}
 }
 
+// stir begins the idle time anew where it runs: the peer has opened a window, so it takes what was sent.
+func (t *timers) stir(c *core) {
+	if !t.idle.IsZero() {
+		t.rest(c)
+	}
+}
+
+// idles says that the connection has been without a stream for its idle time.
+func (c *core) idles(now time.Time) bool {
+	t := c.timers.idle
+	return c.err == nil && !t.IsZero() && !now.Before(t)
+}
+
+// stir begins the idle time anew: octets of the last streams are still on their way.
+func (c *core) stir(now time.Time) {
+	c.now = now
+	c.timers.stir(c)
+}
+
 // deadline is when tick has something to do next; the zero time: never.
 func (c *core) deadline() time.Time {
 	var first time.Time

@@ -4,10 +4,11 @@ import "time"
 
 // deadline is one of the two of an exchange; it may be set anew at any time, a passed one too. Under conn.mu.
 type deadline struct {
-	x      *exchange
-	timer  *time.Timer
-	at     time.Time
-	passed bool
+	x       *exchange
+	timer   *time.Timer
+	at      time.Time
+	passed  bool
+	stopped bool // nothing is left to wait for: no timer is started any more
 }
 
 func (d *deadline) init(x *exchange) { d.x = x }
@@ -19,7 +20,7 @@ func (d *deadline) set(t time.Time) {
 	}
 	if d.passed {
 		d.x.wake()
-	} else if !t.IsZero() {
+	} else if !t.IsZero() && !d.stopped {
 		if d.timer == nil {
 			d.timer = time.AfterFunc(time.Until(t), d.fired)
 		} else {
@@ -28,11 +29,19 @@ func (d *deadline) set(t time.Time) {
 	}
 }
 
+// stop ends the deadline for good. One that has passed stays passed.
+func (d *deadline) stop() {
+	d.stopped = true
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+}
+
 func (d *deadline) fired() {
 	x := d.x
 	x.c.mu.Lock()
 	defer x.c.mu.Unlock()
-	if d.at.IsZero() || time.Now().Before(d.at) {
+	if d.stopped || d.at.IsZero() || time.Now().Before(d.at) {
 		return
 	}
 	d.passed = true

@@ -131,26 +131,36 @@ func (x *exchange) event(ev event) {
 	switch ev.kind {
 	case evData:
 		if x.returned { // nobody reads any more
-			x.c.core.release(x.s, len(ev.data))
+			x.c.core.discard(x.s, len(ev.data))
 			return
 		}
 		x.in.put(ev.data)
-		x.in.fin = x.in.fin || ev.fin
+		if ev.fin {
+			x.arrivedWhole()
+		}
 	case evTrailers:
 		x.trailers = append([]hpack.HeaderField(nil), ev.tail...)
-		x.in.fin = true
+		x.arrivedWhole()
 	case evClosed:
 		x.closed, x.err = true, ev.err
 		if ev.err != nil {
 			x.cancel()
 		}
-		x.stopTimers()
+		x.reading.stop()
+		x.writing.stop()
 		if x.waits { // no handler will see the request
 			x.cancel()
-			x.r = nil
+			x.r, x.trailers = nil, nil
+			x.in.take()
 		}
 	}
 	x.wake()
+}
+
+// arrivedWhole notes the end of the request's body: there is nothing more to wait for.
+func (x *exchange) arrivedWhole() {
+	x.in.fin = true
+	x.reading.stop()
 }
 
 // wait waits for wake, with mu held.
@@ -166,11 +176,6 @@ func (x *exchange) wake() {
 	if x.changed != nil {
 		x.changed.Broadcast()
 	}
-}
-
-func (x *exchange) stopTimers() {
-	x.reading.set(time.Time{})
-	x.writing.set(time.Time{})
 }
 
 // closedErr is why nothing can be read or written any more.

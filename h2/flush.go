@@ -1,7 +1,5 @@
 package h2
 
-import "time"
-
 // flushOn is flush on a goroutine of its own.
 func (c *conn) flushOn() {
 	c.mu.Lock()
@@ -38,7 +36,7 @@ func (c *conn) flush(own bool) {
 		c.mu.Lock()
 	}
 	c.flushing, whole = false, true
-	if c.core.over() && c.core.pending() { // said while we hung up: it goes nowhere
+	if c.hungUp && c.core.pending() { // said while we hung up
 		c.core.out = nil
 	}
 }
@@ -52,14 +50,4 @@ func (c *conn) rest() {
 		freeOut(c.core.out)
 		c.core.out = nil
 	}
-}
-
-// hangUp ends our side of the socket; the reader drains what still arrives, for a short while.
-func (c *conn) hangUp() {
-	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok && cw.CloseWrite() == nil {
-		if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-			return
-		}
-	}
-	c.nc.Close()
 }

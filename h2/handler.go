@@ -82,7 +82,7 @@ func (x *exchange) end(normal bool) {
 	if x.opened {
 		return
 	}
-	x.reading.set(x.reading.at) // nobody waits any more
+	x.reading.stop() // nobody waits any more
 	n := len(x.in.take())
 	switch {
 	case !normal && x.writing.passed:
@@ -90,7 +90,7 @@ func (x *exchange) end(normal bool) {
 	case !normal:
 		c.core.giveUp(x.s, InternalError)
 	default:
-		c.core.release(x.s, n)
+		c.core.discard(x.s, n)
 		c.core.finish(x.s)
 	}
 	c.after(true)

@@ -69,16 +69,30 @@ func (c *conn) portion() int {
 	return largeCopy
 }
 
-// put writes what there is, and what is lent to it, in one write; mu is held, but not during the write.
+// put writes what there is, and what is lent to it, in one write; mu is held, but not during the write. After hangUp there
+// is nobody to write to: what is said then is dropped.
 func (c *conn) put() {
-	out := c.core.swap(c.spare, time.Now())
+	if c.hungUp {
+		c.core.out = nil
+		return
+	}
+	now := time.Now()
+	out := c.core.swap(c.spare, now)
 	c.spare = nil
 	c.events()
 	if len(out) > 0 {
 		lent := c.core.lent
+		if c.plain.raw == nil { // it may block, and nobody will know
+			c.core.socketWaits(now)
+			c.arm()
+		}
 		c.mu.Unlock()
 		err := c.write(out, lent)
 		c.mu.Lock()
+		c.core.socketTook()
+		if len(c.core.streams) == 0 {
+			c.core.stir(time.Now())
+		}
 		clear(lent)
 		c.core.lent = lent[:0]
 		if err != nil {
@@ -139,6 +153,15 @@ func (c *conn) writePlain(out []byte, lent []piece) error {
 		err = c.nc.SetWriteDeadline(time.Time{})
 	}
 	return err
+}
+
+// socketFull is told that a plain socket takes no more, or not all, of what is being written. late: it has set a deadline.
+func (c *conn) socketFull() (late bool, err error) {
+	c.mu.Lock()
+	c.core.socketWaits(time.Now())
+	c.arm()
+	c.mu.Unlock()
+	return c.limit()
 }
 
 // limit sets the deadline of a write, if there is one.

@@ -116,12 +116,12 @@ var limitAttacks = []limitAttack{
 	{LimitTinyData, "CVE-2019-9518/empty", []string{"HEADERS 1 " + aConnect, "A open 1"}, func(p *player, i uint32) {
 		p.raw(http2.FrameData, 0, 1)
 	}, 10000, 2 * time.Millisecond},
-	{LimitTinyData, "9113-10.5/an octet", []string{"HEADERS 1 " + aConnect, "A open 1"}, func(p *player, i uint32) {
+	{LimitTinyData, "9113-10.5/padding alone", []string{"HEADERS 1 " + aConnect, "A open 1"}, func(p *player, i uint32) {
+		p.raw(http2.FrameData, http2.FlagDataPadded, 1, 3, 0, 0, 0)
+	}, 10000, 2 * time.Millisecond},
+	{LimitTinyData, "9113-10.5/an octet for a stream that we have reset", []string{"HEADERS 1 " + aConnect, "A reset 1 8"}, func(p *player, i uint32) {
 		p.raw(http2.FrameData, 0, 1, 'x')
-	}, 12000, time.Millisecond},
-	{LimitTinyData, "9113-10.5/an octet and padding", []string{"HEADERS 1 " + aConnect, "A open 1"}, func(p *player, i uint32) {
-		p.raw(http2.FrameData, http2.FlagDataPadded, 1, 3, 'x', 0, 0, 0)
-	}, 12000, time.Millisecond},
+	}, 12222, time.Millisecond},
 	{LimitTinyData, "9113-5.1/the end of a stream again and again", []string{"HEADERS 1 " + aConnect, "A reset 1 8"}, func(p *player, i uint32) {
 		p.raw(http2.FrameData, http2.FlagDataEndStream, 1)
 	}, 10000, 2 * time.Millisecond},
@@ -392,7 +392,7 @@ func TestStall(t *testing.T) {
 		{"held", []string{"SETTINGS INITIAL_WINDOW_SIZE=0", "A open 1"}, 0, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newPlayer(limitConfig(Config{IdleTimeout: -1}), 0)
+			p := newPlayer(limitConfig(Config{IdleTimeout: -1, StallTimeout: time.Minute}), 0)
 			p.greet()
 			p.send("HEADERS 1 " + aPost)
 			for _, w := range tt.wait {
@@ -543,10 +543,10 @@ func TestOverflowBySettings(t *testing.T) {
 // TestConfigLimits: zero is the default, negative off, and what a field is called is what the log says.
 func TestConfigLimits(t *testing.T) {
 	def, off := limitConfig(Config{}), limitConfig(Config{MaxPings: -1, MaxTinyData: -1, MaxHandlers: -1, MaxContinuations: -1, MaxUnread: -1, StallTimeout: -1})
-	if def.rates[LimitPings] != 5000 || def.rates[LimitTinyData] != 60000 || def.blockFrames != 16 || def.unread != 64<<10 || def.stall != time.Minute {
+	if def.rates[LimitPings] != 5000 || def.rates[LimitTinyData] != 330_000 || def.blockFrames != 16 || def.unread != 64<<10 || def.stall != 0 || def.hold != holdTime {
 		t.Errorf("%+v", def)
 	}
-	if off.rates[LimitPings] > 0 || off.rates[LimitTinyData] > 0 || off.blockFrames < 1<<30 || off.unread < 1<<30 || off.stall != 0 {
+	if off.rates[LimitPings] > 0 || off.rates[LimitTinyData] > 0 || off.blockFrames < 1<<30 || off.unread < 1<<30 || off.stall != 0 || off.hold != 0 {
 		t.Errorf("%+v", off)
 	}
 	for l := Limit(1); l < limits; l++ {

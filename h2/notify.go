@@ -1,6 +1,9 @@
 package h2
 
-import "net/http"
+import (
+	"net/http"
+	"runtime/debug"
+)
 
 // setIdle notes whether there are streams, for the hook of http.Server.
 func (c *conn) setIdle(idle bool) {
@@ -15,9 +18,18 @@ func (c *conn) setIdle(idle bool) {
 }
 
 func (c *conn) state(s http.ConnState) {
-	if c.srv != nil && c.srv.hs.ConnState != nil {
+	if c.srv != nil && c.srv.hs.ConnState != nil && !c.ended {
 		c.states = append(c.states, s)
 		c.startNotifier()
+	}
+}
+
+// endStates waits until the hook of http.Server has been told all states there were. net/http tells it StateClosed next, and
+// that is the last one. mu is held, and let go meanwhile.
+func (c *conn) endStates() {
+	c.ended = true
+	for c.telling || len(c.states) > 0 {
+		c.toldStates.Wait()
 	}
 }
 
@@ -32,18 +44,38 @@ func (c *conn) startNotifier() {
 func (c *conn) notify() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer func() {
+		c.notifying = false
+		if len(c.notices) > 0 || len(c.states) > 0 { // a user's code called runtime.Goexit
+			c.startNotifier()
+		}
+	}()
 	for len(c.notices) > 0 || len(c.states) > 0 {
 		ts, states := c.notices, c.states
 		c.notices, c.states = nil, nil
-		c.mu.Unlock()
-		for _, s := range states {
-			c.srv.hs.ConnState(c.nc, s)
+		if len(states) > 0 {
+			c.tellStates(states)
 		}
-		c.mu.Lock()
 		for _, t := range ts {
 			t.noticed = false
 			t.tell()
 		}
 	}
-	c.notifying = false
+}
+
+// tellStates calls the hook of http.Server; mu is held, and let go meanwhile.
+func (c *conn) tellStates(states []http.ConnState) {
+	c.telling = true
+	c.mu.Unlock()
+	defer func() { // also when the hook panics, or calls runtime.Goexit
+		if r := recover(); r != nil {
+			c.logf("h2: panic in http.Server.ConnState for %s: %v\n%s", c.remote, r, debug.Stack())
+		}
+		c.mu.Lock()
+		c.telling = false
+		c.toldStates.Broadcast()
+	}()
+	for _, s := range states {
+		c.srv.hs.ConnState(c.nc, s)
+	}
 }

@@ -32,7 +32,7 @@ func plainPair(t *testing.T, timeout time.Duration) (c *conn, peer *net.TCPConn)
 	if err := errors.Join(nc.(*net.TCPConn).SetWriteBuffer(64<<10), peer.SetReadBuffer(64<<10)); err != nil {
 		t.Fatal(err)
 	}
-	c = &conn{nc: nc, cfg: &Config{WriteTimeout: timeout}}
+	c = &conn{nc: nc, cfg: &Config{WriteTimeout: timeout}, core: newCore(limitConfig(Config{HandshakeTimeout: -1}), true, nil, time.Now())}
 	c.shell()
 	if c.plain.raw == nil {
 		t.Fatal("no plain socket")

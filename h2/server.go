@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 )
 
 // The keys of http.Server.TLSNextProto.
@@ -215,7 +214,3 @@ func (s *Server) Conns() int {
 	defer s.mu.Unlock()
 	return len(s.conns)
 }
-
-// lingerTime is how long a connection that has said its last word reads on, so that a reset by unread octets does not
-// eat that word on its way.
-const lingerTime = time.Second

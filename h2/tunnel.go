@@ -102,7 +102,7 @@ func (t *tunnel) event(ev event, reader bool) {
 	switch ev.kind {
 	case evData:
 		if t.cut {
-			t.c.core.release(t.s, len(ev.data))
+			t.c.core.discard(t.s, len(ev.data))
 			return
 		}
 		if !reader || t.sink == nil || t.busy || len(t.pend) > 0 || t.pendFin {
@@ -230,7 +230,8 @@ func (c *conn) openTunnel(x *exchange, header http.Header) (*tunnel, error) {
 	if err := c.core.answer(x.s, fields, false, true); err != nil {
 		return nil, told(err)
 	}
-	x.stopTimers()
+	x.reading.stop()
+	x.writing.stop()
 	t := &tunnel{c: c, s: x.s, pend: x.in.take()}
 	x.s.owner = t
 	x.opened = true
