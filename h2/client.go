@@ -19,7 +19,7 @@ import (
 type Client struct {
 	c    *conn
 	cfg  Config
-	left error // why the peer is leaving; under conn.mu
+	left error // why the connection is being left: a *ConnError of the server's GOAWAY, or net.ErrClosed; under conn.mu
 
 	lookout lookout
 
@@ -139,6 +139,9 @@ func (cl *Client) Leaving() bool {
 func (cl *Client) Leave() {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
+	if cl.left == nil {
+		cl.left = net.ErrClosed
+	}
 	cl.c.core.leaveNow()
 	cl.c.after(false)
 }
@@ -178,6 +181,9 @@ func (cl *Client) greeted() { close(cl.ready) }
 // asked takes the server's GOAWAY; err is nil for NO_ERROR.
 func (cl *Client) asked(err error) {
 	if err == nil {
+		if cl.left != nil { // it follows us, or says so once more
+			return
+		}
 		err = &ConnError{Code: NoError, Msg: "GOAWAY", Remote: true}
 	}
 	if have, ok := cl.left.(*ConnError); !ok || have.Code == NoError {

@@ -47,8 +47,8 @@ func requestFields(r *http.Request) ([]hpack.HeaderField, error) {
 			return nil, errors.New("h2: CONNECT with a content-length (RFC 9113, 8.5)")
 		}
 		for _, v := range vv {
-			f := hpack.HeaderField{Name: name, Value: trimValue(v), Sensitive: secret(name)}
-			if fault := checkField(f); fault != nil {
+			f := hpack.HeaderField{Name: name, Value: v, Sensitive: secret(name)}
+			if fault := checkField(&f); fault != nil {
 				return nil, fmt.Errorf("h2: field %q: %s (%s)", k, fault.msg, fault.rule)
 			}
 			fs = append(fs, f)

@@ -15,7 +15,7 @@ type Config struct {
 	MaxConcurrentStreams int // streams of one connection; 0: 250
 	MaxHandlers          int // handlers of one connection that run at once, those of streams that were reset too; 0: MaxConcurrentStreams
 	MaxQueued            int // requests, reset ones too, that wait for a handler; past it the connection ends; 0: 4 × MaxHandlers
-	MaxHeaderListSize    int // octets as RFC 9113, 6.5.2 counts; 0: http.Server.MaxHeaderBytes, else 64 KiB
+	MaxHeaderListSize    int // octets as RFC 9113, 6.5.2 counts; 0: http.Server.MaxHeaderBytes and 320, else 64 KiB
 	MaxHeaderFields      int // fields of one request; 0: 500. A request over one of the two is answered 431, one 16 times over ends the connection
 	MaxContinuations     int // CONTINUATION frames of one field block, which has at most twice MaxHeaderListSize octets; 0: 7, and one for each 16 KiB of them
 	MaxFrameSize         int // octets a peer's frame may have, 16 384 to 2^24-1; 0: 16 384
@@ -74,7 +74,7 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.MaxConcurrentStreams = bound(cmp.Or(cfg.MaxConcurrentStreams, h.MaxConcurrentStreams, 250), 1, 1<<31-1)
 	cfg.MaxHandlers = bound(cmp.Or(cfg.MaxHandlers, cfg.MaxConcurrentStreams), 1, 1<<31-1)
 	cfg.MaxQueued = bound(cmp.Or(cfg.MaxQueued, 4*min(cfg.MaxHandlers, 1<<28)), 0, 1<<31-1)
-	cfg.MaxHeaderListSize = bound(cmp.Or(cfg.MaxHeaderListSize, srv.MaxHeaderBytes, 64<<10), 1024, 1<<24)
+	cfg.MaxHeaderListSize = bound(cmp.Or(cfg.MaxHeaderListSize, headerBytes(srv.MaxHeaderBytes), 64<<10), 1024, 1<<24)
 	cfg.MaxHeaderFields = bound(cmp.Or(cfg.MaxHeaderFields, 500), 8, 1<<20)
 	cfg.MaxContinuations = bound(cmp.Or(cfg.MaxContinuations, 7+2*cfg.MaxHeaderListSize/16384), 1, 1<<31-2)
 	cfg.MaxUnread = bound(cmp.Or(cfg.MaxUnread, 64<<10), 1, 1<<31-1)
@@ -93,6 +93,15 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.WriteTimeout = max(cmp.Or(cfg.WriteTimeout, h.WriteByteTimeout), 0)
 	cfg.HandshakeTimeout = max(cmp.Or(cfg.HandshakeTimeout, 10*time.Second), 0)
 	return cfg
+}
+
+// headerBytes is http.Server.MaxHeaderBytes as a size of RFC 9113, 6.5.2, which counts 32 octets more for each field. net/http
+// allows for 10 of them, and takes 0 and less for its default.
+func headerBytes(n int) int {
+	if n <= 0 {
+		return 0
+	}
+	return n + 10*32
 }
 
 // bound brings n into a range; negative means off, which for a limit is the largest.

@@ -22,6 +22,7 @@ type blockIn struct {
 	list    int  // size of the list as RFC 9113, 6.5.2 counts
 	count   int  // fields
 	tooBig  bool // over a limit: fields is empty
+	method  string
 }
 
 // headers begins a field block.
@@ -97,6 +98,9 @@ func (c *core) field(f hpack.HeaderField) {
 	b := &c.block
 	b.list += int(f.Size())
 	b.count++
+	if f.Name == ":method" {
+		b.method = f.Value // an answer to HEAD has no content, however large the request is
+	}
 	if b.list > c.cfg.maxHeaderList || b.count > c.cfg.maxHeaderFields {
 		b.tooBig = true
 		clear(b.fields)
@@ -141,10 +145,11 @@ func (c *core) refuse(b *blockIn, code Code, rule, msg string) {
 	if !c.charge(l, 1) {
 		return
 	}
-	c.resetFor(b.id, b.s, code, rule, msg)
 	if b.s == nil {
+		c.blame(b.id, code)
 		c.gone.put(b.id, goneByUs)
 	}
+	c.resetFor(b.id, b.s, code, rule, msg)
 }
 
 // trailers ends the peer's side with a field block (RFC 9113, 8.1).
@@ -170,7 +175,7 @@ func (c *core) trailers(b *blockIn) {
 
 // request opens a stream (RFC 9113, 8.3).
 func (c *core) request(b *blockIn) {
-	var req request
+	req := request{method: b.method, length: -1, tooBig: true}
 	var fault *fault
 	if !b.tooBig {
 		req, fault = parseRequest(b.fields)
@@ -192,6 +197,5 @@ func (c *core) request(b *blockIn) {
 	s := c.open(b.id, b.fin)
 	s.tunnel = req.method == "CONNECT"
 	s.length = req.length
-	req.tooBig = b.tooBig
 	c.events.push(event{kind: evRequest, s: s, req: req, fin: b.fin})
 }

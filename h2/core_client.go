@@ -79,17 +79,18 @@ func parseResponse(fs []hpack.HeaderField) (response, *fault) {
 		return r, &fault{"RFC 9113, 8.6", "101 (Switching Protocols)"}
 	}
 	r.fields = fs[n:]
-	lengths := 0
-	for _, f := range r.fields {
+	length := ""
+	for i := range r.fields {
+		f := &r.fields[i]
 		if fault := checkField(f); fault != nil {
 			return r, fault
 		}
 		if f.Name == "content-length" {
-			lengths++
 			n, err := strconv.ParseUint(f.Value, 10, 63)
-			if r.length = int64(n); (err != nil || lengths > 1) && !r.opens() {
-				return r, &fault{"RFC 9113, 8.1.1", "content-length that is no number, or twice"}
+			if !r.opens() && (err != nil || length != "" && length != f.Value) { // equal ones are one (RFC 9110, 8.6)
+				return r, &fault{"RFC 9113, 8.1.1", "content-length that is no number, or two of them"}
 			}
+			r.length, length = int64(n), f.Value
 		}
 	}
 	if r.opens() || r.status == 204 || r.status == 304 {

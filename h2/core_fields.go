@@ -14,7 +14,7 @@ type request struct {
 	protocol                        string // of an extended CONNECT (RFC 8441, 4), else ""
 	length                          int64  // content-length, -1 if there is none; always -1 for CONNECT
 	fields                          []hpack.HeaderField
-	tooBig                          bool // over the limits: everything else is empty
+	tooBig                          bool // over the limits: of everything else only the method may be there
 }
 
 // fault is a malformed field section: stream error PROTOCOL_ERROR (RFC 9113, 8.1.1).
@@ -49,8 +49,9 @@ func parseRequest(fs []hpack.HeaderField) (request, *fault) {
 		seen[i] = true
 		*to = f.Value
 	}
-	host, lengths := "", 0
-	for _, f := range fs[n:] {
+	host, length, te := "", "", false
+	for i := range fs[n:] {
+		f := &fs[n+i]
 		if fault := checkField(f); fault != nil {
 			return r, fault
 		}
@@ -61,11 +62,16 @@ func parseRequest(fs []hpack.HeaderField) (request, *fault) {
 			}
 			host = f.Value
 		case "content-length":
-			lengths++
 			n, err := strconv.ParseUint(f.Value, 10, 63)
-			if r.length = int64(n); (err != nil || lengths > 1) && r.method != "CONNECT" {
-				return r, &fault{"RFC 9113, 8.1.1", "content-length that is no number, or twice"}
+			if r.method != "CONNECT" && (err != nil || length != "" && length != f.Value) { // equal ones are one (RFC 9110, 8.6)
+				return r, &fault{"RFC 9113, 8.1.1", "content-length that is no number, or two of them"}
 			}
+			r.length, length = int64(n), f.Value
+		case "te":
+			if te {
+				return r, &fault{"RFC 9113, 8.2.2", "te twice"}
+			}
+			te = true
 		}
 	}
 	if host != "" {
@@ -106,8 +112,13 @@ func checkPseudo(r *request, scheme, path, protocol bool) *fault {
 		}
 		return nil
 	}
-	if !validScheme(r.scheme) {
+	switch web := strings.EqualFold(r.scheme, "https") || strings.EqualFold(r.scheme, "http"); {
+	case !validScheme(r.scheme):
 		return &fault{"RFC 9113, 8.3.1", ":scheme missing or bad"}
+	case !web && !protocol: // RFC 9110, 4.3: there is nothing else that this server could be the origin of
+		return &fault{"RFC 9110, 4.2", ":scheme other than http and https"}
+	case r.authority == "":
+		return &fault{"RFC 9110, 4.2.1", "http and https URIs have a host"}
 	}
 	if !validPath(r.path) && !(r.path == "*" && r.method == "OPTIONS") {
 		return &fault{"RFC 9113, 8.3.1", ":path missing or bad"}
@@ -117,24 +128,26 @@ func checkPseudo(r *request, scheme, path, protocol bool) *fault {
 
 // checkTrailers judges a trailer section: no pseudo fields (RFC 9113, 8.1).
 func checkTrailers(fs []hpack.HeaderField) *fault {
-	for _, f := range fs {
-		if f := checkField(f); f != nil {
+	for i := range fs {
+		if f := checkField(&fs[i]); f != nil {
 			return f
 		}
 	}
 	return nil
 }
 
-// checkField judges one regular field (RFC 9113, 8.2.1 and 8.2.2).
-func checkField(f hpack.HeaderField) *fault {
+// checkField judges one regular field (RFC 9113, 8.2.1 and 8.2.2). White space around the value is no part of it, and is taken
+// off (RFC 9110, 5.5): there are clients that send it, and they mean no harm.
+func checkField(f *hpack.HeaderField) *fault {
+	f.Value = trimValue(f.Value)
 	switch {
 	case f.IsPseudo():
 		return &fault{"RFC 9113, 8.3", "pseudo field after others, or in trailers"}
 	case !validToken(f.Name) || strings.ToLower(f.Name) != f.Name:
 		return &fault{"RFC 9113, 8.2.1", "field name with upper case, or no token"}
-	case !httpguts.ValidHeaderFieldValue(f.Value) || f.Value != strings.Trim(f.Value, " \t"):
-		return &fault{"RFC 9113, 8.2.1", "field value with control characters, or white space around it"}
-	case hopByHop(f.Name), f.Name == "te" && f.Value != "trailers":
+	case !httpguts.ValidHeaderFieldValue(f.Value):
+		return &fault{"RFC 9113, 8.2.1", "field value with control characters"}
+	case hopByHop(f.Name), f.Name == "te" && f.Value != "trailers" && f.Value != "":
 		return &fault{"RFC 9113, 8.2.2", "field of an HTTP/1.1 connection"}
 	}
 	return nil

@@ -145,6 +145,10 @@ func (c *core) checkHead(h http2.FrameHeader) bool {
 		c.dataHead(h)
 		return false
 	case http2.FrameHeaders:
+		if int(h.Length) < headersNeed(h.Flags) {
+			c.fail(FrameSizeError, "RFC 9113, 4.2", "HEADERS too short for the fields that its flags announce")
+			return false
+		}
 		c.timers.block(c)
 	case http2.FramePriority, http2.FrameRSTStream, http2.FramePing, http2.FrameWindowUpdate:
 	case http2.FrameSettings:
@@ -174,6 +178,18 @@ func (c *core) checkHead(h http2.FrameHeader) bool {
 	return true
 }
 
+// headersNeed is how many octets a HEADERS frame has at least: the pad length and the priority, where there are any
+// (RFC 9113, 6.2).
+func headersNeed(f http2.Flags) (n int) {
+	if f.Has(http2.FlagHeadersPadded) {
+		n++
+	}
+	if f.Has(http2.FlagHeadersPriority) {
+		n += 5
+	}
+	return n
+}
+
 // headRules say, for each frame type, whether it belongs to the connection or to a stream, and its length if that is fixed.
 var headRules = [...]struct {
 	rule      string
@@ -197,7 +213,7 @@ var headRules = [...]struct {
 func (c *core) badPayload(err error) {
 	switch c.head.Type {
 	case http2.FrameHeaders:
-		c.fail(ProtocolError, "RFC 9113, 6.2", "padding or priority longer than the frame")
+		c.fail(ProtocolError, "RFC 9113, 6.2", "padding longer than the frame")
 	case http2.FrameWindowUpdate:
 		c.windowUpdate(c.head.StreamID, 0)
 	case http2.FrameSettings:

@@ -92,4 +92,13 @@ func (c *core) peerLeaves(f *http2.GoAwayFrame) {
 		err = &ConnError{Code: Code(f.ErrCode), Msg: string(f.DebugData()[:min(len(f.DebugData()), 128)]), Remote: true}
 	}
 	c.events.push(event{kind: evGoAway, err: err})
+	c.follow()
+}
+
+// follow says GOAWAY behind the peer's, when the last stream has ended: the peer learns which were looked at, and the connection
+// does not end without one (RFC 9113, 6.8).
+func (c *core) follow() {
+	if c.leave.peer && len(c.streams) == 0 {
+		c.leaveNow()
+	}
 }

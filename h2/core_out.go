@@ -45,13 +45,7 @@ func (c *core) pump() {
 
 // step writes the field blocks of a stream, then one DATA frame, then its end.
 func (c *core) step(s *coreStream) {
-	for _, b := range s.blocks.heads() {
-		c.writeBlock(s.id, b.fields, b.fin)
-		if b.fin {
-			s.sent = true
-		}
-	}
-	s.headsLeft()
+	c.writeHeads(s)
 	if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
 		last := n == s.queued() && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes()
 		c.writeData(s, s.buf[s.off:s.off+n], last)
@@ -82,6 +76,16 @@ func (c *core) step(s *coreStream) {
 	if s.sent {
 		c.weEnded(s)
 	}
+}
+
+// writeHeads writes the field blocks that come before a stream's octets.
+func (c *core) writeHeads(s *coreStream) {
+	for _, b := range s.blocks.heads() {
+		c.writeBlock(s.id, b.fields, b.fin)
+		s.sent = s.sent || b.fin
+		s.answered = s.answered || b.final()
+	}
+	s.headsLeft()
 }
 
 func (c *core) frameSize() int { return min(c.peer.maxFrame, 16384) }
@@ -269,10 +273,7 @@ func (c *core) direct(s *coreStream, v [][]byte) bool {
 	if len(c.out)+n > maxOut || n > min(s.window.Available(), c.window.Available(), c.frameSize()) {
 		return false
 	}
-	for _, b := range s.blocks.heads() {
-		c.writeBlock(s.id, b.fields, false)
-	}
-	s.headsLeft()
+	c.writeHeads(s)
 	if n > 0 || s.fin {
 		c.need(9 + n)
 		c.writeDataHead(s, n, s.fin, true)

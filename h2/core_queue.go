@@ -57,9 +57,12 @@ func (q *sendQueue) headsLeft() {
 }
 
 type block struct {
-	fields []hpack.HeaderField
+	fields []hpack.HeaderField // :status first
 	fin    bool
 }
+
+// final says that the block is the header of the answer, and no informational one (RFC 9110, 15.2).
+func (b *block) final() bool { return b.fields[0].Value[0] != '1' }
 
 func (q *sendQueue) queued() int { return len(q.buf) - q.off }
 

@@ -4,13 +4,15 @@ import (
 	"time"
 
 	"weir/flow"
+
+	"golang.org/x/net/http2/hpack"
 )
 
 // coreStream is what the core knows of a stream that is not over.
 type coreStream struct {
 	id       uint32
 	state    state
-	answered bool  // the client's side: the final response has come
+	answered bool  // the final response: it has come, or on the server's side its header has been written
 	tunnel   bool  // CONNECT: content-length means nothing (RFC 9113, 8.5), trailers neither
 	stalled  bool  // it has octets to send and no window for them, see stall
 	length   int64 // what content-length leaves to come; negative: not declared
@@ -101,6 +103,7 @@ func (c *core) close(s *coreStream, how goneHow, err error) {
 	c.events.push(event{kind: evClosed, s: s, err: err})
 	if len(c.streams) == 0 {
 		c.timers.rest(c)
+		c.follow()
 	}
 	c.chargeUnread(s)
 }
@@ -128,11 +131,29 @@ func (c *core) streamFault(id uint32, s *coreStream, code Code, rule, msg string
 	c.resetFor(id, s, code, rule, msg)
 }
 
+// resetFor is streamFault for what has been charged.
 func (c *core) resetFor(id uint32, s *coreStream, code Code, rule, msg string) {
+	if s != nil && !s.answered {
+		c.blame(id, code)
+	}
 	c.writeReset(id, code)
 	if s != nil {
 		c.close(s, goneByUs, &StreamError{ID: id, Code: code, Rule: rule, Msg: msg})
 	}
+}
+
+// blame answers 400 in front of RST_STREAM(PROTOCOL_ERROR), on a stream that has no answer (RFC 9113, 8.1.1). Without one a
+// client may make the same request again: Go's http.Transport does so, on a new connection each time, without end.
+func (c *core) blame(id uint32, code Code) {
+	if code != ProtocolError || c.cfg.client {
+		return
+	}
+	c.provoked(func() error {
+		c.writeBlock(id, []hpack.HeaderField{
+			statusField(400), {Name: "content-length", Value: "0"}, dateField(c.now),
+		}, true)
+		return nil
+	})
 }
 
 // release gives back the credit of n octets that were received on s and are consumed.

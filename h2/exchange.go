@@ -86,7 +86,7 @@ func (x *exchange) request(req *request, fin bool) {
 	}
 	switch {
 	case req.tooBig:
-		r.Method, r.URL = "GET", new(url.URL)
+		r.URL = new(url.URL)
 	case req.method == "CONNECT" && req.protocol == "":
 		r.URL = &url.URL{Host: req.authority}
 		r.RequestURI = req.authority

@@ -50,9 +50,9 @@ func headerOf(fs []hpack.HeaderField) http.Header {
 	return h
 }
 
-// appendFields appends a header as fields, names in lower case and in order. Fields of a connection, and those that skip
-// names, are left out, and so is what is no valid field.
-func appendFields(fs []hpack.HeaderField, h http.Header, skip func(name string) bool) []hpack.HeaderField {
+// appendFields appends a header as fields, names in lower case and in order. Fields of a connection, and those that
+// connection or skip names, are left out, and so is what is no valid field.
+func appendFields(fs []hpack.HeaderField, h http.Header, connection []string, skip func(name string) bool) []hpack.HeaderField {
 	keys := make([]string, 0, len(h))
 	for k := range h {
 		keys = append(keys, k)
@@ -60,7 +60,7 @@ func appendFields(fs []hpack.HeaderField, h http.Header, skip func(name string) 
 	slices.Sort(keys)
 	for _, k := range keys {
 		name := strings.ToLower(k)
-		if !validToken(name) || hopByHop(name) || skip != nil && skip(name) {
+		if !validToken(name) || hopByHop(name) || slices.Contains(connection, name) || skip != nil && skip(name) {
 			continue
 		}
 		for _, v := range h[k] {
@@ -72,6 +72,52 @@ func appendFields(fs []hpack.HeaderField, h http.Header, skip func(name string) 
 		}
 	}
 	return fs
+}
+
+// connectionOptions are what the Connection field of a header lists, in lower case: "close", and names of fields that belong to
+// the connection as well (RFC 9110, 7.6.1).
+func connectionOptions(h http.Header) (options []string) {
+	for k, vv := range h {
+		if len(k) != len("Connection") || !strings.EqualFold(k, "Connection") {
+			continue
+		}
+		for _, v := range vv {
+			for o := range strings.SplitSeq(v, ",") {
+				if o = strings.ToLower(trimValue(o)); o != "" {
+					options = append(options, o)
+				}
+			}
+		}
+	}
+	return options
+}
+
+// takeLength gives the Content-Length of an answer's header, -1 if there is none. What stays in h is one value, for with two the
+// answer is malformed (RFC 9113, 8.1.1): the first, as net/http has it, and none if that is no number. A Content-Length
+// without values stays: with it a handler says that there shall be none.
+func takeLength(h http.Header) int64 {
+	const name = "Content-Length"
+	vv, ok := h[name]
+	for k, more := range h {
+		if len(k) == len(name) && k != name && strings.EqualFold(k, name) { // set past Header.Set
+			vv, ok = append(vv, more...), true
+			delete(h, k)
+		}
+	}
+	if !ok {
+		return -1
+	}
+	if len(vv) == 0 {
+		h[name] = nil
+		return -1
+	}
+	n, err := strconv.ParseUint(vv[0], 10, 63)
+	if err != nil {
+		delete(h, name)
+		return -1
+	}
+	h[name] = vv[:1]
+	return int64(n)
 }
 
 // trimValue takes the white space off that a field value cannot have (RFC 9113, 8.2.1).
@@ -93,11 +139,16 @@ func tunnelFields(h http.Header) ([]hpack.HeaderField, error) {
 	fs := make([]hpack.HeaderField, 1, len(h)+2)
 	fs[0] = hpack.HeaderField{Name: ":status", Value: "200"}
 	if _, ok := h["Date"]; !ok {
-		fs = append(fs, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat), Sensitive: true}) // tables of it are not worth their room
+		fs = append(fs, dateField(time.Now()))
 	}
-	return appendFields(fs, h, func(name string) bool {
+	return appendFields(fs, h, connectionOptions(h), func(name string) bool {
 		return name == "sec-websocket-accept" || name == "content-length"
 	}), nil
+}
+
+// dateField is the date of an answer (RFC 9110, 6.6.1). It changes each second: HPACK's tables are not for it.
+func dateField(now time.Time) hpack.HeaderField {
+	return hpack.HeaderField{Name: "date", Value: now.UTC().Format(http.TimeFormat), Sensitive: true}
 }
 
 // statusField is the :status of an answer.

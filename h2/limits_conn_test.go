@@ -261,8 +261,8 @@ func TestStats(t *testing.T) {
 		if in[8] = st.FramesIn[8]; st.FramesIn != in {
 			t.Errorf("in %v, want %v", st.FramesIn, in)
 		}
-		out := h2.FrameCounts{0: 2, 1: 3, 3: 1, 4: 2, 6: 1, 8: 1}
-		if st.FramesOut != out || st.FramesOut.Total() != 10 {
+		out := h2.FrameCounts{0: 2, 1: 4, 3: 1, 4: 2, 6: 1, 8: 1}
+		if st.FramesOut != out || st.FramesOut.Total() != 11 {
 			t.Errorf("out %v, want %v", st.FramesOut, out)
 		}
 		if st.ResetsIn[h2.Cancel] != 1 || st.ResetsIn.Total() != 1 || st.ResetsOut[h2.ProtocolError] != 1 || st.ResetsOut.Total() != 1 {
@@ -303,9 +303,11 @@ func TestTrace(t *testing.T) {
 		})
 		fields := `fields=":method: POST, :scheme: http, :path, :authority, cookie"`
 		answer := `fields=":status: 200, content-length, date, set-cookie"`
+		refusal := `fields=":status: 400, content-length, date"`
 		if values {
 			fields = `fields=":method: POST, :scheme: http, :path: /a?token=1, :authority: b, cookie: secret=2"`
 			answer = `fields=":status: 200, content-length: 0, date: then, set-cookie: secret=1"`
+			refusal = `fields=":status: 400, content-length: 0, date: Sat, 01 Jan 2000 00:00:00 GMT"`
 		}
 		var want bytes.Buffer
 		for _, l := range []string{
@@ -324,9 +326,11 @@ func TestTrace(t *testing.T) {
 			`in type=UNKNOWN_FRAME_TYPE_32 stream=7 flags="" len=1`,
 			`in type=WINDOW_UPDATE stream=0 flags="" len=4 inc=77`,
 			`in type=HEADERS stream=3 flags=END_HEADERS len=1 fields=":method: GET"`,
+			`out type=HEADERS stream=3 flags=END_STREAM|END_HEADERS len=26 ` + refusal,
 			`out type=RST_STREAM stream=3 flags="" len=4 code=PROTOCOL_ERROR`,
 			`in type=RST_STREAM stream=3 flags="" len=4 code=CANCEL`,
 			`in type=GOAWAY stream=0 flags="" len=8 last=0 code=NO_ERROR text=""`,
+			`out type=GOAWAY stream=0 flags="" len=8 last=3 code=NO_ERROR text=""`,
 		} {
 			want.WriteString(`level=DEBUG msg="h2: frame" conn=1 dir=` + l + "\n")
 		}

@@ -113,7 +113,10 @@ var parityBodies = []parityCase{
 			p.told(tn)
 			synctest.Wait()
 		},
-		want: `client: RST_STREAM PROTOCOL_ERROR | handler: error`,
+		what:    "a body longer than its content-length",
+		nethttp: `client: RST_STREAM PROTOCOL_ERROR | handler: error`,
+		weir:    `client: 400 RST_STREAM PROTOCOL_ERROR | handler: error`,
+		why:     "400 first, unless the answer has begun, as for every malformed request",
 	},
 	{
 		name: "9113-8.1.1/body_shorter_than_declared",
@@ -130,8 +133,8 @@ var parityBodies = []parityCase{
 		},
 		what:    "a body shorter than its content-length",
 		nethttp: `client: 200 | handler: error`,
-		weir:    `client: RST_STREAM PROTOCOL_ERROR | handler: error`,
-		why:     "malformed, and so a stream error (RFC 9113, 8.1.1), as a longer one is; the handler's Read fails on both",
+		weir:    `client: 400 RST_STREAM PROTOCOL_ERROR | handler: error`,
+		why:     "malformed (RFC 9113, 8.1.1), as a longer one is; the handler's Read fails on both",
 	},
 	{
 		name: "9113-8.1.1/length_declared_and_no_body",
@@ -143,7 +146,7 @@ var parityBodies = []parityCase{
 		what:    "a content-length and no body at all",
 		nethttp: `client: 200 | handler: 0 ok`,
 		go127:   `client: RST_STREAM PROTOCOL_ERROR`,
-		weir:    `client: RST_STREAM PROTOCOL_ERROR`,
+		weir:    `client: 400 RST_STREAM PROTOCOL_ERROR`,
 		why:     "malformed as well (RFC 9113, 8.1.1)",
 	},
 	{

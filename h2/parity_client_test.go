@@ -206,3 +206,11 @@ func (p *play) frames(peer *h2test.Peer) {
 		last = &f
 	}
 }
+
+// countDials is dial, counted in n.
+func countDials(n *int, dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		*n++
+		return dial(ctx, network, addr)
+	}
+}

@@ -53,7 +53,21 @@ func (c *parityCase) differs() bool { return c.why != "" }
 
 // parityCases are all of them; each file has its own.
 func parityCases() []parityCase {
-	return slices.Concat(parityRequests, parityBodies, parityResponses, parityHeaders, parityControls, parityFaults, parityLives, parityServers, parityProxies, parityArrivals, parityPauses)
+	return slices.Concat(
+		parityRequests,
+		parityBodies,
+		parityResponses,
+		parityHeaders,
+		parityControls,
+		parityFaults,
+		parityLives,
+		parityServers,
+		parityProxies,
+		parityArrivals,
+		parityPauses,
+		parityMalformed,
+		parityFields,
+	)
 }
 
 func TestParity(t *testing.T) {

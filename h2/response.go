@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type responseWriter struct {
 	written  int64       // octets the handler wrote
 	declared int64       // Content-Length the handler declared, -1 if none
 	mute     bool        // the header block ends the answer, octets are counted and dropped: HEAD, or an answer in place of the handler's
+	options  []string    // what the Connection field lists
 	trailers []string    // announced by the Trailer field
 	opened   bool        // the stream is a tunnel
 	done     bool        // the handler has returned
@@ -82,7 +84,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 	if status < 200 {
 		if status != http.StatusSwitchingProtocols { // RFC 9113, 8.6: there is no 101
-			fs := appendFields([]hpack.HeaderField{statusField(status)}, w.header, func(name string) bool {
+			fs := appendFields([]hpack.HeaderField{statusField(status)}, w.header, connectionOptions(w.header), func(name string) bool {
 				return name == "content-length"
 			})
 			w.err = w.x.head(fs, false, false, true)
@@ -96,6 +98,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 	w.status = status
 	w.snap = w.Header().Clone()
+	w.options = connectionOptions(w.snap)
 	for _, v := range w.snap["Trailer"] {
 		for name := range strings.SplitSeq(v, ",") {
 			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
@@ -104,13 +107,7 @@ func (w *responseWriter) WriteHeader(status int) {
 			}
 		}
 	}
-	if cl := w.snap.Get("Content-Length"); cl != "" {
-		if n, err := strconv.ParseUint(cl, 10, 63); err == nil {
-			w.declared = int64(n)
-		} else {
-			w.snap.Del("Content-Length")
-		}
-	}
+	w.declared = takeLength(w.snap)
 	if !bodyAllowed(status) {
 		w.snap.Del("Transfer-Encoding")
 		if status != http.StatusNotModified {
@@ -238,12 +235,10 @@ func (w *responseWriter) fields(whole bool) []hpack.HeaderField {
 	if _, ok := h["Date"]; !ok {
 		fs = append(fs, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat)})
 	}
-	if strings.EqualFold(h.Get("Connection"), "close") { // what it means in HTTP/2
+	if slices.Contains(w.options, "close") { // what it means in HTTP/2
 		w.x.c.goAway()
 	}
-	return appendFields(fs, h, func(name string) bool {
-		return strings.HasPrefix(name, strings.ToLower(http.TrailerPrefix))
-	})
+	return appendFields(fs, h, w.options, nil)
 }
 
 // tail is the trailer section: the announced fields, and those with http.TrailerPrefix. nil: none.
@@ -262,7 +257,7 @@ func (w *responseWriter) tail() []hpack.HeaderField {
 	if len(h) == 0 {
 		return nil
 	}
-	fs := appendFields(nil, h, func(name string) bool { return !httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name)) })
+	fs := appendFields(nil, h, w.options, func(name string) bool { return !httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name)) })
 	if len(fs) == 0 {
 		return nil
 	}

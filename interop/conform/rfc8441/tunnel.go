@@ -317,6 +317,9 @@ func (t *tunnel) malformed(why string) {
 	if !c.until("RST_STREAM PROTOCOL_ERROR: "+why, func() bool { return t.done() || t.status/100 == 2 || hard() }) {
 		return
 	}
+	if t.status == 400 && t.reset == nil { // it may be on its way
+		c.quietly(func() bool { return t.reset != nil || hard() })
+	}
 	switch {
 	case t.status/100 == 2:
 		c.fail("answered %d: %s", t.status, why)
