@@ -2,6 +2,7 @@ package h2_test
 
 import (
 	"bytes"
+	"context"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -78,6 +79,31 @@ var parityResponses = []parityCase{
 			p.get("/", "Content-Length", "Content-Type")
 		},
 		want: `client: 200 Content-Type=["application/octet-stream"] len=10000`,
+	},
+	{
+		name: "net/http/more_than_the_buffer_leaves_at_once",
+		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
+			w.Write(make([]byte, 5000))
+			<-p.turn
+			w.Write(make([]byte, 100))
+			w.Write(make([]byte, 9000))
+			<-p.turn
+		},
+		client: func(p *play) {
+			ctx, cancel := context.WithTimeout(p.t.Context(), patient)
+			defer cancel()
+			resp, err := p.tr.RoundTrip(p.request("GET", "/", nil).WithContext(ctx))
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			for _, n := range []int{5000, 9100} {
+				n, err := io.ReadFull(resp.Body, make([]byte, n))
+				p.note("client", "%d %s", n, fault(err))
+				p.turn <- struct{}{}
+			}
+		},
+		want: `client: 5000 ok; 9100 ok`,
 	},
 	{
 		name: "net/http/declared_length",
