@@ -2,8 +2,8 @@ package h2_test
 
 import (
 	"bytes"
-	"context"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -194,6 +194,27 @@ var parityResponses = []parityCase{
 		},
 		client: wireGET,
 		want:   `handler: 0 http: request method or response status code does not allow body | wire: HEADERS 1 END_STREAM :status=204 date=now`,
+	},
+	{
+		name: "9113-8.1/204_flushed_before_the_body_is_read",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+			w.(http.Flusher).Flush()
+			close(p.turn)
+			n, err := io.Copy(io.Discard, r.Body)
+			p.note("handler", "%d %s %v", n, fault(err), r.Context().Err())
+		},
+		client: func(p *play) {
+			r, w := io.Pipe()
+			go func() { // ends with the request
+				<-p.turn
+				time.Sleep(time.Second) // until the header has arrived
+				io.WriteString(w, "hello")
+				w.Close()
+			}()
+			p.do(p.request("POST", "/", r))
+		},
+		want: `client: 204 | handler: 5 ok <nil>`,
 	},
 	{
 		name: "9110-15.4.5/304_keeps_fields",

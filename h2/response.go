@@ -202,7 +202,7 @@ func (w *responseWriter) flush(last bool) error {
 		return w.err
 	}
 	var tail []hpack.HeaderField
-	if last {
+	if last && bodyAllowed(w.status) {
 		tail = w.tail()
 	}
 	if !w.sent {
@@ -227,8 +227,11 @@ func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) er
 	w.sent = true
 	fin := last && len(p) == 0 && tail == nil
 	fs := w.fields(p, last && tail == nil)
-	if w.mute || !bodyAllowed(w.status) {
+	switch {
+	case w.mute:
 		p, fin = nil, true
+	case !bodyAllowed(w.status): // until the handler is done the client may send its body: END_STREAM would stop it
+		p, fin = nil, last
 	}
 	if w.err = w.x.head(fs, fin, true, len(p) == 0 && !last); w.err != nil || fin {
 		w.mute = true
