@@ -82,9 +82,13 @@ func (c *core) fragment(p []byte, end bool) {
 	}
 }
 
-// forget drops the fields of the last block, which were lent with its event.
+// forget drops the stream and the fields of the last block. The fields were lent with its event.
 func (b *blockIn) forget() {
-	if b.open || len(b.fields) == 0 {
+	if b.open {
+		return
+	}
+	b.s = nil
+	if len(b.fields) == 0 {
 		return
 	}
 	clear(b.fields)

@@ -3,6 +3,7 @@ package h2_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,6 +79,31 @@ var parityResponses = []parityCase{
 			p.get("/", "Content-Length", "Content-Type")
 		},
 		want: `client: 200 Content-Type=["application/octet-stream"] len=10000`,
+	},
+	{
+		name: "net/http/more_than_the_buffer_leaves_at_once",
+		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
+			w.Write(make([]byte, 5000))
+			<-p.turn
+			w.Write(make([]byte, 100))
+			w.Write(make([]byte, 9000))
+			<-p.turn
+		},
+		client: func(p *play) {
+			ctx, cancel := context.WithTimeout(p.t.Context(), patient)
+			defer cancel()
+			resp, err := p.tr.RoundTrip(p.request("GET", "/", nil).WithContext(ctx))
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			for _, n := range []int{5000, 9100} {
+				n, err := io.ReadFull(resp.Body, make([]byte, n))
+				p.note("client", "%d %s", n, fault(err))
+				p.turn <- struct{}{}
+			}
+		},
+		want: `client: 5000 ok; 9100 ok`,
 	},
 	{
 		name: "net/http/declared_length",
@@ -168,6 +194,27 @@ var parityResponses = []parityCase{
 		},
 		client: wireGET,
 		want:   `handler: 0 http: request method or response status code does not allow body | wire: HEADERS 1 END_STREAM :status=204 date=now`,
+	},
+	{
+		name: "9113-8.1/204_flushed_before_the_body_is_read",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+			w.(http.Flusher).Flush()
+			close(p.turn)
+			n, err := io.Copy(io.Discard, r.Body)
+			p.note("handler", "%d %s %v", n, fault(err), r.Context().Err())
+		},
+		client: func(p *play) {
+			r, w := io.Pipe()
+			go func() { // ends with the request
+				<-p.turn
+				time.Sleep(time.Second) // until the header has arrived
+				io.WriteString(w, "hello")
+				w.Close()
+			}()
+			p.do(p.request("POST", "/", r))
+		},
+		want: `client: 204 | handler: 5 ok <nil>`,
 	},
 	{
 		name: "9110-15.4.5/304_keeps_fields",

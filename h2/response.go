@@ -153,7 +153,7 @@ func write[T string | []byte](w *responseWriter, p T) (int, error) {
 	return n, err
 }
 
-// put collects octets, and sends them when there are enough.
+// put collects octets, and sends them when there are enough. More than the buffer holds leaves at once, all of it.
 func put[T string | []byte](w *responseWriter, p T) (n int, err error) {
 	for n < len(p) {
 		if w.sent && w.mute {
@@ -165,11 +165,15 @@ func put[T string | []byte](w *responseWriter, p T) (n int, err error) {
 			}
 			continue
 		}
-		if len(w.buf) == 0 && len(p)-n > writeBuffer && w.sent { // large: not by way of buf
-			if b, ok := any(p).([]byte); ok {
-				m, err := w.x.write(b[n:], false, nil)
-				return n + m, w.broken(err)
+		if b, ok := any(p).([]byte); ok && len(w.buf) == 0 && len(b)-n > writeBuffer { // not by way of buf
+			if !w.sent {
+				if err := w.begin(b[n:], false, nil); err != nil {
+					return n, err
+				}
+				continue
 			}
+			m, err := w.x.write(b[n:], false, nil)
+			return n + m, w.broken(err)
 		}
 		m := min(len(p)-n, writeBuffer-len(w.buf))
 		w.buf = append(w.buf, p[n:n+m]...)
@@ -195,19 +199,12 @@ func (w *responseWriter) flush(last bool) error {
 		return w.err
 	}
 	var tail []hpack.HeaderField
-	if last {
+	if last && bodyAllowed(w.status) {
 		tail = w.tail()
 	}
 	if !w.sent {
-		w.sent = true
-		fin := last && len(w.buf) == 0 && tail == nil
-		fs := w.fields(last && tail == nil)
-		if w.mute || !bodyAllowed(w.status) {
-			w.buf, fin = nil, true
-		}
-		if w.err = w.x.head(fs, fin, true, len(w.buf) == 0 && !last); w.err != nil || fin {
-			w.mute = true
-			return w.err
+		if err := w.begin(w.buf, last, tail); err != nil {
+			return err
 		}
 	}
 	if w.mute {
@@ -222,15 +219,32 @@ func (w *responseWriter) flush(last bool) error {
 	return nil
 }
 
-// fields is the header block of the answer. whole: buf is all of its content.
-func (w *responseWriter) fields(whole bool) []hpack.HeaderField {
+// begin sends the header block, before the octets p, which are the first of the answer. last: they are all of it, but for tail.
+func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) error {
+	w.sent = true
+	fin := last && len(p) == 0 && tail == nil
+	fs := w.fields(p, last && tail == nil)
+	switch {
+	case w.mute:
+		p, fin = nil, true
+	case !bodyAllowed(w.status): // until the handler is done the client may send its body: END_STREAM would stop it
+		p, fin = nil, last
+	}
+	if w.err = w.x.head(fs, fin, true, len(p) == 0 && !last); w.err != nil || fin {
+		w.mute = true
+	}
+	return w.err
+}
+
+// fields is the header block of an answer that begins with the octets p. whole: they are all of its content.
+func (w *responseWriter) fields(p []byte, whole bool) []hpack.HeaderField {
 	h := w.snap
 	fs := append(make([]hpack.HeaderField, 0, len(h)+4), statusField(w.status))
-	if _, ok := h["Content-Type"]; !ok && len(w.buf) > 0 && bodyAllowed(w.status) && h.Get("Content-Encoding") == "" {
-		fs = append(fs, hpack.HeaderField{Name: "content-type", Value: http.DetectContentType(w.buf)})
+	if _, ok := h["Content-Type"]; !ok && len(p) > 0 && bodyAllowed(w.status) && h.Get("Content-Encoding") == "" {
+		fs = append(fs, hpack.HeaderField{Name: "content-type", Value: http.DetectContentType(p)})
 	}
-	if _, ok := h["Content-Length"]; !ok && whole && bodyAllowed(w.status) && (len(w.buf) > 0 || w.x.r.Method != http.MethodHead) {
-		fs = append(fs, hpack.HeaderField{Name: "content-length", Value: strconv.Itoa(len(w.buf))})
+	if _, ok := h["Content-Length"]; !ok && whole && bodyAllowed(w.status) && (len(p) > 0 || w.x.r.Method != http.MethodHead) {
+		fs = append(fs, hpack.HeaderField{Name: "content-length", Value: strconv.Itoa(len(p))})
 	}
 	if _, ok := h["Date"]; !ok {
 		fs = append(fs, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat)})

@@ -1,0 +1,65 @@
+package h2
+
+import (
+	"fmt"
+	"net/http"
+	"weak"
+)
+
+// Watch gives a function that says whether w's request is still held by anybody: by a connection, a timer, a goroutine.
+func Watch(w http.ResponseWriter) func() bool {
+	p := weak.Make(w.(*responseWriter).x)
+	return func() bool { return p.Value() != nil }
+}
+
+// ConnState is what a connection holds while nothing should be going on.
+type ConnState struct {
+	SendWindow int // that of the connection: what the peer lets us send
+}
+
+// Rest looks at every connection and says what each still holds of requests that are over: streams, handlers, octets,
+// credit, timers. Without faults the connections are at rest.
+func (s *Server) Rest() (states []ConnState, faults []string) {
+	s.lookout.mu.Lock()
+	if s.lookout.running {
+		faults = append(faults, "the lookout's timer runs")
+	}
+	s.lookout.mu.Unlock()
+	for _, c := range s.all() {
+		c.mu.Lock()
+		k := c.core
+		bad := func(format string, args ...any) {
+			faults = append(faults, fmt.Sprintf("connection of %s: ", c.remote)+fmt.Sprintf(format, args...))
+		}
+		if n := len(k.streams); n != 0 || k.oldest != nil || k.newest != nil {
+			bad("%d streams", n)
+		}
+		if c.running != 0 || len(c.waiting) != 0 {
+			bad("%d handlers run, %d requests wait", c.running, len(c.waiting))
+		}
+		if n := k.credit.Held(); n != 0 {
+			bad("%d octets received and not given back", n)
+		}
+		if k.pending() || len(k.lent) != 0 {
+			bad("%d octets to write", len(k.out))
+		}
+		if k.ready.first != nil || k.blocked.first != nil {
+			bad("streams wait for their turn to send")
+		}
+		if k.unstamped() {
+			bad("%d streams have stalled", len(k.stalls.fresh))
+		}
+		if k.data.open || k.block.open || k.framed {
+			bad("a frame is not complete")
+		}
+		if t := &k.timers; !t.hello.IsZero() || !t.ack.IsZero() || !t.field.IsZero() || !t.stall.IsZero() {
+			bad("a timer is left: %+v", *t)
+		}
+		if c.flushing {
+			bad("somebody writes")
+		}
+		states = append(states, ConnState{SendWindow: k.window.Available()})
+		c.mu.Unlock()
+	}
+	return states, faults
+}

@@ -1,0 +1,188 @@
+package h2_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// trafficDifference is where two servers may differ.
+type trafficDifference struct {
+	what  string   // a row of docs/nethttp.md, or the reason why the thing cannot be compared
+	row   bool     // it is a row
+	keys  []string // beginnings of the names of what may differ
+	where func(s *trafficScript, nethttp, weir seenIn) bool
+}
+
+// seenIn are what was seen on the two servers.
+type seenIn = map[string]string
+
+func setsField(names ...string) func(*trafficScript, seenIn, seenIn) bool {
+	return func(s *trafficScript, _, _ seenIn) bool { return slices.ContainsFunc(names, s.hasField) }
+}
+
+// inAnswer are the names of a field wherever it can be in an answer.
+func inAnswer(names ...string) (keys []string) {
+	for _, n := range names {
+		for _, k := range []string{n, strings.ToLower(n)} {
+			keys = append(keys, "client field "+k, "client informed "+k)
+		}
+	}
+	return keys
+}
+
+// everything is what both sides saw; only the request cannot differ.
+var everything = []string{"client", "op ", "body ", "answer ", "both ", "after"}
+
+// trafficDifferences are all that TestTraffic knows.
+var trafficDifferences = []trafficDifference{
+	// Rows of docs/nethttp.md.
+	{
+		what: "Keep-Alive, Proxy-Connection and Upgrade in an answer", row: true,
+		keys:  inAnswer("Keep-Alive", "Upgrade", "Connection", "Transfer-Encoding"),
+		where: setsField("Keep-Alive", "Upgrade", "Connection", "Transfer-Encoding"),
+	},
+	{
+		what: "white space around the value of a response field", row: true,
+		keys:  inAnswer("X-Space"),
+		where: setsField("X-Space"),
+	},
+	{
+		what: "Content-Length of an answer with trailers", row: true,
+		keys: inAnswer("Content-Length"),
+		where: func(s *trafficScript, nethttp, weir seenIn) bool {
+			return (s.hasField("Trailer") || s.hasField("Trailer:X-Late")) && !s.has("length")
+		},
+	},
+	{
+		what: "a body shorter than its content-length", row: true,
+		keys: everything,
+		where: func(s *trafficScript, _, _ seenIn) bool {
+			return s.Length > int64(s.uploads()) && !s.NoBody && s.End == endFin
+		},
+	},
+	{
+		what: "an answer longer than its Content-Length", row: true,
+		keys: append(inAnswer("Content-Type"), "client body", "client end", "client reset", "answer ", "both ", "after"),
+		where: func(s *trafficScript, _, weir seenIn) bool {
+			return s.has("length") && anyOf(weir, "", "wrote more than the declared")
+		},
+	},
+	{
+		what: "an answer shorter than its Content-Length", row: true,
+		keys: []string{"client"},
+		where: func(s *trafficScript, _, weir seenIn) bool {
+			return s.has("length") && strings.Contains(weir["client end"], "INTERNAL_ERROR")
+		},
+	},
+	{
+		what: "Content-Length on a 204", row: true,
+		keys: append(inAnswer("Content-Length"), "client end"),
+		where: func(s *trafficScript, nethttp, _ seenIn) bool {
+			return s.has("length") && nethttp["client status"] == "204"
+		},
+	},
+	{
+		what: "request trailers that the Trailer field did not announce", row: true,
+		keys:  []string{"request trailer other"},
+		where: func(s *trafficScript, _, _ seenIn) bool { return len(s.Trailers) > 0 && !s.Announce },
+	},
+
+	// Rows that are missing.
+	{
+		what: "a 204 or 304 with trailers",
+		keys: []string{"client trailer"},
+		where: func(s *trafficScript, nethttp, _ seenIn) bool {
+			return (s.hasField("X-Check") || s.hasField("Trailer:X-Late")) && (nethttp["client status"] == "204" || nethttp["client status"] == "304")
+		},
+	},
+	{
+		what:  "Request.Body without a body is http.NoBody, as over HTTP/1.1",
+		keys:  []string{"request NoBody"},
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.NoBody },
+	},
+	{
+		what:  "HEAD goes on behind its header, as over HTTP/1.1: Write and the body work, and the context lives",
+		keys:  []string{"op ", "body ", "answer ", "both ", "after", "client reset", "request trailer"},
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.Method == "HEAD" },
+	},
+	{
+		what:  "100 behind another informational answer is sent: net/http takes that for the final one",
+		keys:  []string{"client", "body ", "both ", "after"},
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.Expect && s.has("info") },
+	},
+	{
+		what: "no 100 for content that has come already (RFC 9110, 10.1.1)",
+		keys: []string{"client informed"},
+		where: func(s *trafficScript, nethttp, weir seenIn) bool {
+			return s.Expect && strings.TrimPrefix(strings.TrimPrefix(nethttp["client informed"], "100"), "; ") == weir["client informed"]
+		},
+	},
+
+	{
+		what: "Body.Read behind Body.Close: http.ErrBodyReadAfterClose, as over HTTP/1.1",
+		keys: []string{"body ", "both "},
+		where: func(s *trafficScript, _, weir seenIn) bool {
+			return s.has("closebody") && anyOf(weir, "", http.ErrBodyReadAfterClose.Error())
+		},
+	},
+
+	// Faults that are being mended.
+	{
+		what:  "PENDING: a body that has arrived is readable after a reset, and after a deadline",
+		keys:  []string{"body ", "both ", "request trailer", "client body", "client field", "client reset"},
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.cancels() || s.has("readby") },
+	},
+
+	// What cannot be compared.
+	{
+		what: "a Write after the client has gone, which fits into a buffer or not",
+		keys: []string{"answer "},
+		where: func(s *trafficScript, nethttp, weir seenIn) bool {
+			return s.cancels() && strings.HasSuffix(nethttp["after"], "canceled") && strings.HasSuffix(weir["after"], "canceled")
+		},
+	},
+	{
+		what: "how much of an answer a server keeps before its window opens (64 KiB, or 4): a handler is done sooner, or too late",
+		keys: []string{"op ", "body ", "answer ", "both ", "after", "client body", "client end", "client reset", "client trailer"},
+		where: func(s *trafficScript, _, _ seenIn) bool {
+			return s.cancels() && s.answers() > 1000 && (len(s.Reads) > 0 || s.ReadEnd != readAllOf)
+		},
+	},
+}
+
+// anyOf says whether something that begins with prefix says text.
+func anyOf(seen seenIn, prefix, text string) bool {
+	for k, v := range seen {
+		if strings.HasPrefix(k, prefix) && strings.Contains(v, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// trafficSpared names the difference that lets key differ, "" if there is none.
+func trafficSpared(s *trafficScript, key string, nethttp, weir seenIn) string {
+	for _, d := range trafficDifferences {
+		for _, k := range d.keys {
+			if strings.HasPrefix(key, k) && d.where(s, nethttp, weir) {
+				return d.what
+			}
+		}
+	}
+	return ""
+}
+
+// TestTrafficDocs holds that what TestTraffic calls documented is.
+func TestTrafficDocs(t *testing.T) {
+	rows := map[string]bool{}
+	for _, c := range parityCases() {
+		rows[c.what] = c.differs()
+	}
+	for _, d := range trafficDifferences {
+		if d.row && !rows[d.what] {
+			t.Errorf("no row of docs/nethttp.md is about %s", d.what)
+		}
+	}
+}
