@@ -286,6 +286,7 @@ func (w *responseWriter) finish() bool {
 		return true
 	}
 	if w.declared > w.written && w.x.r.Method != http.MethodHead {
+		_ = w.flush(false) // the client gets the header, and all there is, before the reset
 		return false
 	}
 	return w.flush(true) == nil
