@@ -55,7 +55,8 @@ func (c *parityCase) differs() bool { return c.why != "" }
 // parityCases are all of them; each file has its own.
 func parityCases() []parityCase {
 	return slices.Concat(parityRequests, parityBodies, parityResponses, parityHeaders, parityControls, parityFaults, parityLives, parityServers, parityProxies,
-		parityForms, parityFiles, parityMuxes, parityWrites, parityTrailers, parityCalls)
+		parityForms, parityFiles, parityMuxes, parityWrites, parityTrailers, parityCalls,
+		parityReads, parityContexts, parityFrames)
 }
 
 func TestParity(t *testing.T) {

@@ -81,6 +81,9 @@ func (w *responseWriter) WriteHeader(status int) {
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
 	if status < 200 {
+		if status == http.StatusContinue {
+			w.x.continued()
+		}
 		if status != http.StatusSwitchingProtocols { // RFC 9113, 8.6: there is no 101
 			fs := appendFields([]hpack.HeaderField{statusField(status)}, w.header, func(name string) bool {
 				return name == "content-length"
