@@ -56,7 +56,8 @@ func (c *parityCase) differs() bool { return c.why != "" }
 func parityCases() []parityCase {
 	return slices.Concat(parityRequests, parityBodies, parityResponses, parityHeaders, parityControls, parityFaults, parityLives, parityServers, parityProxies,
 		parityForms, parityFiles, parityMuxes, parityWrites, parityTrailers, parityCalls,
-		parityReads, parityContexts, parityFrames)
+		parityReads, parityContexts, parityFrames, parityTimeouts, parityServerLives, parityClients,
+		parityGateways)
 }
 
 func TestParity(t *testing.T) {
