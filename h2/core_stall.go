@@ -14,6 +14,7 @@ type stall struct {
 
 // stalls is the same for the connection.
 type stalls struct {
+	n      int           // streams that are stalled
 	fresh  []*coreStream // stalled, and not told when: whoever queues octets does not ask the time
 	conn   time.Time     // since when streams wait for the connection's window; zero: none does
 	socket time.Time     // since when the socket takes nothing of a write; zero: none is under way
@@ -38,12 +39,22 @@ func (c *core) noteStall(s *coreStream, stalled bool) {
 		return
 	}
 	if s.stalled = stalled; stalled {
+		c.stalls.n++
 		c.stalls.fresh = append(c.stalls.fresh, s)
 		return
 	}
+	c.stalls.n--
 	if s.since != 0 {
 		c.counts.streamsBlocked += max(c.age(c.now)-s.since, 0)
 		s.since = 0
+	}
+	c.restStall()
+}
+
+// restStall stops the timer where nothing waits.
+func (c *core) restStall() {
+	if c.stalls.n == 0 && c.stalls.socket.IsZero() {
+		c.timers.stall = time.Time{}
 	}
 }
 
@@ -110,6 +121,7 @@ func (c *core) socketWaits(now time.Time) {
 func (c *core) socketTook() {
 	c.stalls.socket = time.Time{}
 	c.written = c.turn
+	c.restStall()
 }
 
 // waitsSince is since when, in the connection's life, octets of s wait: for a window, or for the socket.

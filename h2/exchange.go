@@ -239,4 +239,11 @@ func (x *exchange) head(fields []hpack.HeaderField, fin, final, flush bool) erro
 	return nil
 }
 
+// continued says that the handler sends 100 itself: Read sends no second one (RFC 9110, 10.1.1).
+func (x *exchange) continued() {
+	x.c.mu.Lock()
+	defer x.c.mu.Unlock()
+	x.wants100 = false
+}
+
 var errNotTunnel = errors.New("h2: only CONNECT becomes a stream (RFC 8441, 4)")

@@ -145,7 +145,7 @@ var parityHeaders = []parityCase{
 		want: `client: 80000`,
 	},
 	{
-		name: "8297/103_early_hints",
+		name: "8297-2/103_early_hints",
 		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", "</a.css>; rel=preload")
 			w.WriteHeader(http.StatusEarlyHints)
@@ -161,7 +161,7 @@ var parityHeaders = []parityCase{
 			`102 Link=["</a.css>; rel=preload" "</b.js>; rel=preload"]; 200 Content-Length=["2"] "ok"`,
 	},
 	{
-		name: "8297/103_leaves_at_once",
+		name: "8297-2/103_leaves_at_once",
 		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusEarlyHints)
 			<-p.turn

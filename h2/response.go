@@ -83,6 +83,9 @@ func (w *responseWriter) WriteHeader(status int) {
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
 	if status < 200 {
+		if status == http.StatusContinue {
+			w.x.continued()
+		}
 		if status != http.StatusSwitchingProtocols { // RFC 9113, 8.6: there is no 101
 			fs := appendFields([]hpack.HeaderField{statusField(status)}, w.header, connectionOptions(w.header), func(name string) bool {
 				return name == "content-length"
@@ -295,6 +298,7 @@ func (w *responseWriter) finish() bool {
 		return true
 	}
 	if w.declared > w.written && w.x.r.Method != http.MethodHead {
+		_ = w.flush(false) // the client gets the header, and all there is, before the reset
 		return false
 	}
 	return w.flush(true) == nil
