@@ -53,6 +53,28 @@ func curlAct(name, path string, stdin []byte, args ...string) act {
 	return act{name: name, do: func(s *site) string { return s.curl(stdin, append(slices.Clone(args), s.origin+path)...) }}
 }
 
+// cutShort is an act with an early answer to an upload: curl gives up with error 92 if the RST_STREAM(NO_ERROR) behind it
+// (RFC 9113, 8.1) is there before curl has read the answer. Which of the two it is is a matter of chance on both servers.
+func cutShort(code string, a act) act {
+	do := a.do
+	a.do = func(s *site) string {
+		got := do(s)
+		if said := strings.Join(strings.Fields(got), " "); said == code+" exit 0" || strings.Contains(said, "000 exit 92 ") || strings.HasPrefix(said, code+" exit 92 ") {
+			return "answered or cut short"
+		}
+		return got
+	}
+	return a
+}
+
+// without100 is an act whose answer may have a 100 before it: none is needed once some of the body is there
+// (RFC 9110, 10.1.1), which is a matter of chance.
+func without100(a act) act {
+	do := a.do
+	a.do = func(s *site) string { return strings.TrimPrefix(do(s), "HTTP/2 100\n\n") }
+	return a
+}
+
 func TestOrdinaryCurl(t *testing.T) {
 	const told = "\n%{http_version} %{http_code} %{size_upload} up %{size_download} down %{num_redirects} redirects %{num_connects} connects"
 	small, large := file(t, "small", "a=1"), file(t, "large", string(pattern(20<<20)))
@@ -77,7 +99,9 @@ func TestOrdinaryCurl(t *testing.T) {
 		curlAct("PUT_20_MiB", "/upload", nil, "-i", "-T", large, "-w", told),
 		curlAct("GET_20_MiB", "/bytes?n=20971520", nil, "-o", "/dev/null", "-w", told),
 		curlAct("echo_of_stdin", "/echo", pattern(1<<20), "-T", "-"),
-		curlAct("trailers", "/trailers/only", nil, "-i"),
+		curlAct("trailers", "/trailers/only", nil, "-i").differs("Content-Length of an answer with trailers",
+			"HTTP/2 200 \ncontent-length: 0\ndate: _\ntrailer: X-Announced\n\nx-announced: yes\n exit 0 ",
+			"HTTP/2 200 \ndate: _\ntrailer: X-Announced\n\nx-announced: yes\n exit 0 "),
 		curlAct("range", "/content", nil, "-i", "-r", "10-19"),
 		curlAct("ranges", "/content", nil, "-o", "/dev/null", "-w", told, "-r", "0-1,5-6"),
 		curlAct("range_beyond", "/content", nil, "-i", "-r", "200000-"),
@@ -88,18 +112,18 @@ func TestOrdinaryCurl(t *testing.T) {
 		curlAct("POST_redirected_303", "/redirect?code=303&to=/saw", nil, "-L", "-d", "a=1", "-w", told),
 		curlAct("POST_redirected_308", "/redirect?code=308&to=/saw", nil, "-L", "-d", "a=1", "-w", told),
 		curlAct("redirects_without_end", "/redirect?code=302&to=/saw", nil, "-L", "--max-redirs", "0", "-o", "/dev/null", "-w", told),
-		curlAct("expect_continue", "/upload", nil, "-i", "-H", "Expect: 100-continue", "-T", large, "-w", told),
-		curlAct("expect_refused", "/early?code=417", nil, "-i", "-H", "Expect: 100-continue", "--expect100-timeout", "20", "-T", large),
+		without100(curlAct("expect_continue", "/upload", nil, "-i", "-H", "Expect: 100-continue", "-T", large, "-w", told)),
+		cutShort("417", curlAct("expect_refused", "/early?code=417", nil, "-o", "/dev/null", "-H", "Expect: 100-continue", "--expect100-timeout", "20", "-T", large, "-w", "%{http_code}")),
 		curlAct("compressed", "/gzip", nil, "-i", "--compressed", "-w", told),
 		curlAct("not_compressed", "/gzip", nil, "-i"),
 		curlAct("early_hints", "/hints", nil, "-i"),
-		curlAct("early_answer", "/early?code=403", nil, "-o", "-", "-T", large, "-w", "%{http_code}"),
-		curlAct("413", "/limit", nil, "-i", "-T", large, "-w", "%{http_code}"),
+		cutShort("403", curlAct("early_answer", "/early?code=403", nil, "-o", "/dev/null", "-T", large, "-w", "%{http_code}")),
+		cutShort("413", curlAct("413", "/limit", nil, "-o", "/dev/null", "-T", large, "-w", "%{http_code}")),
 		curlAct("204", "/status?code=204", nil, "-i", "-w", told),
 		curlAct("304", "/status?code=304", nil, "-i", "-w", told),
 		curlAct("fail", "/status?code=500", nil, "--fail", "-w", told),
-		curlAct("retry", "/status?code=503", nil, "--retry", "1", "--retry-delay", "1", "-o", "/dev/null", "-w", told),
-		curlAct("aborted_answer", "/abort", nil, "-i"),
+		curlAct("retry", "/status?code=503", nil, "--retry", "1", "--retry-delay", "1", "-w", told),
+		curlAct("aborted_answer", "/abort", nil, "-o", "/dev/null"),
 		curlAct("aborted_before", "/abort/first", nil, "-i"),
 		curlAct("many_fields", "/fields?n=100", nil, "-i"),
 		curlAct("cookies", "/fields?n=0", nil, "-i", "-c", "-"),
@@ -111,7 +135,7 @@ func TestOrdinaryCurl(t *testing.T) {
 		curlAct("slow_writer", "/upload", nil, "--limit-rate", "8M", "-T", large, "-w", told),
 		narrow(curlAct("431_of_GET", "/saw", nil, wide...)),
 		narrow(curlAct("431_of_POST", "/saw", nil, append(slices.Clip(wide), "-d", "a=1")...)),
-		narrow(curlAct("431_of_an_upload", "/saw", nil, append(slices.Clip(wide), "--data-binary", "@"+large)...)),
+		narrow(cutShort("2 431", curlAct("431_of_an_upload", "/saw", nil, append(slices.Clip(wide), "--data-binary", "@"+large)...))),
 		narrow(curlAct("431_of_HEAD", "/saw", nil, append(slices.Clip(wide), "--head")...)),
 		{name: "upgrade_of_HTTP_1.1", do: func(s *site) string { // h2c: curl asks for it, and net/http stays with HTTP/1.1
 			out, faults, code := s.run(nil, "curl", "--http2", "-sS", "--insecure", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", s.origin+"/saw")
@@ -125,12 +149,13 @@ func TestOrdinaryCurl(t *testing.T) {
 			return fmt.Sprintf("%d as wanted, %s", strings.Count(out, "200 100000\n"), out[strings.LastIndex(out, "exit"):])
 		}, want: "100 as wanted, exit 0 "},
 		{name: "uploads_in_parallel", secure: true, do: func(s *site) string {
-			args := []string{"-Z", "--no-progress-meter", "-w", "\n"}
+			args := []string{"-Z", "--no-progress-meter"}
 			for range 8 {
 				args = append(args, "-T", small, s.origin+"/upload")
 			}
-			return s.curl(nil, args...)
-		}},
+			out := s.curl(nil, args...)
+			return fmt.Sprint(strings.Count(out, "PUT of 3 said 3, "), out[strings.LastIndex(out, " exit"):])
+		}, want: "8 exit 0 "},
 		{name: "cut_by_the_client", do: func(s *site) string {
 			out, _, code := s.run(nil, "curl", "--http2-prior-knowledge", "-sS", "--insecure", "--max-time", "1", "-o", "/dev/null", "-w", "%{http_code}", s.origin+"/wait")
 			return fmt.Sprintf("%s exit %d, %s", out, code, s.noted(1))

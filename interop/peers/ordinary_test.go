@@ -107,6 +107,9 @@ func (s *site) within(do func(*site) string) string {
 func (a *act) judge(t *testing.T, run func(weir bool) string) {
 	t.Helper()
 	theirs, ours := run(false), run(true)
+	if testing.Verbose() {
+		t.Logf("net/http: %s", theirs)
+	}
 	if a.why != "" {
 		if theirs != a.nethttp || ours != a.weir {
 			t.Errorf("%s\nnet/http: %s\n    want: %s\n    weir: %s\n    want: %s", a.why, theirs, a.nethttp, ours, a.weir)
