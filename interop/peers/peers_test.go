@@ -24,6 +24,9 @@ import (
 // binary is `weir`; without the flag it is built, once.
 var binary string
 
+// long adds what takes long, see interop/peers.sh.
+var long = flag.Bool("long", false, "run what takes long, too")
+
 func TestMain(m *testing.M) {
 	flag.StringVar(&binary, "weir", "", "the `program` to run, in place of one built of this tree")
 	flag.Parse()
