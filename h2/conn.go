@@ -292,6 +292,9 @@ func (c *conn) arm() {
 	if c.core.err != nil {
 		c.sayEnd()
 	}
+	if len(c.core.kinds) > 0 {
+		c.sayKinds()
+	}
 	d := c.core.deadline()
 	if d.IsZero() || !c.armed.IsZero() && !d.Before(c.armed) {
 		return
