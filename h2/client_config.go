@@ -42,6 +42,7 @@ func (cfg *ClientConfig) config() Config {
 		MaxFrameSize: cfg.MaxFrameSize, InitialWindow: cfg.InitialWindow, ConnWindow: cfg.ConnWindow, MaxUnread: cfg.MaxUnread,
 		MaxPings: cfg.MaxPings, MaxSettings: cfg.MaxSettings, MaxWindowUpdates: cfg.MaxWindowUpdates, MaxTinyData: cfg.MaxTinyData,
 		MaxIgnored: cfg.MaxIgnored, HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cmp.Or(cfg.WriteTimeout, 30*time.Second),
+		PingInterval: cfg.PingInterval, PingTimeout: cfg.PingTimeout,
 		Logger: cfg.Logger, Trace: cfg.Trace, TraceValues: cfg.TraceValues,
 
 		// Every stream is one that we opened: what the server does to it costs it nothing that it could use up.
@@ -58,9 +59,5 @@ func (cfg *ClientConfig) config() Config {
 func (cfg *ClientConfig) core(full Config) coreConfig {
 	c := full.core()
 	c.client = true
-	c.pingInterval = max(cfg.PingInterval, 0)
-	if c.pingTimeout = cmp.Or(cfg.PingTimeout, 15*time.Second); c.pingTimeout < 0 {
-		c.pingInterval = 0
-	}
 	return c
 }

@@ -23,6 +23,11 @@ type Config struct {
 	ConnWindow           int // octets a peer may send ahead on the connection, at least 65 535; 0: 1 MiB
 	MaxUnread            int // octets of answers to PING, SETTINGS and faults that the peer does not read; 0: 64 KiB
 
+	// HPACK's tables (RFC 7541, 4.2), in octets; 0: those of http.Server.HTTP2, else 4096; negative: none. At most 4 MiB.
+
+	MaxDecoderHeaderTableSize int // for what the peer sends
+	MaxEncoderHeaderTableSize int // for what it is sent, if it allows for so many
+
 	// Rates: so many at once, and as many again every 10 s, evenly. There is no count that a long-lived connection would
 	// reach in the end. Past a rate the connection ends with ENHANCE_YOUR_CALM (RFC 9113, 10.5).
 
@@ -53,6 +58,8 @@ type Config struct {
 	IdleTimeout      time.Duration // a connection without streams leaves after it; 0: http.Server.IdleTimeout, else its ReadTimeout, else none
 	StallTimeout     time.Duration // an answer of which nothing could be sent for so long is reset, see below. A tunnel has its stream.Limits
 	WriteTimeout     time.Duration // one write to the socket may take so long, then the connection ends; 0: http.Server.HTTP2.WriteByteTimeout, else none
+	PingInterval     time.Duration // without an octet from the peer for so long it is sent a PING; 0: http.Server.HTTP2.SendPingTimeout, else never
+	PingTimeout      time.Duration // without an octet for so long after it the connection is lost; 0: http.Server.HTTP2.PingTimeout, else 15 s; negative: no PING
 	HandshakeTimeout time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each field block; 0: 10 s
 
 	// StallTimeout: an answer waits where the client opens no window, or does not read its socket. Zero lets a client pause
@@ -60,6 +67,11 @@ type Config struct {
 	// waited for 5 minutes are reset until it is less. A handler that must not wait sets a write deadline.
 
 	Logger *slog.Logger // limits that a peer ran into, at Warn; connections that end for a fault, at Debug; nil: none
+
+	// CountError, if not nil, is told of each fault of a peer that ends a stream or a connection, as "stream_PROTOCOL_ERROR_rfc9113_8_2_1"
+	// or "conn_ENHANCE_YOUR_CALM_rfc9113_10_5": what ended, the code, the rule. A PING without answer is "conn_close_lost_ping". It is
+	// called beside the connection, which does not wait for it, and by several at once. nil: http.Server.HTTP2.CountError.
+	CountError func(errType string)
 
 	Trace       *slog.Logger // every frame in and out, at Debug; nil: none
 	TraceValues bool         // the values of fields too, cookies and credentials among them; otherwise names only
@@ -71,7 +83,8 @@ func (cfg Config) with(srv *http.Server) Config {
 	if srv.HTTP2 != nil {
 		h = *srv.HTTP2
 	}
-	cfg.MaxConcurrentStreams = bound(cmp.Or(cfg.MaxConcurrentStreams, h.MaxConcurrentStreams, 250), 1, 1<<31-1)
+	valid := func(n int) int { return max(n, 0) } // what net/http has defaults for
+	cfg.MaxConcurrentStreams = bound(cmp.Or(cfg.MaxConcurrentStreams, valid(h.MaxConcurrentStreams), 250), 1, 1<<31-1)
 	cfg.MaxHandlers = bound(cmp.Or(cfg.MaxHandlers, cfg.MaxConcurrentStreams), 1, 1<<31-1)
 	cfg.MaxQueued = bound(cmp.Or(cfg.MaxQueued, 4*min(cfg.MaxHandlers, 1<<28)), 0, 1<<31-1)
 	cfg.MaxHeaderListSize = bound(cmp.Or(cfg.MaxHeaderListSize, headerBytes(srv.MaxHeaderBytes), 64<<10), 1024, 1<<24)
@@ -86,13 +99,32 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.MaxWindowUpdates = cmp.Or(cfg.MaxWindowUpdates, 10000)
 	cfg.MaxTinyData = cmp.Or(cfg.MaxTinyData, 10000)
 	cfg.MaxIgnored = cmp.Or(cfg.MaxIgnored, 2000)
-	cfg.MaxFrameSize = bound(cmp.Or(cfg.MaxFrameSize, h.MaxReadFrameSize), 16384, 1<<24-1)
-	cfg.InitialWindow = bound(cmp.Or(cfg.InitialWindow, h.MaxReceiveBufferPerStream, flow.DefaultWindow), 1, flow.MaxWindow)
-	cfg.ConnWindow = bound(cmp.Or(cfg.ConnWindow, h.MaxReceiveBufferPerConnection, 1<<20), flow.DefaultWindow, flow.MaxWindow)
+	cfg.MaxFrameSize = bound(cmp.Or(cfg.MaxFrameSize, valid(h.MaxReadFrameSize)), 16384, 1<<24-1)
+	cfg.InitialWindow = bound(cmp.Or(cfg.InitialWindow, valid(h.MaxReceiveBufferPerStream), flow.DefaultWindow), 1, flow.MaxWindow)
+	cfg.ConnWindow = bound(cmp.Or(cfg.ConnWindow, valid(h.MaxReceiveBufferPerConnection), 1<<20), flow.DefaultWindow, flow.MaxWindow)
 	cfg.IdleTimeout = max(cmp.Or(cfg.IdleTimeout, srv.IdleTimeout, srv.ReadTimeout), 0)
 	cfg.WriteTimeout = max(cmp.Or(cfg.WriteTimeout, h.WriteByteTimeout), 0)
+	cfg.MaxDecoderHeaderTableSize = tableSize(cfg.MaxDecoderHeaderTableSize, h.MaxDecoderHeaderTableSize)
+	cfg.MaxEncoderHeaderTableSize = tableSize(cfg.MaxEncoderHeaderTableSize, h.MaxEncoderHeaderTableSize)
+	if cfg.CountError == nil {
+		cfg.CountError = h.CountError
+	}
+	cfg.PingInterval = max(cmp.Or(cfg.PingInterval, h.SendPingTimeout), 0)
+	if cfg.PingTimeout = cmp.Or(cfg.PingTimeout, max(h.PingTimeout, 0), 15*time.Second); cfg.PingTimeout < 0 {
+		cfg.PingInterval = 0
+	}
 	cfg.HandshakeTimeout = max(cmp.Or(cfg.HandshakeTimeout, 10*time.Second), 0)
 	return cfg
+}
+
+// tableSize is the size of a table of HPACK: ours, or that of http.HTTP2Config where it is valid, or what a connection begins
+// with.
+func tableSize(ours, theirs int) int {
+	const most = 4<<20 - 1
+	if theirs < 0 || theirs > most {
+		theirs = 0
+	}
+	return min(max(cmp.Or(ours, theirs, initialTable), 0), most)
 }
 
 // headerBytes is http.Server.MaxHeaderBytes as a size of RFC 9113, 6.5.2, which counts 32 octets more for each field. net/http
@@ -124,6 +156,8 @@ func (cfg Config) core() coreConfig {
 		connect: !cfg.NoExtendedConnect, plainConnect: cfg.PlainConnect, maxStreams: cfg.MaxConcurrentStreams,
 		maxHeaderList: cfg.MaxHeaderListSize, maxHeaderFields: cfg.MaxHeaderFields, maxFrame: cfg.MaxFrameSize,
 		initialWindow: cfg.InitialWindow, connWindow: cfg.ConnWindow, idle: cfg.IdleTimeout, handshake: cfg.HandshakeTimeout,
+		pingInterval: cfg.PingInterval, pingTimeout: cfg.PingTimeout, decoderTable: cfg.MaxDecoderHeaderTableSize,
+		encoderTable: cfg.MaxEncoderHeaderTableSize, kinds: cfg.CountError != nil,
 		stall: max(cfg.StallTimeout, 0), hold: hold, blockFrames: 1 + cfg.MaxContinuations, unread: cfg.MaxUnread,
 		rates: [rates]int{
 			LimitPeerResets: cfg.MaxPeerResets, LimitFaults: cfg.MaxFaults, LimitRefused: cfg.MaxRefused, LimitPings: cfg.MaxPings,

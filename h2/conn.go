@@ -305,6 +305,9 @@ func (c *conn) arm() {
 		c.sayEnd()
 	}
 	c.boundWrite()
+	if len(c.core.kinds) > 0 {
+		c.sayKinds()
+	}
 	d := c.core.deadline()
 	if d.IsZero() || !c.armed.IsZero() && !d.Before(c.armed) {
 		return

@@ -68,7 +68,8 @@ type core struct {
 
 	budgets [rates]budget
 	counts  counts
-	trace   *tracer // nil: nobody traces
+	kinds   []string // of errors, for whoever counts them
+	trace   *tracer  // nil: nobody traces
 
 	err error // why the connection is over; nothing is parsed any more
 }
@@ -93,6 +94,9 @@ type coreConfig struct {
 	rates           [rates]int    // in 10 s; 0: any
 	pingInterval    time.Duration // without an octet from the peer for so long it is sent a PING; 0: never
 	pingTimeout     time.Duration // without an octet for so long after it the connection is lost
+	decoderTable    int           // octets of HPACK's table for what the peer sends
+	encoderTable    int           // octets of HPACK's table for what we send
+	kinds           bool          // somebody counts kinds of errors
 }
 
 // newCore begins a connection: the first octets out are our SETTINGS. greeted: the client preface has been read.
@@ -104,9 +108,11 @@ func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
 	}
 	c.fr = http2.NewFramer(&outWriter{c}, &c.reader)
 	c.fr.AllowIllegalReads = true // the order of frames is checked here, with its rule
-	c.hdec = hpack.NewDecoder(4096, c.field)
+	c.hdec = hpack.NewDecoder(initialTable, c.field)
+	c.hdec.SetAllowedMaxDynamicTableSize(uint32(max(cfg.decoderTable, initialTable)))
 	c.hdec.SetMaxStringLength(2 * cfg.maxHeaderList) // as much as a block may have: a field over the limit is answered with 431
 	c.henc = hpack.NewEncoder(&c.hbuf)
+	c.henc.SetMaxDynamicTableSizeLimit(uint32(cfg.encoderTable))
 	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384, maxStreams: unnamedStreams}
 	c.stalls.least = cfg.stall
 	c.timers.start(c)
@@ -176,6 +182,7 @@ func (c *core) end(err *ConnError) {
 	if err.Limit != 0 {
 		c.counts.hit(err.Limit)
 	}
+	c.noteKind("conn", err.Code, err.Rule)
 	c.writeGoAway(c.peerID(), err.Code, err.Msg)
 	c.lost(err)
 }

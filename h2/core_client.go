@@ -183,6 +183,9 @@ func (c *core) keepAlive() {
 		c.must(c.fr.WritePing(false, [8]byte([]byte(keepPing))))
 		return
 	}
+	if c.cfg.kinds {
+		c.kinds = append(c.kinds, "conn_close_lost_ping") // as net/http calls it
+	}
 	c.abandon(c.now, fmt.Errorf("h2: no answer to PING: %w", os.ErrDeadlineExceeded))
 }
 

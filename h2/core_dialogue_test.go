@@ -24,7 +24,7 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func testConfig() coreConfig {
 	return coreConfig{connect: true, maxStreams: 4, maxHeaderList: 16384, maxHeaderFields: 20, maxFrame: 16384,
 		initialWindow: 65535, connWindow: 65535, idle: time.Minute, handshake: 10 * time.Second,
-		stall: time.Minute, blockFrames: 10, unread: 64 << 10, rates: new(Config).with(new(http.Server)).core().rates}
+		decoderTable: initialTable, encoderTable: initialTable, stall: time.Minute, blockFrames: 10, unread: 64 << 10, rates: new(Config).with(new(http.Server)).core().rates}
 }
 
 // player drives a core with frames in text form and tells what came of them.
@@ -249,7 +249,7 @@ func (p *player) do(line string) error {
 //
 //	== section, what it shows; begins a connection that has got over its SETTINGS
 //	== raw section, what it shows; begins before the preface; PREFACE sends it
-//	CONFIG no-connect | initial-window=n    ours is other than testConfig
+//	CONFIG no-connect | initial-window=n | decoder-table=n    ours is other than testConfig
 //	> a frame of the client      < the next frame of the server, at least its beginning
 //	E: the next event            <= the next frame of the server, all of it
 //	A: what the user does        < -  no frame has been left
@@ -299,15 +299,15 @@ func dialogueConfig(t *testing.T, body string) coreConfig {
 		if !ok {
 			continue
 		}
-		switch k, v, _ := strings.Cut(set, "="); k {
-		case "no-connect":
+		k, v, _ := strings.Cut(set, "=")
+		n, err := strconv.Atoi(v)
+		switch {
+		case k == "no-connect":
 			cfg.connect = false
-		case "initial-window":
-			n, err := strconv.Atoi(v)
-			if err != nil {
-				t.Fatal(err)
-			}
+		case k == "initial-window" && err == nil:
 			cfg.initialWindow = n
+		case k == "decoder-table" && err == nil:
+			cfg.decoderTable = n
 		default:
 			t.Fatalf("cannot read %q", line)
 		}

@@ -6,6 +6,9 @@ import (
 	"golang.org/x/net/http2"
 )
 
+// initialTable is SETTINGS_HEADER_TABLE_SIZE of both sides until they say otherwise (RFC 9113, 6.5.2).
+const initialTable = 4096
+
 // peerSettings are the peer's, as far as they matter to us.
 type peerSettings struct {
 	seen          bool
@@ -42,6 +45,9 @@ func (c *core) sendSettings() {
 		{ID: http2.SettingMaxFrameSize, Val: uint32(c.cfg.maxFrame)},
 		{ID: http2.SettingMaxHeaderListSize, Val: uint32(c.cfg.maxHeaderList)},
 	}
+	if c.cfg.decoderTable != initialTable {
+		ss = append(ss, http2.Setting{ID: http2.SettingHeaderTableSize, Val: uint32(c.cfg.decoderTable)})
+	}
 	if c.cfg.connect && !c.cfg.client { // RFC 8441, 3; there are peers that take its presence for a yes
 		ss = append(ss, http2.Setting{ID: http2.SettingEnableConnectProtocol, Val: 1})
 	}
@@ -62,7 +68,7 @@ func (c *core) settings(f *http2.SettingsFrame) {
 		s := f.Setting(i)
 		switch s.ID {
 		case http2.SettingHeaderTableSize:
-			c.henc.SetMaxDynamicTableSize(min(s.Val, 4096))
+			c.henc.SetMaxDynamicTableSize(s.Val) // at most our own limit
 		case http2.SettingEnablePush:
 			if s.Val > 1 || s.Val == 1 && c.cfg.client {
 				c.fail(ProtocolError, "RFC 9113, 6.5.2", "ENABLE_PUSH over 1, or 1 from a server")
@@ -128,6 +134,10 @@ func (c *core) settingsAcked() {
 	}
 	before := c.mine.window(c.cfg)
 	c.mine.acked = true
+	if n := uint32(c.cfg.decoderTable); n < initialTable { // the peer's next block begins with a size of n at most (RFC 7541, 4.2)
+		c.hdec.SetAllowedMaxDynamicTableSize(n)
+		c.hdec.SetMaxDynamicTableSize(n)
+	}
 	c.timers.acked()
 	delta := c.mine.window(c.cfg) - before
 	if delta == 0 {

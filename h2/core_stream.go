@@ -133,6 +133,7 @@ func (c *core) streamFault(id uint32, s *coreStream, code Code, rule, msg string
 
 // resetFor is streamFault for what has been charged.
 func (c *core) resetFor(id uint32, s *coreStream, code Code, rule, msg string) {
+	c.noteKind("stream", code, rule)
 	if s != nil && !s.answered {
 		c.blame(id, code)
 	}

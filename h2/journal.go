@@ -3,6 +3,7 @@ package h2
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -21,8 +22,9 @@ type journal struct {
 }
 
 type entry struct {
-	to *slog.Logger
-	r  slog.Record
+	to   *slog.Logger // nil: kind is to be counted
+	r    slog.Record
+	kind string
 }
 
 // maxJournal bounds what waits for a slow slog handler.
@@ -30,48 +32,115 @@ const maxJournal = 4096
 
 // say has something logged; mu is held.
 func (c *conn) say(to *slog.Logger, level slog.Level, msg string, attrs ...slog.Attr) {
-	j := &c.journal
-	if len(j.entries) >= maxJournal {
-		j.lost++
+	if c.journal.full() {
 		return
 	}
 	r := slog.NewRecord(time.Now(), level, msg, 0)
 	r.AddAttrs(slog.Uint64("conn", c.id), slog.String("remote", c.remote))
 	r.AddAttrs(attrs...)
-	j.entries = append(j.entries, entry{to, r})
+	c.enter(entry{to: to, r: r})
+}
+
+// full says that an entry is lost.
+func (j *journal) full() bool {
+	if len(j.entries) < maxJournal {
+		return false
+	}
+	j.lost++
+	return true
+}
+
+// enter has an entry written; mu is held.
+func (c *conn) enter(e entry) {
+	j := &c.journal
+	j.entries = append(j.entries, e)
 	if j.writing == nil {
 		j.writing = make(chan struct{})
 		go c.writeJournal() // ends when there is nothing to log
 	}
 }
 
+// writeJournal writes until nothing is left. It calls what a user gave us, so mu is not held meanwhile, and a panic or Goexit there
+// costs one entry: the others are still written, and whoever waits in logged is let go.
 func (c *conn) writeJournal() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	j := &c.journal
-	for len(j.entries) > 0 {
-		entries, lost := j.entries, j.lost
-		j.entries, j.lost = nil, 0
-		c.mu.Unlock()
-		for _, e := range entries {
-			e.handle()
+	var entries []entry
+	whole := false
+	defer func() {
+		if !whole { // runtime.Goexit
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.journal.entries = append(entries, c.journal.entries...)
+			go c.writeJournal() // ends when there is nothing to log
+		}
+	}()
+	for {
+		var lost int
+		if entries, lost = c.takeJournal(); entries == nil {
+			whole = true
+			return
 		}
 		if lost > 0 {
 			r := slog.NewRecord(time.Now(), slog.LevelWarn, "h2: the log fell behind", 0)
 			r.AddAttrs(slog.Uint64("conn", c.id), slog.Int("lost", lost))
-			entry{entries[len(entries)-1].to, r}.handle()
+			entries = append(entries, entry{to: c.loser(entries), r: r})
 		}
-		c.mu.Lock()
+		for len(entries) > 0 {
+			e := entries[0]
+			entries = entries[1:]
+			c.handle(e)
+		}
 	}
-	close(j.writing)
-	j.writing = nil
 }
 
-func (e entry) handle() {
+// loser is the logger that fell behind, as far as can be told.
+func (c *conn) loser(entries []entry) *slog.Logger {
+	for _, e := range slices.Backward(entries) {
+		if e.to != nil {
+			return e.to
+		}
+	}
+	return c.log
+}
+
+// takeJournal gives what is to be written; nil: nothing, and then nobody writes any more.
+func (c *conn) takeJournal() (entries []entry, lost int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	j := &c.journal
+	entries, lost = j.entries, j.lost
+	j.entries, j.lost = nil, 0
+	if len(entries) == 0 {
+		close(j.writing)
+		j.writing = nil
+		return nil, 0
+	}
+	return entries, lost
+}
+
+func (c *conn) handle(e entry) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.logf("h2: panic in a slog.Handler or CountError: %v\n%s", r, debug.Stack())
+		}
+	}()
+	if e.to == nil {
+		c.cfg.CountError(e.kind)
+		return
+	}
 	ctx := context.Background()
 	if h := e.to.Handler(); h.Enabled(ctx, e.r.Level) {
 		_ = h.Handle(ctx, e.r) // slog drops it too
 	}
+}
+
+// sayKinds has kinds of errors counted; mu is held.
+func (c *conn) sayKinds() {
+	for _, k := range c.core.kinds {
+		if !c.journal.full() {
+			c.enter(entry{kind: k})
+		}
+	}
+	c.core.kinds = nil
 }
 
 // logged waits until everything is logged. It runs when nothing happens to the connection any more.
