@@ -47,17 +47,18 @@ type core struct {
 	gone    goneRing
 
 	// Out.
-	out     []byte  // frames to write, in wire order
-	lent    []piece // octets that belong into out, and stay where they are
-	control int     // octets of out that are answers the peer provoked
-	turn    uint32  // how often swap was called: out is the write that comes next
-	written uint32  // the turn up to which all is written
-	window  flow.Window
-	ready   ring // streams with something that can leave
-	blocked ring // streams that wait for the connection's window alone
-	hbuf    appender
-	henc    *hpack.Encoder
-	spare   []byte // one empty send queue, kept for the next stream that needs one
+	out      []byte  // frames to write, in wire order
+	lent     []piece // octets that belong into out, and stay where they are
+	control  int     // octets of out that are answers the peer provoked
+	turn     uint32  // how often swap was called: out is the write that comes next
+	written  uint32  // the turn up to which all is written
+	dataTurn uint32  // of the write that the last DATA belongs to
+	window   flow.Window
+	ready    ring // streams with something that can leave
+	blocked  ring // streams that wait for the connection's window alone
+	hbuf     appender
+	henc     *hpack.Encoder
+	spare    []byte // one empty send queue, kept for the next stream that needs one
 
 	peer   peerSettings
 	mine   mySettings

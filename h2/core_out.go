@@ -108,7 +108,7 @@ func (c *core) writeDataHead(s *coreStream, n int, fin, whole bool) {
 	c.out = binary.BigEndian.AppendUint32(c.out, s.id)
 	s.window.Spend(n)
 	c.window.Spend(n)
-	s.turn = c.turn + 1
+	s.turn, c.dataTurn = c.turn+1, c.turn+1
 	c.countOut(http2.FrameHeader{Length: uint32(n), Type: http2.FrameData, Flags: flags, StreamID: s.id}, nil)
 	c.earnData(n, whole)
 }

@@ -117,11 +117,13 @@ func (c *core) socketWaits(now time.Time) {
 	}
 }
 
-// socketTook notes that all octets which swap gave are written.
-func (c *core) socketTook() {
+// socketTook notes that all octets which swap gave are written. last: DATA of the last stream was among them, and the
+// idle time begins only now, see stir.
+func (c *core) socketTook() (last bool) {
 	c.stalls.socket = time.Time{}
 	c.written = c.turn
 	c.restStall()
+	return len(c.streams) == 0 && c.dataTurn == c.turn
 }
 
 // waitsSince is since when, in the connection's life, octets of s wait: for a window, or for the socket.

@@ -89,8 +89,7 @@ func (c *conn) put() {
 		c.mu.Unlock()
 		err := c.write(out, lent)
 		c.mu.Lock()
-		c.core.socketTook()
-		if len(c.core.streams) == 0 {
+		if c.core.socketTook() {
 			c.core.stir(time.Now())
 		}
 		clear(lent)

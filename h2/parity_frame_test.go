@@ -434,9 +434,10 @@ var parityFrames = []parityCase{
 				[]string{"HEADERS 1 END_STREAM GET :status=200"}, []string{"HEADERS 1 END_STREAM a=b GET"},
 				[]string{"HEADERS 1 END_STREAM GET :path="})
 		},
-		want: `wire: RST_STREAM 1 PROTOCOL_ERROR; next; RST_STREAM 1 PROTOCOL_ERROR; next; ` +
-			`RST_STREAM 1 PROTOCOL_ERROR; next; RST_STREAM 1 PROTOCOL_ERROR; next; ` +
-			`RST_STREAM 1 PROTOCOL_ERROR`,
+		what:    "a malformed request",
+		nethttp: "wire: " + strings.Repeat("RST_STREAM 1 PROTOCOL_ERROR; next; ", 4) + "RST_STREAM 1 PROTOCOL_ERROR",
+		weir:    "wire: " + strings.Repeat(refused400+"; next; ", 4) + refused400,
+		why:     refused400Why,
 	},
 	{
 		name:    "9113-5.1/DATA_after_END_STREAM",

@@ -37,6 +37,13 @@ func (p *play) dials() (count func() int) {
 	return func() int { return n }
 }
 
+// refused400 is the answer to a malformed request on the wire, and refused400Why the reason.
+const (
+	refused400    = `HEADERS 1 END_STREAM :status=400 content-length=0 date=now; RST_STREAM 1 PROTOCOL_ERROR`
+	refused400Why = "400 before RST_STREAM (RFC 9113, 8.1.1): http.Transport makes a request that " +
+		"PROTOCOL_ERROR ended without an answer again, without end"
+)
+
 // parityMalformed are about requests that are malformed, or nearly.
 var parityMalformed = []parityCase{
 	{
@@ -56,7 +63,7 @@ var parityMalformed = []parityCase{
 			`RST_STREAM PROTOCOL_ERROR; RST_STREAM PROTOCOL_ERROR`,
 		weir: `client: 400 RST_STREAM PROTOCOL_ERROR; 400 RST_STREAM PROTOCOL_ERROR; 400 RST_STREAM PROTOCOL_ERROR; 400 RST_STREAM PROTOCOL_ERROR; 400 RST_STREAM PROTOCOL_ERROR; ` +
 			`400 RST_STREAM PROTOCOL_ERROR; 400 RST_STREAM PROTOCOL_ERROR`,
-		why: "400 before RST_STREAM (RFC 9113, 8.1.1): http.Transport makes a request that PROTOCOL_ERROR ended without an answer again, without end",
+		why: refused400Why,
 	},
 	{
 		name: "9113-8.1.1/malformed_trailers",

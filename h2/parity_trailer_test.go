@@ -185,7 +185,10 @@ var parityTrailers = []parityCase{
 		client: func(p *play) {
 			p.wire("HEADERS 1 POST", `DATA 1 "part"`, "HEADERS 1 x-sum=abc")
 		},
-		want: `handler: error | wire: RST_STREAM 1 PROTOCOL_ERROR`,
+		what:    "malformed trailers",
+		nethttp: `handler: error | wire: RST_STREAM 1 PROTOCOL_ERROR`,
+		weir:    `handler: error | wire: ` + refused400,
+		why:     "400 first as well, unless the answer has begun",
 	},
 	{
 		name:    "9113-8.1/request_trailers_with_pseudo_fields",
@@ -193,7 +196,10 @@ var parityTrailers = []parityCase{
 		client: func(p *play) {
 			p.wire("HEADERS 1 POST", `DATA 1 "part"`, "HEADERS 1 END_STREAM :path=/x")
 		},
-		want: `handler: error | wire: RST_STREAM 1 PROTOCOL_ERROR`,
+		what:    "malformed trailers",
+		nethttp: `handler: error | wire: RST_STREAM 1 PROTOCOL_ERROR`,
+		weir:    `handler: error | wire: ` + refused400,
+		why:     "400 first as well, unless the answer has begun",
 	},
 	{
 		name: "9110-6.5.1/request_trailers_that_frame",
