@@ -1,0 +1,164 @@
+package h2_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/h2"
+	"weir/h2/h2test"
+	"weir/stream"
+
+	"golang.org/x/net/http2"
+)
+
+// TestLingerEnds: a peer that neither takes nor closes does not hold a connection that has ended for ever.
+func TestLingerEnds(t *testing.T) {
+	bubble(t, nil, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		w.Write(make([]byte, 1<<20))
+	}, func(s *site) {
+		nc := &stalled{Conn: s.conn(), gate: make(chan struct{})}
+		p := h2test.New(nc, h2test.Options{Settings: []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 1 << 30}}})
+		p.Send("WINDOW_UPDATE 0 100000000")
+		synctest.Wait()
+		nc.stall.Store(true)
+		tn, err := p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour) // the stream is not over: it may pause for as long as it likes
+		if n := s.h2.Conns(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+		nc.stall.Store(false)
+		close(nc.gate)
+		synctest.Wait()
+		if !tn.Fin() {
+			t.Error("the answer did not arrive")
+		}
+		time.Sleep(time.Minute) // the peer does not close its side
+		if n := s.h2.Conns(); n != 0 {
+			t.Errorf("%d connections are left", n)
+		}
+		p.Close()
+	})
+}
+
+// TestSocketStall (ATTACKS S9): while a peer does not read its socket, a WebSocket beside a download ends with its own
+// send timeout, one that has nothing to send lives on, and the download goes on when the peer reads again.
+func TestSocketStall(t *testing.T) {
+	ts := newTunnels()
+	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "CONNECT" {
+			ts.ServeHTTP(w, r)
+			return
+		}
+		w.Write(make([]byte, bigAnswer))
+	}, func(s *site) {
+		ts.open()
+		nc := &stalled{Conn: s.conn(), gate: make(chan struct{})}
+		p := h2test.New(nc, h2test.Options{Settings: []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 1 << 30}}})
+		p.Send("WINDOW_UPDATE 0 100000000")
+		s.connect(p, "/speaks")
+		speaks := <-ts.sinks
+		s.connect(p, "/silent")
+		silent := <-ts.sinks
+		nc.stall.Store(true)
+		tn, err := p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if _, err := speaks.st.Send([][]byte{make([]byte, 100)}, false); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		<-speaks.closed
+		if d := time.Since(start); !errors.Is(speaks.err, os.ErrDeadlineExceeded) || d > stream.DefaultWriteTimeout {
+			t.Errorf("after %v: %v", d, speaks.err)
+		}
+		time.Sleep(time.Hour)
+		nc.stall.Store(false)
+		close(nc.gate)
+		_ = tn.SetReadDeadline(time.Now().Add(time.Hour))
+		if n, err := io.Copy(io.Discard, tn); n != bigAnswer || err != nil {
+			t.Errorf("%d of %d octets arrived: %v", n, bigAnswer, err)
+		}
+		if silent.err != nil {
+			t.Errorf("the silent one: %v", silent.err)
+		}
+		p.Close()
+	})
+}
+
+// TestHold (ATTACKS S9): a few answers wait as long as the client likes; of many, those that have waited for 5 minutes
+// are given up until they hold no more than 2 MiB.
+func TestHold(t *testing.T) {
+	for _, tt := range []struct{ streams, left int }{{20, 20}, {100, 32}} {
+		bubble(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1<<20)) }, func(s *site) {
+			p := s.dialWith(noWindow)
+			for i := range tt.streams {
+				if _, err := p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", "/"); err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 {
+					time.Sleep(time.Minute)
+				}
+			}
+			time.Sleep(5*time.Minute - time.Second)
+			if n := s.h2.Stats().Streams; n < tt.streams-1 {
+				t.Errorf("%d of %d streams are left before the time", n, tt.streams)
+			}
+			time.Sleep(11 * time.Minute)
+			if st := s.h2.Stats(); st.Streams != tt.left || st.Conns != 1 || int(st.ResetsOut[h2.Cancel]) != tt.streams-tt.left {
+				t.Errorf("%d of %d streams are left, want %d; %d resets", st.Streams, tt.streams, tt.left, st.ResetsOut[h2.Cancel])
+			}
+			p.Close()
+		})
+	}
+}
+
+// settledHeap is how much of the heap is in use after two collections.
+func settledHeap() int {
+	runtime.GC()
+	runtime.GC()
+	return int(heapNow())
+}
+
+// TestQueuedReset: a request that is reset while it waits for a handler keeps neither its body nor its header.
+func TestQueuedReset(t *testing.T) {
+	var release chan struct{}
+	bubble(t, &h2.Config{MaxHandlers: 1, MaxQueued: 100, MaxPeerResets: -1}, func(http.ResponseWriter, *http.Request) { <-release }, func(s *site) {
+		release = make(chan struct{})
+		p := s.dial()
+		post := []string{":method", "POST", ":scheme", "http", ":authority", "a.test", ":path", "/"}
+		if _, err := p.Open(false, post...); err != nil {
+			t.Fatal(err)
+		}
+		const each = 60 << 10
+		before := settledHeap()
+		for range 50 {
+			tn, err := p.Open(false, post...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tn.Write(make([]byte, each)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			tn.Reset(http2.ErrCodeCancel)
+		}
+		synctest.Wait()
+		if grown := settledHeap() - before; grown > 10*each {
+			t.Errorf("50 requests that were reset keep %d octets", grown)
+		}
+		close(release)
+	})
+}
