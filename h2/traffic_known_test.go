@@ -64,7 +64,7 @@ var trafficDifferences = []trafficDifference{
 	},
 	{
 		what: "an answer longer than its Content-Length", row: true,
-		keys: append(inAnswer("Content-Type"), "client body", "client end", "client reset", "answer ", "both ", "after"),
+		keys: everything,
 		where: func(s *trafficScript, _, weir seenIn) bool {
 			return s.has("length") && anyOf(weir, "", "wrote more than the declared")
 		},
@@ -104,7 +104,7 @@ var trafficDifferences = []trafficDifference{
 	},
 	{
 		what:  "HEAD goes on behind its header, as over HTTP/1.1: Write and the body work, and the context lives",
-		keys:  []string{"op ", "body ", "answer ", "both ", "after", "client reset", "request trailer"},
+		keys:  []string{"op ", "body ", "answer ", "both ", "after", "client reset", "client end", "request trailer"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.Method == "HEAD" },
 	},
 	{
@@ -128,6 +128,12 @@ var trafficDifferences = []trafficDifference{
 		},
 	},
 
+	{
+		what:  "END_STREAM behind Body.Close, or behind a read deadline, is noticed: RST_STREAM with NO_ERROR after the answer has no use",
+		keys:  []string{"client reset"},
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.has("closebody", "readby") },
+	},
+
 	// Faults that are being mended.
 	{
 		what:  "PENDING: a body that has arrived is readable after a reset, and after a deadline",
@@ -136,6 +142,21 @@ var trafficDifferences = []trafficDifference{
 	},
 
 	// What cannot be compared.
+	{
+		what:  "whether a body has come to its end when the handler has: where the client is slow to read, the handler is done sooner or later",
+		keys:  []string{"client reset"},
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.answers() > 1000 && len(s.Reads) > 0 },
+	},
+	{
+		what:  "when a client whose window is used up may go on: how much of it is given back at once, padding too, is the server's affair",
+		keys:  []string{"client reset"},
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.uploads() > s.Window/2 },
+	},
+	{
+		what:  "the first octets of an echo, which its type is guessed from: a frame may be handed on in pieces, as it arrives",
+		keys:  inAnswer("Content-Type"),
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.Raw && s.has("echo") },
+	},
 	{
 		what: "a Write after the client has gone, which fits into a buffer or not",
 		keys: []string{"answer "},

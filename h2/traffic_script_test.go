@@ -18,10 +18,11 @@ import (
 // waits, so what has been done at one instant has had its whole effect before the next. What client and handler see is then
 // decided by the script and not by the scheduler, and two servers can be compared.
 type trafficScript struct {
-	I     int // in its batch
-	Raw   bool
-	Conn  int // of the batch
-	Start int // ms
+	I      int // in its batch
+	Raw    bool
+	Conn   int // of the batch
+	Start  int // ms
+	Window int // octets that the server lets a client send ahead
 
 	Method, Target string
 	Fields         [][2]string
@@ -207,7 +208,7 @@ func (g *generator) pieces(n int) []trafficStep {
 
 // script makes one.
 func (g *generator) script(i int, raw bool, conns int) *trafficScript {
-	s := &trafficScript{I: i, Raw: raw, Conn: g.IntN(conns), Start: g.IntN(30), Length: -1, End: endFin, ReadEnd: readAllOf}
+	s := &trafficScript{I: i, Raw: raw, Conn: g.IntN(conns), Start: g.IntN(30), Window: g.window, Length: -1, End: endFin, ReadEnd: readAllOf}
 	g.request(s)
 	g.content(s)
 	g.ending(s)
