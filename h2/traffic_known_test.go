@@ -33,7 +33,7 @@ func inAnswer(names ...string) (keys []string) {
 }
 
 // everything is what both sides saw; only the request cannot differ.
-var everything = []string{"client", "op ", "body ", "answer ", "both ", "after"}
+var everything = []string{"client", "op ", "body ", "answer ", "both ", "after", "request trailer"}
 
 // trafficDifferences are all that TestTraffic knows.
 var trafficDifferences = []trafficDifference{
@@ -89,18 +89,71 @@ var trafficDifferences = []trafficDifference{
 		where: func(s *trafficScript, _, _ seenIn) bool { return len(s.Trailers) > 0 && !s.Announce },
 	},
 
-	// Rows that are missing.
 	{
-		what: "a 204 or 304 with trailers",
+		what: "a body longer than its content-length", row: true,
+		keys: everything,
+		where: func(s *trafficScript, nethttp, weir seenIn) bool {
+			return s.lies() && s.Raw && s.Length < int64(s.uploads()) && weir["client status"] == "400" && nethttp["client end"] == "RST_STREAM PROTOCOL_ERROR"
+		},
+	},
+	{
+		what: "a malformed request", row: true,
+		keys: []string{""},
+		where: func(s *trafficScript, nethttp, weir seenIn) bool {
+			return s.Odd != "" && weir["client status"] == "400" && weir["client reset behind it"] == "PROTOCOL_ERROR" && weir["calls"] == ""
+		},
+	},
+	{
+		what: "white space around the value of a request field", row: true,
+		keys: []string{"request header"},
+		where: func(s *trafficScript, _, weir seenIn) bool {
+			return strings.Contains(weir["request header"], `X-Space=["v"`)
+		},
+	},
+	{
+		what: "trailers of a 204 and a 304", row: true,
 		keys: []string{"client trailer"},
 		where: func(s *trafficScript, nethttp, _ seenIn) bool {
 			return (s.hasField("X-Check") || s.hasField("Trailer:X-Late")) && (nethttp["client status"] == "204" || nethttp["client status"] == "304")
 		},
 	},
 	{
+		what: "100 Continue after another informational answer", row: true,
+		keys: []string{"client", "body ", "both ", "after"},
+		where: func(s *trafficScript, _, weir seenIn) bool {
+			return s.Expect && s.has("info") && strings.HasSuffix(weir["client informed"], "100")
+		},
+	},
+	{
+		what: "100 Continue for content that has come already, or that there is none of", row: true,
+		keys: []string{"client informed"},
+		where: func(s *trafficScript, nethttp, weir seenIn) bool {
+			return s.Expect && strings.TrimPrefix(strings.TrimPrefix(nethttp["client informed"], "100"), "; ") == weir["client informed"]
+		},
+	},
+	{
+		what: "SetReadDeadline after a deadline has passed", row: true,
+		keys:  everything,
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.passes("readby") && s.sets("readby") > 1 },
+	},
+	{
+		what: "SetWriteDeadline after a deadline has passed", row: true,
+		keys:  everything,
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.passes("writeby") && s.sets("writeby") > 1 },
+	},
+	{
+		what: "a write deadline, or http.Server.WriteTimeout, that passes while nothing is written", row: true,
+		keys: everything,
+		where: func(s *trafficScript, nethttp, weir seenIn) bool {
+			return s.passes("writeby") && (strings.HasSuffix(nethttp["after"], "canceled") || strings.Contains(nethttp["client end"], "INTERNAL_ERROR"))
+		},
+	},
+
+	// Rows that are missing.
+	{
 		what:  "Request.Body without a body is http.NoBody, as over HTTP/1.1",
 		keys:  []string{"request NoBody"},
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.NoBody },
+		where: func(s *trafficScript, _, weir seenIn) bool { return s.NoBody && weir["request NoBody"] == "true" },
 	},
 	{
 		what:  "HEAD goes on behind its header, as over HTTP/1.1: Write and the body work, and the context lives",
@@ -108,40 +161,35 @@ var trafficDifferences = []trafficDifference{
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.Method == "HEAD" },
 	},
 	{
-		what:  "100 behind another informational answer is sent: net/http takes that for the final one",
-		keys:  []string{"client", "body ", "both ", "after"},
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.Expect && s.has("info") },
-	},
-	{
-		what: "no 100 for content that has come already (RFC 9110, 10.1.1)",
-		keys: []string{"client informed"},
-		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.Expect && strings.TrimPrefix(strings.TrimPrefix(nethttp["client informed"], "100"), "; ") == weir["client informed"]
-		},
-	},
-
-	{
 		what: "Body.Read behind Body.Close: http.ErrBodyReadAfterClose, as over HTTP/1.1",
 		keys: []string{"body ", "both "},
 		where: func(s *trafficScript, _, weir seenIn) bool {
 			return s.has("closebody") && anyOf(weir, "", http.ErrBodyReadAfterClose.Error())
 		},
 	},
-
 	{
-		what:  "END_STREAM behind Body.Close, or behind a read deadline, is noticed: RST_STREAM with NO_ERROR after the answer has no use",
-		keys:  []string{"client reset"},
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.has("closebody", "readby") },
+		what: "END_STREAM behind Body.Close, or behind a read deadline, is noticed: RST_STREAM with NO_ERROR after the answer has no use",
+		keys: []string{"client reset"},
+		where: func(s *trafficScript, _, weir seenIn) bool {
+			return (s.has("closebody") || s.passes("readby")) && weir["client reset behind it"] == ""
+		},
 	},
-
-	// Faults that are being mended.
 	{
-		what:  "PENDING: a body that has arrived is readable after a reset, and after a deadline",
-		keys:  []string{"body ", "both ", "request trailer", "client body", "client field", "client reset"},
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.cancels() || s.has("readby") },
+		what: "what arrives behind a read deadline that has passed is read",
+		keys: []string{"body ", "both ", "request trailer", "client"},
+		where: func(s *trafficScript, nethttp, _ seenIn) bool {
+			return s.passes("readby") && anyOf(nethttp, "", "deadline")
+		},
 	},
 
 	// What cannot be compared.
+	{
+		what: "what a write deadline finds: octets that a server keeps for a client that is slow to read, or a Write that waits",
+		keys: everything,
+		where: func(s *trafficScript, _, _ seenIn) bool {
+			return s.passes("writeby") && s.answers() > 1000 && len(s.Reads) > 0
+		},
+	},
 	{
 		what:  "whether a body has come to its end when the handler has: where the client is slow to read, the handler is done sooner or later",
 		keys:  []string{"client reset"},

@@ -238,8 +238,8 @@ func (p *rawPeer) pad(b []byte, flag http2.Flags, room int) (http2.Flags, []byte
 	return flag, append(padded, make([]byte, n)...)
 }
 
-// block sends fields as HEADERS and some CONTINUATIONs.
-func (p *rawPeer) block(id uint32, fields [][2]string, fin bool) {
+// block sends fields as HEADERS and some CONTINUATIONs; whole: only what is needed of them.
+func (p *rawPeer) block(id uint32, fields [][2]string, fin, whole bool) {
 	p.hbuf.Reset()
 	if p.rand.IntN(20) == 0 {
 		p.henc.SetMaxDynamicTableSize(uint32(p.rand.IntN(4097)))
@@ -249,7 +249,7 @@ func (p *rawPeer) block(id uint32, fields [][2]string, fin bool) {
 	}
 	b := bytes.Clone(p.hbuf.Bytes())
 	var pieces [][]byte
-	for len(b) > 16000 || len(pieces) < 4 && p.rand.IntN(3) == 0 {
+	for len(b) > 16000 || !whole && len(pieces) < 4 && p.rand.IntN(3) == 0 {
 		n := p.rand.IntN(min(len(b), 16000) + 1)
 		if len(b) > 16000 {
 			n = 16000
@@ -304,8 +304,26 @@ func (p *rawPeer) play(s *trafficScript, rec *trafficRecord) {
 		}
 		rest = append(rest, [2]string{"trailer", strings.Join(names, ",")})
 	}
+	switch s.Odd {
+	case "name":
+		rest = append(rest, [2]string{"X-Upper", "v"})
+	case "connection":
+		rest = append(rest, [2]string{"connection", "close"})
+	case "te":
+		rest = append(rest, [2]string{"te", "gzip"})
+	case "space":
+		fields = append(fields[:0], [2]string{":method", s.Method}, [2]string{":scheme", p.run.scheme()}, [2]string{":authority", "example.test"}, [2]string{":path", "/a b"})
+	case "method":
+		fields = append(fields[:0], [2]string{":method", "GET POST"}, [2]string{":scheme", p.run.scheme()}, [2]string{":authority", "example.test"}, [2]string{":path", "/"})
+	case "length":
+		rest = append(rest, [2]string{"content-length", "1"}, [2]string{"content-length", "2"})
+	case "pseudo":
+		rest = append(rest, [2]string{":path", "/"})
+	case "control":
+		rest = append(rest, [2]string{"x-control", "a\x00b"})
+	}
 	p.noise(t.id)
-	p.block(t.id, append(fields, rest...), s.NoBody)
+	p.block(t.id, append(fields, rest...), s.NoBody, s.Odd != "") // net/http ends the connection when a CONTINUATION has the fault
 	t.finSent = s.NoBody
 	p.mu.Unlock()
 
@@ -406,7 +424,7 @@ func (t *rawStream) upload() {
 	}
 	t.finSent = true
 	if len(s.Trailers) > 0 {
-		p.block(t.id, s.Trailers, true)
+		p.block(t.id, s.Trailers, true, false)
 		return
 	}
 	flags, b := p.pad(nil, http2.FlagDataPadded, min(t.window, p.window))

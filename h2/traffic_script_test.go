@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,8 +40,10 @@ type trafficScript struct {
 	Reads   []trafficStep
 	ReadEnd string
 
-	Now bool // the handler begins at the client's instant
-	Ops []trafficOp
+	Now  bool   // the handler begins at the client's instant
+	Wild bool   // so does everything: nothing is compared but the request
+	Odd  string // what is malformed
+	Ops  []trafficOp
 }
 
 // trafficField carries the number of a script in its batch.
@@ -143,6 +146,26 @@ func (s *trafficScript) hasField(name string) bool {
 	return false
 }
 
+// sets is how often the handler sets a deadline.
+func (s *trafficScript) sets(kind string) (n int) {
+	for _, op := range s.Ops {
+		if op.Kind == kind || op.Kind == "nodeadline" {
+			n++
+		}
+	}
+	return n
+}
+
+// passes says that a deadline may pass while the handler works.
+func (s *trafficScript) passes(kind string) bool {
+	for _, op := range s.Ops {
+		if op.Kind == kind && op.N < 1000 {
+			return true
+		}
+	}
+	return false
+}
+
 // cancels says that the client gives the request up at some time, one way or the other.
 func (s *trafficScript) cancels() bool {
 	return s.Cancel > 0 || s.End == endError || s.ReadEnd != readAllOf || s.lies()
@@ -215,6 +238,13 @@ func (g *generator) script(i int, raw bool, conns int) *trafficScript {
 	g.reading(s)
 	s.Now = s.NoBody && !s.cancels() && g.chance(30)
 	g.handler(s)
+	if s.Wild = g.chance(8); s.Wild && s.Raw {
+		s.Trailers = nil // net/http ends the connection for trailers that cross a RST_STREAM of its own
+	}
+	if s.Raw && g.chance(2) {
+		s.Odd = pick(g, "name", "connection", "te", "space", "method", "length", "pseudo", "control")
+		s.NoBody, s.Expect, s.Trailers, s.Length, s.End = true, false, nil, -1, endFin // net/http takes what follows for frames of an idle stream
+	}
 	return s
 }
 
@@ -236,7 +266,7 @@ func (g *generator) request(s *trafficScript) {
 			[2]string{"accept-encoding", "br"}, [2]string{"user-agent", "traffic/1"}, [2]string{"authorization", "Basic eDp5"},
 			[2]string{"content-type", "application/x-www-form-urlencoded"}, [2]string{"content-type", "text/plain"}, [2]string{"if-none-match", `W/"x", "y"`},
 			[2]string{"range", "bytes=0-1,3-"}, [2]string{"x-latin", "caf\xe9 \x80"}, [2]string{"x-utf8", "äöü 会"}, [2]string{"x-punct", `"(),/:;<=>?@[\]{}`},
-			[2]string{"x-tab", "a\tb"}, [2]string{"priority", "u=3, i"}, [2]string{"forwarded", "for=1.2.3.4"},
+			[2]string{"x-space", "\tv "}, [2]string{"x-tab", "a\tb"}, [2]string{"priority", "u=3, i"}, [2]string{"forwarded", "for=1.2.3.4"},
 			[2]string{"x-long", strings.Repeat("long value ", g.IntN(300)) + "."}, [2]string{"!#$%&'*+-.^_`|~", "token"},
 			[2]string{"via", "1.1 proxy"}, [2]string{"x-forwarded-for", "1.2.3.4"}, [2]string{"content-language", "de"}, [2]string{"expect", "miracles"},
 			[2]string{"proxy-authorization", "Basic eDp5"}, [2]string{"referer", "http://elsewhere/"}, [2]string{"upgrade-insecure-requests", "1"}))
@@ -423,6 +453,10 @@ func (g *generator) handler(s *trafficScript) {
 	if !s.Raw && !s.NoBody {
 		g.kind(s)
 	}
+	if len(s.Ops) > 0 && g.chance(8) {
+		i := g.IntN(len(s.Ops))
+		s.Ops = slices.Insert(s.Ops, i, trafficOp{Kind: pick(g, "readby", "writeby", "nodeadline"), N: pick(g, -1, 2, 8, 30, 3_600_000)})
+	}
 	if s.hasField("Trailer") {
 		s.Ops = append(s.Ops, trafficOp{"set", 0, "X-Check", "sum"})
 	}
@@ -554,9 +588,14 @@ func (r *patternReader) Read(p []byte) (int, error) {
 type trafficClock struct{ base time.Time }
 
 // The instants of client and handler.
-func (s *trafficScript) clientPhase() time.Duration  { return time.Duration(s.I) * 4 * time.Microsecond }
-func (s *trafficScript) cancelPhase() time.Duration  { return s.clientPhase() + 2*time.Microsecond }
-func (s *trafficScript) handlerPhase() time.Duration { return s.clientPhase() + 500*time.Microsecond }
+func (s *trafficScript) clientPhase() time.Duration { return time.Duration(s.I) * 4 * time.Microsecond }
+func (s *trafficScript) cancelPhase() time.Duration { return s.clientPhase() + 2*time.Microsecond }
+func (s *trafficScript) handlerPhase() time.Duration {
+	if s.Wild {
+		return s.clientPhase()
+	}
+	return s.clientPhase() + 500*time.Microsecond
+}
 
 // in is how long it is until an instant of phase that is at least ms away.
 func (c trafficClock) in(ms int, phase time.Duration) time.Duration {
