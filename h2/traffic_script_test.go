@@ -146,6 +146,16 @@ func (s *trafficScript) hasField(name string) bool {
 	return false
 }
 
+// readsFirst says that the handler reads all of the body before it answers.
+func (s *trafficScript) readsFirst() bool {
+	for _, op := range s.Ops {
+		if sd := side(op.Kind); sd != "op" || op.Kind == "flush" {
+			return op.Kind == "readall"
+		}
+	}
+	return false
+}
+
 // sets is how often the handler sets a deadline.
 func (s *trafficScript) sets(kind string) (n int) {
 	for _, op := range s.Ops {
@@ -238,7 +248,8 @@ func (g *generator) script(i int, raw bool, conns int) *trafficScript {
 	g.reading(s)
 	s.Now = s.NoBody && !s.cancels() && g.chance(30)
 	g.handler(s)
-	if s.Wild = g.chance(8); s.Wild && s.Raw {
+	s.Wild = g.chance(8)
+	if s.Raw && (s.Wild || s.Method == "HEAD" || !s.readsFirst()) {
 		s.Trailers = nil // net/http ends the connection for trailers that cross a RST_STREAM of its own
 	}
 	if s.Raw && g.chance(2) {
