@@ -165,6 +165,11 @@ func ordinaryMux(s *site) http.Handler {
 		_, err := io.Copy(io.Discard, r.Body)
 		s.note("body ended: %s", bad(err))
 	})
+	mux.HandleFunc("/swallow/told", func(w http.ResponseWriter, r *http.Request) { // says that it has begun, too
+		s.note("in")
+		_, err := io.Copy(io.Discard, r.Body)
+		s.note("body ended: %s", bad(err))
+	})
 	mux.HandleFunc("/fields", func(w http.ResponseWriter, r *http.Request) { // many of them
 		n, _ := strconv.Atoi(r.FormValue("n"))
 		for i := range n {

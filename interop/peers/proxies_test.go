@@ -33,6 +33,7 @@ func haproxy(t *testing.T, addr, backend string, tls bool) {
 	}
 	proxy(t, addr, "haproxy", "-db", "-f", file(t, "haproxy.cfg", fmt.Sprintf(`defaults
 	mode http
+	option abortonclose
 	timeout connect 10s
 	timeout client 60s
 	timeout server 60s
