@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"weir/h2/h2test"
 )
@@ -237,6 +238,25 @@ var parityMalformed = []parityCase{
 			tn.CloseWrite()
 		},
 		want: `client: 431; ok 431`,
+	},
+	{
+		name:    "6585-5/body_behind_431",
+		server:  func(_ *play, hs *http.Server) { hs.MaxHeaderBytes = 8192 },
+		handler: served,
+		client: func(p *play) {
+			for _, late := range []time.Duration{500 * time.Millisecond, 2 * time.Second} {
+				tn := p.open(p.peer(h2test.Options{}), false, "POST", "/", "x-one", strings.Repeat("a", 5000), "x-two", strings.Repeat("b", 5000))
+				tn.Answer(patient)
+				time.Sleep(late)
+				tn.Write([]byte("hello"))
+				tn.CloseWrite()
+				p.told(tn)
+			}
+		},
+		what:    "the body of a request that was answered 431",
+		nethttp: `client: 431 RST_STREAM NO_ERROR; 431 RST_STREAM NO_ERROR`,
+		weir:    `client: 431; 431 RST_STREAM NO_ERROR`,
+		why:     "taken for a second before RST_STREAM(NO_ERROR): curl takes that for a failure, and forgets the answer",
 	},
 	{
 		name:    "6585-5/HEAD_gets_no_DATA",
