@@ -226,18 +226,12 @@ var parityMalformed = []parityCase{
 		handler: served,
 		client: func(p *play) {
 			big := []string{"x-one", strings.Repeat("a", 5000), "x-two", strings.Repeat("b", 5000)}
-			resp, err := p.tr.RoundTrip(p.request("POST", "/", strings.NewReader("hello"), big...))
-			if err != nil {
-				p.t.Fatal(err)
-			}
-			resp.Body.Close()
-			p.note("client", "%d", resp.StatusCode)
 			tn := p.open(p.peer(h2test.Options{}), false, "POST", "/", append(big, "content-length", "3")...)
 			tn.Write([]byte("more than three"))
 			p.note("client", "%s %d", broken(tn.Answer(patient)), tn.Status)
 			tn.CloseWrite()
 		},
-		want: `client: 431; ok 431`,
+		want: `client: ok 431`,
 	},
 	{
 		name:    "6585-5/body_behind_431",
@@ -303,8 +297,11 @@ var parityMalformed = []parityCase{
 		why:     "431: a field costs more than its octets; Config.MaxHeaderFields raises it",
 	},
 	{
-		name:    "9113-6.8/GOAWAY_of_the_client",
-		handler: served,
+		name: "9113-6.8/GOAWAY_of_the_client",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			served(p, w, r)
+		},
 		client: func(p *play) {
 			p.wire("HEADERS 1 POST", "GOAWAY 0 NO_ERROR", "HEADERS 3 END_STREAM GET", "DATA 1 END_STREAM")
 			slices.Sort(p.notes["handler"])
