@@ -99,14 +99,15 @@ func TestClientAnswers(t *testing.T) {
 		ends   bool // the server ends the connection
 		check  func(err error) bool
 	}{
-		"8441-5/404_with_a_body": {frames: []string{"HEADERS 1 :status=404 content-length=4 x=y", "DATA 1 END_STREAM lost"}, status: 404, body: "lost", says: "DATA 1 END_STREAM"},
-		"8441-5/403_without":     {frames: []string{"HEADERS 1 END_STREAM :status=403"}, status: 403, says: "DATA 1 END_STREAM"},
-		"8441-5/trailers":        {frames: []string{"HEADERS 1 :status=403", "DATA 1 no", "HEADERS 1 END_STREAM a=b"}, status: 403, body: "no", says: "DATA 1 END_STREAM"},
-		"9113-8.1/401_and_reset": {frames: []string{"HEADERS 1 END_STREAM :status=401", "RST_STREAM 1 NO_ERROR"}, status: 401},
-		"8441-5/exactly_all":     {frames: append(long[:5:5], "DATA 1 END_STREAM"), status: 500, body: text, says: "DATA 1 END_STREAM"},
-		"8441-5/too_long":        {frames: append(long[:5:5], "DATA 1 more"), status: 500, body: text, end: io.ErrUnexpectedEOF, says: "RST_STREAM 1 CANCEL"},
-		"8441-5/too_slow":        {frames: []string{"HEADERS 1 :status=404", "DATA 1 lo"}, status: 404, body: "lo", end: io.ErrUnexpectedEOF, says: "RST_STREAM 1 CANCEL", wait: 2 * time.Second},
-		"8441-5/cut_short":       {frames: []string{"HEADERS 1 :status=404", "DATA 1 lo", "RST_STREAM 1 CANCEL"}, status: 404, body: "lo", end: io.ErrUnexpectedEOF},
+		"8441-5/404_with_a_body":   {frames: []string{"HEADERS 1 :status=404 content-length=4 x=y", "DATA 1 END_STREAM lost"}, status: 404, body: "lost", says: "DATA 1 END_STREAM"},
+		"8441-5/403_without":       {frames: []string{"HEADERS 1 END_STREAM :status=403"}, status: 403, says: "DATA 1 END_STREAM"},
+		"8441-5/trailers":          {frames: []string{"HEADERS 1 :status=403", "DATA 1 no", "HEADERS 1 END_STREAM a=b"}, status: 403, body: "no", says: "DATA 1 END_STREAM"},
+		"9113-8.1/401_and_reset":   {frames: []string{"HEADERS 1 END_STREAM :status=401", "RST_STREAM 1 NO_ERROR"}, status: 401},
+		"9113-8.1.1/400_and_reset": {frames: []string{"HEADERS 1 END_STREAM :status=400 content-length=0", "RST_STREAM 1 PROTOCOL_ERROR"}, status: 400},
+		"8441-5/exactly_all":       {frames: append(long[:5:5], "DATA 1 END_STREAM"), status: 500, body: text, says: "DATA 1 END_STREAM"},
+		"8441-5/too_long":          {frames: append(long[:5:5], "DATA 1 more"), status: 500, body: text, end: io.ErrUnexpectedEOF, says: "RST_STREAM 1 CANCEL"},
+		"8441-5/too_slow":          {frames: []string{"HEADERS 1 :status=404", "DATA 1 lo"}, status: 404, body: "lo", end: io.ErrUnexpectedEOF, says: "RST_STREAM 1 CANCEL", wait: 2 * time.Second},
+		"8441-5/cut_short":         {frames: []string{"HEADERS 1 :status=404", "DATA 1 lo", "RST_STREAM 1 CANCEL"}, status: 404, body: "lo", end: io.ErrUnexpectedEOF},
 		"8441-5/ended_200": {frames: []string{"HEADERS 1 END_STREAM :status=200"}, says: "RST_STREAM 1 CANCEL",
 			check: func(err error) bool { return errors.Is(err, stream.ErrHalfClosed) }},
 		"9113-8.7/refused": {frames: []string{"RST_STREAM 1 REFUSED_STREAM"}, check: func(err error) bool {

@@ -64,7 +64,9 @@ func (x *exchange) serve() {
 	default:
 		x.c.handler.ServeHTTP(w, x.r)
 	}
-	normal = w.finish()
+	if normal = w.finish(); normal && x.tooBig {
+		w.discard()
+	}
 }
 
 func answer(w http.ResponseWriter, status int) {

@@ -3,6 +3,7 @@ package h2
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -302,6 +303,14 @@ func (w *responseWriter) finish() bool {
 		return false
 	}
 	return w.flush(true) == nil
+}
+
+// discard drops what comes of the body behind the answer, if that is not much and comes soon. RST_STREAM(NO_ERROR) is allowed there
+// (RFC 9113, 8.1), but curl takes it for a failure, and forgets the answer.
+func (w *responseWriter) discard() {
+	if w.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, w.x.r.Body, 256<<10) // whatever ends it, nobody needs to know
+	}
 }
 
 // SetReadDeadline bounds reads of the request's body.
