@@ -102,7 +102,7 @@ var parityResponses = []parityCase{
 		what:    "an answer longer than its Content-Length",
 		nethttp: `client: 200 Content-Length=["5"] "hello" error | handler: 5 ok; 6 ok`,
 		weir:    `client: 200 Content-Length=["5"] "hello" | handler: 5 ok; 0 http: wrote more than the declared Content-Length`,
-		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was declared arrives whole",
+		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was written before it arrives",
 	},
 	{
 		name: "9113-8.1.1/answer_shorter_than_declared",

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing/synctest"
@@ -153,14 +154,15 @@ var parityServerLives = []parityCase{
 			for l := range strings.Lines(p.log.text()) {
 				if _, what, ok := strings.Cut(l, "panic serving "); ok {
 					_, what, _ = strings.Cut(what, ": ")
-					p.note("log", "%s", strings.TrimSpace(what))
+					p.note("log", "%s", strings.TrimPrefix(strings.TrimSpace(what), "runtime error: "))
 				}
 			}
+			slices.Sort(p.notes["log"])
 		},
 		want: `client: RST_STREAM INTERNAL_ERROR; RST_STREAM INTERNAL_ERROR; ` +
 			`RST_STREAM INTERNAL_ERROR; RST_STREAM INTERNAL_ERROR; RST_STREAM INTERNAL_ERROR | ` +
-			`log: multiple Read calls return no data or error; in vain: net/http: abort Handler; 42; ` +
-			`assignment to entry in nil map; panic called with nil argument`,
+			`log: 42; assignment to entry in nil map; in vain: net/http: abort Handler; ` +
+			`multiple Read calls return no data or error; panic called with nil argument`,
 	},
 	{
 		name: "net/http/panic_while_the_client_sends",

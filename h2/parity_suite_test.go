@@ -57,7 +57,7 @@ func parityCases() []parityCase {
 	return slices.Concat(parityRequests, parityBodies, parityResponses, parityHeaders, parityControls, parityFaults, parityLives, parityServers, parityProxies,
 		parityForms, parityFiles, parityMuxes, parityWrites, parityTrailers, parityCalls,
 		parityReads, parityContexts, parityFrames, parityTimeouts, parityServerLives, parityClients,
-		parityGateways)
+		parityGateways, parityLimits, parityTransports)
 }
 
 func TestParity(t *testing.T) {

@@ -374,7 +374,7 @@ var parityWrites = []parityCase{
 	},
 	{
 		name: "9110-9.3.2/HEAD_of_many_answers",
-		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+		handler: func(_ *play, w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/error":
 				http.Error(w, "no", http.StatusInternalServerError)
@@ -385,10 +385,6 @@ var parityWrites = []parityCase{
 			case "/flush":
 				w.(http.Flusher).Flush()
 				io.WriteString(w, "more")
-			case "/long":
-				w.Header().Set("Content-Length", "3")
-				n, err := io.WriteString(w, "too long")
-				p.note("handler", "%d %s", n, fault(err))
 			case "/short":
 				w.Header().Set("Content-Length", "30")
 				io.WriteString(w, "short")
@@ -401,6 +397,48 @@ var parityWrites = []parityCase{
 		},
 		want: `client: 500 Content-Length=["3"] Content-Type=["text/plain; charset=utf-8"]; 204; 304; ` +
 			`200; 200 Content-Length=["30"] Content-Type=["text/plain; charset=utf-8"]`,
+	},
+	{
+		name: "9110-9.3.2/HEAD_longer_than_declared",
+		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "3")
+			n, err := io.WriteString(w, "too long")
+			p.note("handler", "%d %s", n, fault(err))
+		},
+		client:  func(p *play) { p.do(p.request("HEAD", "/", nil), "Content-Length") },
+		what:    "an answer longer than its Content-Length",
+		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was written before it arrives",
+		nethttp: `client: 200 Content-Length=["3"] | handler: 8 ok`,
+		weir: `client: 200 Content-Length=["3"] | ` +
+			`handler: 0 http: wrote more than the declared Content-Length`,
+	},
+	{
+		name: "net/http/one_Write_longer_than_declared",
+		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "3")
+			n, err := io.WriteString(w, "too long")
+			p.note("handler", "%d %s", n, fault(err))
+		},
+		client:  func(p *play) { p.get("/", "Content-Length") },
+		what:    "an answer longer than its Content-Length",
+		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was written before it arrives",
+		nethttp: `client: 200 Content-Length=["3"] "too" error | handler: 8 ok`,
+		weir: `client: 200 Content-Length=["3"] RST_STREAM INTERNAL_ERROR | ` +
+			`handler: 0 http: wrote more than the declared Content-Length`,
+	},
+	{
+		name: "net/http/ErrContentLength_with_a_length_of_zero",
+		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "0")
+			n, err := io.WriteString(w, "x")
+			p.note("handler", "%d %s", n, fault(err))
+		},
+		client:  func(p *play) { p.get("/", "Content-Length") },
+		what:    "an answer longer than its Content-Length",
+		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was written before it arrives",
+		nethttp: `client: 200 Content-Length=["0"] error | handler: 1 ok`,
+		weir: `client: 200 Content-Length=["0"] | ` +
+			`handler: 0 http: wrote more than the declared Content-Length`,
 	},
 	{
 		name: "9110-9.3.2/HEAD_with_informational_answers",
