@@ -417,6 +417,92 @@ var parityFrames = []parityCase{
 		want:    `wire: GOAWAY 1 COMPRESSION_ERROR`,
 	},
 	{
+		name:    "9113-4.2/frames_of_the_wrong_length",
+		handler: waitsQuietly,
+		client: func(p *play) {
+			for _, l := range []string{"RAW 3 0 1 0000", "RAW 8 0 1 000000", "RAW 8 0 0 0000000001", "RAW 7 0 0 00000000"} {
+				peer := p.manual()
+				p.send(peer, "HEADERS 1 END_STREAM GET")
+				synctest.Wait()
+				p.send(peer, l)
+				p.frames(peer)
+			}
+		},
+		want: `wire: GOAWAY 1 FRAME_SIZE_ERROR; GOAWAY 1 FRAME_SIZE_ERROR; GOAWAY 1 FRAME_SIZE_ERROR; ` +
+			`GOAWAY 1 FRAME_SIZE_ERROR`,
+	},
+	{
+		name:    "9113-6.1/padding_longer_than_the_frame",
+		handler: waitsQuietly,
+		client: func(p *play) {
+			peer := p.manual()
+			p.send(peer, "HEADERS 1 POST")
+			synctest.Wait()
+			p.send(peer, "RAW 0 8 1 0500")
+			p.frames(peer)
+		},
+		want: `wire: GOAWAY 1 PROTOCOL_ERROR`,
+	},
+	{
+		name:    "9113-6.8/GOAWAY_on_a_stream",
+		handler: nothing,
+		client:  func(p *play) { p.wire("RAW 7 0 1 0000000000000000") },
+		want:    `wire: GOAWAY 0 PROTOCOL_ERROR`,
+	},
+	{
+		name:    "9113-6.8/GOAWAY_with_an_error_of_the_client",
+		handler: writes("answer"),
+		client: func(p *play) {
+			peer := p.manual()
+			p.send(peer, "HEADERS 1 END_STREAM GET")
+			p.frames(peer)
+			p.send(peer, "GOAWAY 0 INTERNAL_ERROR")
+			synctest.Wait()
+			time.Sleep(time.Minute)
+			p.note("wire", "%s", broken(peer.Err()))
+		},
+		want: `wire: HEADERS 1 :status=200 content-length=6 "content-type=text/plain; ` +
+			`charset=utf-8" date=now; DATA 1 END_STREAM "answer"; error`,
+	},
+	{
+		name:    "9113-8.1/requests_behind_GOAWAY_of_the_client",
+		handler: echo,
+		client: func(p *play) {
+			peer := p.manual()
+			p.send(peer, "HEADERS 1 POST", "GOAWAY 0 NO_ERROR")
+			synctest.Wait()
+			p.send(peer, "DATA 1 END_STREAM")
+			for f, err := peer.Next(); err == nil; f, err = peer.Next() {
+				if f.Stream == 1 {
+					p.note("wire", "%v %s%s", f.Type, f.Field(":status"), f.Data)
+				}
+			}
+			p.note("wire", "%s", broken(peer.Err()))
+		},
+		want: `handler: EOF | wire: HEADERS 200; error`,
+	},
+	{
+		name:    "7541-4.2/a_table_size_over_the_limit",
+		handler: nothing,
+		client:  func(p *play) { p.wire("RAW 1 5 1 3fe2ff03") },
+		want:    `wire: GOAWAY 1 COMPRESSION_ERROR`,
+	},
+	{
+		name:    "7541-6.2/literals_that_are_never_indexed",
+		handler: showHeader,
+		client: func(p *play) {
+			peer := p.manual()
+			b := []byte{0x82, 0x84, 0x87, 0x01, 0x01, 'a', 0x10, 0x03, 'x', '-', 's', 0x01, 's', 0x00, 0x03, 'x', '-', 'l', 0x01, 'l'}
+			if !p.secure {
+				b[2] = 0x86
+			}
+			peer.WriteRaw(h2test.AppendFrame(nil, http2.FrameHeaders, 5, 1, b))
+			p.frames(peer)
+		},
+		want: `handler: X-L=["l"] X-S=["s"] | ` +
+			`wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
+	},
+	{
 		name:    "9113-4.2/a_frame_that_is_too_large",
 		handler: nothing,
 		client: func(p *play) {

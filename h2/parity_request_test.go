@@ -275,6 +275,34 @@ var parityRequests = []parityCase{
 		why:     "malformed, and so a stream error (RFC 9113, 8.2.2 and 8.1.1)",
 	},
 	{
+		name:    "9110-8.6/content_length_of_a_request_with_zeros",
+		handler: readAll,
+		client:  func(p *play) { p.wire("HEADERS 1 POST content-length=0005", `DATA 1 END_STREAM "hello"`) },
+		want: `handler: length=5 read=5 ok | ` +
+			`wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
+	},
+	{
+		name:    "9113-8.1.1/content_beyond_a_length_of_zero",
+		handler: func(p *play, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		client:  func(p *play) { p.wire("HEADERS 1 POST content-length=0", `DATA 1 END_STREAM "x"`) },
+		want:    `wire: RST_STREAM 1 PROTOCOL_ERROR`,
+	},
+	{
+		name:    "9113-8.2.1/octets_that_no_field_has",
+		handler: showHeader,
+		client: func(p *play) {
+			p.ask("GET", "/", "x-a", "a\x00b")
+			p.ask("GET", "/", "x-a", "a\r\nb")
+			p.ask("GET", "/", "x a", "b")
+			p.ask("GET", "/", "", "b")
+			p.ask("GET", "/", "x-a", "\x7f")
+			p.ask("GET", "/", "x-a", "in\tside \xff")
+		},
+		want: `client: RST_STREAM PROTOCOL_ERROR; RST_STREAM PROTOCOL_ERROR; ` +
+			`RST_STREAM PROTOCOL_ERROR; RST_STREAM PROTOCOL_ERROR; RST_STREAM PROTOCOL_ERROR; 200 | ` +
+			`handler: X-A=["in\tside \xff"]`,
+	},
+	{
 		name:    "9113-8.2.1/upper_case_name",
 		handler: showHeader,
 		client:  func(p *play) { p.ask("GET", "/", "X-Upper", "1") },

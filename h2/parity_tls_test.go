@@ -87,7 +87,7 @@ var parityTransports = []parityCase{
 		want: `client: HTTP/1.1 200 [] "HTTP/1.1 true" ok; 200 "HTTP/2.0 true"`,
 	},
 	{
-		name:    "9113-9.2.2/TLS_1.2",
+		name:    "9113-9.2.2/cipher_suites_of_TLS_12",
 		secure:  true,
 		handler: protoOf,
 		client: func(p *play) {
