@@ -14,11 +14,23 @@ import (
 	"golang.org/x/net/http2"
 )
 
+// What differences that several cases show, or long ones, are about, and why.
+const (
+	whyFlood = "end the connection with ENHANCE_YOUR_CALM (RFC 9113, 10.5): Config has a rate for " +
+		"each, far above what honest clients do"
+	whatUnfinished = "SETTINGS that the client does not acknowledge, or a field block that it does not " +
+		"end, for 10 s"
+	whyTooMany = "ends the connection with ENHANCE_YOUR_CALM (RFC 9113, 10.5.1); " +
+		"Config.MaxContinuations raises it"
+)
+
 // parityLimits are about how much a peer may do, and how long it may take.
 var parityLimits = []parityCase{
 	{
-		name:    "9113-10.5/many_fields",
-		handler: func(p *play, _ http.ResponseWriter, r *http.Request) { p.note("handler", "%d", len(r.Header)) },
+		name: "9113-10.5/many_fields",
+		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
+			p.note("handler", "%d", len(r.Header))
+		},
 		client: func(p *play) {
 			for _, n := range []int{400, 600} {
 				var kv []string
@@ -34,8 +46,10 @@ var parityLimits = []parityCase{
 		weir:    `client: 200; 431 | handler: 400`,
 	},
 	{
-		name:    "9113-10.5.1/many_CONTINUATIONs",
-		handler: func(p *play, _ http.ResponseWriter, r *http.Request) { p.note("handler", "%d", len(r.Header)) },
+		name: "9113-10.5.1/many_CONTINUATIONs",
+		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
+			p.note("handler", "%d", len(r.Header))
+		},
 		client: func(p *play) {
 			for _, n := range []int{5, 40} {
 				lines := []string{"HEADERS 1 END_STREAM NO_END_HEADERS GET"}
@@ -46,8 +60,9 @@ var parityLimits = []parityCase{
 			}
 		},
 		what: "a field block in more CONTINUATION frames than its octets need",
-		why:  "ends the connection with ENHANCE_YOUR_CALM (RFC 9113, 10.5.1); Config.MaxContinuations raises it",
-		nethttp: `handler: 6; 41 | wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now; ` +
+		why:  whyTooMany,
+		nethttp: `handler: 6; 41 | wire: HEADERS 1 END_STREAM :status=200 content-length=0 ` +
+			`date=now; ` +
 			`HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
 		weir: `handler: 6 | wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now; ` +
 			`GOAWAY 1 ENHANCE_YOUR_CALM`,
@@ -59,7 +74,8 @@ var parityLimits = []parityCase{
 			for _, n := range []int{200, 2000} {
 				peer := p.peer(h2test.Options{})
 				for range n {
-					tn, err := peer.Open(true, ":method", "GET", ":scheme", p.scheme(), ":authority", "example.test", ":path", "/")
+					tn, err := peer.Open(true, ":method", "GET", ":scheme", p.scheme(),
+						":authority", "example.test", ":path", "/")
 					if err != nil {
 						break
 					}
@@ -71,7 +87,7 @@ var parityLimits = []parityCase{
 			}
 		},
 		what:    "floods: of RST_STREAM, PING, SETTINGS, PRIORITY and the like",
-		why:     "end the connection with ENHANCE_YOUR_CALM (RFC 9113, 10.5): Config has a rate for each, far above what honest clients do",
+		why:     whyFlood,
 		nethttp: `client: <nil>; <nil>`,
 		weir:    `client: <nil>; GOAWAY 1001 ENHANCE_YOUR_CALM`,
 	},
@@ -104,7 +120,7 @@ var parityLimits = []parityCase{
 			}
 		},
 		what:    "floods: of RST_STREAM, PING, SETTINGS, PRIORITY and the like",
-		why:     "end the connection with ENHANCE_YOUR_CALM (RFC 9113, 10.5): Config has a rate for each, far above what honest clients do",
+		why:     whyFlood,
 		nethttp: `client: <nil>; <nil>`,
 		weir:    `client: <nil>; GOAWAY 0 ENHANCE_YOUR_CALM`,
 	},
@@ -122,7 +138,7 @@ var parityLimits = []parityCase{
 			}
 		},
 		what:    "floods: of RST_STREAM, PING, SETTINGS, PRIORITY and the like",
-		why:     "end the connection with ENHANCE_YOUR_CALM (RFC 9113, 10.5): Config has a rate for each, far above what honest clients do",
+		why:     whyFlood,
 		nethttp: `client: <nil>; <nil>`,
 		weir:    `client: <nil>; GOAWAY 0 ENHANCE_YOUR_CALM`,
 	},
@@ -140,7 +156,7 @@ var parityLimits = []parityCase{
 			}
 		},
 		what:    "floods: of RST_STREAM, PING, SETTINGS, PRIORITY and the like",
-		why:     "end the connection with ENHANCE_YOUR_CALM (RFC 9113, 10.5): Config has a rate for each, far above what honest clients do",
+		why:     whyFlood,
 		nethttp: `client: <nil>; <nil>`,
 		weir:    `client: <nil>; GOAWAY 0 ENHANCE_YOUR_CALM`,
 	},
@@ -172,7 +188,7 @@ var parityLimits = []parityCase{
 			}
 			p.frames(peer)
 		},
-		what: "SETTINGS that the client does not acknowledge, or a field block that it does not end, for 10 s",
+		what: whatUnfinished,
 		why:  "end the connection (RFC 9113, 6.5.3 and 10.5); Config.HandshakeTimeout is the time",
 		nethttp: `wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now; ` +
 			`HEADERS 3 END_STREAM :status=200 content-length=0 date=now`,
@@ -191,7 +207,7 @@ var parityLimits = []parityCase{
 				p.frames(peer)
 			}
 		},
-		what: "SETTINGS that the client does not acknowledge, or a field block that it does not end, for 10 s",
+		what: whatUnfinished,
 		why:  "end the connection (RFC 9113, 6.5.3 and 10.5); Config.HandshakeTimeout is the time",
 		nethttp: `wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now; ` +
 			`HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
@@ -204,7 +220,8 @@ var parityLimits = []parityCase{
 		client: func(p *play) {
 			peer := p.manual()
 			p.send(peer, "HEADERS 1 POST")
-			b := h2test.AppendFrame(nil, http2.FrameData, http2.FlagDataEndStream, 1, []byte("hello"))
+			b := h2test.AppendFrame(nil, http2.FrameData, http2.FlagDataEndStream, 1,
+				[]byte("hello"))
 			peer.WriteRaw(b[:4])
 			time.Sleep(5 * time.Minute)
 			peer.WriteRaw(b[4:11])
@@ -216,8 +233,10 @@ var parityLimits = []parityCase{
 			`wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
 	},
 	{
-		name:   "9113-5.1.2/handlers_of_streams_that_were_reset",
-		server: func(_ *play, hs *http.Server) { hs.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2} },
+		name: "9113-5.1.2/handlers_of_streams_that_were_reset",
+		server: func(_ *play, hs *http.Server) {
+			hs.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2}
+		},
 		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
 			if strings.HasPrefix(r.URL.Path, "/slow") {
 				<-p.turn

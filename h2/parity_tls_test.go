@@ -35,7 +35,8 @@ func (p *play) overHTTP1(nc net.Conn, text string) {
 	}
 	b, err := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	p.note("client", "%s %d %q %q %s", resp.Proto, resp.StatusCode, resp.Header["Upgrade"], b, broken(err))
+	p.note("client", "%s %d %q %q %s", resp.Proto, resp.StatusCode, resp.Header["Upgrade"], b,
+		broken(err))
 }
 
 // protoOf answers with the version of the request.
@@ -62,9 +63,11 @@ var parityTransports = []parityCase{
 		secure:  true,
 		handler: protoOf,
 		client: func(p *play) {
-			for _, protos := range [][]string{{"h2"}, {"h2", "http/1.1"}, {"http/1.1", "h2"}, {"http/1.1"}, nil, {"spdy/3"}} {
+			for _, protos := range [][]string{{"h2"}, {"h2", "http/1.1"}, {"http/1.1", "h2"},
+				{"http/1.1"}, nil, {"spdy/3"}} {
 				tc, err := p.dialTLS(&tls.Config{NextProtos: protos})
-				p.note("client", "%q %q %s", protos, tc.ConnectionState().NegotiatedProtocol, broken(err))
+				p.note("client", "%q %q %s", protos, tc.ConnectionState().NegotiatedProtocol,
+					broken(err))
 				tc.Close()
 			}
 		},
@@ -91,8 +94,10 @@ var parityTransports = []parityCase{
 		secure:  true,
 		handler: protoOf,
 		client: func(p *play) {
-			for _, suite := range []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA} {
-				tc, err := p.dialTLS(&tls.Config{NextProtos: []string{"h2"}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+			for _, suite := range []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+				tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA} {
+				tc, err := p.dialTLS(&tls.Config{NextProtos: []string{"h2"},
+					MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
 				if err != nil {
 					p.note("client", "%s", broken(err))
 					continue
@@ -115,7 +120,9 @@ var parityTransports = []parityCase{
 		client: func(p *play) {
 			nc := p.old()
 			defer nc.Close()
-			p.overHTTP1(nc, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
+			p.overHTTP1(nc,
+				"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings\r\n"+
+					"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
 		},
 		want: `client: HTTP/1.1 200 [] "HTTP/1.1 true" ok`,
 	},

@@ -15,6 +15,10 @@ import (
 	"golang.org/x/net/http2"
 )
 
+// whyEmptyFlush is the reason of a difference.
+const whyEmptyFlush = "END_STREAM is on its HEADERS, as without Flush, and no empty DATA follows: there is " +
+	"no content (RFC 9110, 6.4.1)"
+
 // plainReader hides every method of a reader but Read.
 type plainReader struct{ io.Reader }
 
@@ -31,7 +35,8 @@ var parityWrites = []parityCase{
 			p.note("handler", "%d %s", n, fault(err))
 		},
 		client: wireGET,
-		want:   `handler: 0 ok; 0 ok | wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
+		want: `handler: 0 ok; 0 ok | wire: HEADERS 1 END_STREAM :status=200 content-length=0 ` +
+			`date=now`,
 	},
 	{
 		name: "net/http/WriteHeader_after_Flush",
@@ -159,7 +164,8 @@ var parityWrites = []parityCase{
 	{
 		name: "net/http/io_Copy_forms",
 		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
-			for _, r := range []io.Reader{bytes.NewReader(make([]byte, 70_000)), plainReader{zeros(70_000)}} {
+			for _, r := range []io.Reader{bytes.NewReader(make([]byte, 70_000)),
+				plainReader{zeros(70_000)}} {
 				n, err := io.Copy(w, r)
 				p.note("handler", "%d %s", n, fault(err))
 			}
@@ -238,7 +244,8 @@ var parityWrites = []parityCase{
 		},
 		client: func(p *play) {
 			peer := p.peer(h2test.Options{})
-			for _, code := range []http2.ErrCode{http2.ErrCodeNo, http2.ErrCodeCancel, http2.ErrCodeInternal} {
+			for _, code := range []http2.ErrCode{http2.ErrCodeNo, http2.ErrCodeCancel,
+				http2.ErrCodeInternal} {
 				tn := p.open(peer, true, "GET", "/"+code.String())
 				tn.Withhold(true)
 				synctest.Wait()
@@ -353,7 +360,7 @@ var parityWrites = []parityCase{
 		},
 		client:  wireGET,
 		what:    "a 204 or 304 that a handler flushes",
-		why:     "END_STREAM is on its HEADERS, as without Flush, and no empty DATA follows: there is no content (RFC 9110, 6.4.1)",
+		why:     whyEmptyFlush,
 		nethttp: `wire: HEADERS 1 :status=204 content-type=text/x date=now; DATA 1 END_STREAM`,
 		weir:    `wire: HEADERS 1 END_STREAM :status=204 content-type=text/x date=now`,
 	},
@@ -366,11 +373,12 @@ var parityWrites = []parityCase{
 			w.(http.Flusher).Flush()
 			w.(http.Flusher).Flush()
 		},
-		client:  wireGET,
-		what:    "a 204 or 304 that a handler flushes",
-		why:     "END_STREAM is on its HEADERS, as without Flush, and no empty DATA follows: there is no content (RFC 9110, 6.4.1)",
-		nethttp: `wire: HEADERS 1 :status=304 content-type=text/x date=now x-a=1; DATA 1 END_STREAM`,
-		weir:    `wire: HEADERS 1 END_STREAM :status=304 content-type=text/x date=now x-a=1`,
+		client: wireGET,
+		what:   "a 204 or 304 that a handler flushes",
+		why:    whyEmptyFlush,
+		nethttp: `wire: HEADERS 1 :status=304 content-type=text/x date=now x-a=1; DATA 1 ` +
+			`END_STREAM`,
+		weir: `wire: HEADERS 1 END_STREAM :status=304 content-type=text/x date=now x-a=1`,
 	},
 	{
 		name: "9110-9.3.2/HEAD_of_many_answers",
@@ -395,7 +403,8 @@ var parityWrites = []parityCase{
 				p.do(p.request("HEAD", path, nil), "Content-Length", "Content-Type")
 			}
 		},
-		want: `client: 500 Content-Length=["3"] Content-Type=["text/plain; charset=utf-8"]; 204; 304; ` +
+		want: `client: 500 Content-Length=["3"] Content-Type=["text/plain; charset=utf-8"]; 204; ` +
+			`304; ` +
 			`200; 200 Content-Length=["30"] Content-Type=["text/plain; charset=utf-8"]`,
 	},
 	{
@@ -407,7 +416,7 @@ var parityWrites = []parityCase{
 		},
 		client:  func(p *play) { p.do(p.request("HEAD", "/", nil), "Content-Length") },
 		what:    "an answer longer than its Content-Length",
-		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was written before it arrives",
+		why:     whyTooLong,
 		nethttp: `client: 200 Content-Length=["3"] | handler: 8 ok`,
 		weir: `client: 200 Content-Length=["3"] | ` +
 			`handler: 0 http: wrote more than the declared Content-Length`,
@@ -421,7 +430,7 @@ var parityWrites = []parityCase{
 		},
 		client:  func(p *play) { p.get("/", "Content-Length") },
 		what:    "an answer longer than its Content-Length",
-		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was written before it arrives",
+		why:     whyTooLong,
 		nethttp: `client: 200 Content-Length=["3"] "too" error | handler: 8 ok`,
 		weir: `client: 200 Content-Length=["3"] RST_STREAM INTERNAL_ERROR | ` +
 			`handler: 0 http: wrote more than the declared Content-Length`,
@@ -435,7 +444,7 @@ var parityWrites = []parityCase{
 		},
 		client:  func(p *play) { p.get("/", "Content-Length") },
 		what:    "an answer longer than its Content-Length",
-		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was written before it arrives",
+		why:     whyTooLong,
 		nethttp: `client: 200 Content-Length=["0"] error | handler: 1 ok`,
 		weir: `client: 200 Content-Length=["0"] | ` +
 			`handler: 0 http: wrote more than the declared Content-Length`,
@@ -491,16 +500,20 @@ var parityWrites = []parityCase{
 		name: "9110-8.3/kinds_that_are_sniffed",
 		handler: func(_ *play, w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, map[string]string{
-				"/pdf": "%PDF-1.4", "/gzip": "\x1f\x8b\x08", "/png": "\x89PNG\r\n\x1a\n", "/json": `{"a":1}`,
-				"/xml": "<?xml version=1>", "/text": "plain", "/bin": "\x00\x01", "/utf16": "\xff\xfea",
+				"/pdf": "%PDF-1.4", "/gzip": "\x1f\x8b\x08", "/png": "\x89PNG\r\n\x1a\n",
+				"/json": `{"a":1}`,
+				"/xml":  "<?xml version=1>", "/text": "plain", "/bin": "\x00\x01",
+				"/utf16": "\xff\xfea",
 			}[r.URL.Path])
 		},
 		client: func(p *play) {
-			for _, path := range []string{"/pdf", "/gzip", "/png", "/json", "/xml", "/text", "/bin", "/utf16", "/none"} {
+			for _, path := range []string{"/pdf", "/gzip", "/png", "/json", "/xml", "/text", "/bin",
+				"/utf16", "/none"} {
 				p.do(p.request("HEAD", path, nil), "Content-Type")
 			}
 		},
-		want: `client: 200 Content-Type=["application/pdf"]; 200 Content-Type=["application/x-gzip"]; ` +
+		want: `client: 200 Content-Type=["application/pdf"]; 200 ` +
+			`Content-Type=["application/x-gzip"]; ` +
 			`200 Content-Type=["image/png"]; 200 Content-Type=["text/plain; charset=utf-8"]; ` +
 			`200 Content-Type=["text/xml; charset=utf-8"]; 200 Content-Type=["text/plain; ` +
 			`charset=utf-8"]; 200 Content-Type=["application/octet-stream"]; ` +
