@@ -117,7 +117,10 @@ var parityContexts = []parityCase{
 	{
 		name: "net/http/context_is_cancelled_when_the_handler_has_returned",
 		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
-			context.AfterFunc(r.Context(), func() { p.note("after", "%s %v", r.URL.Path, r.Context().Err()) })
+			context.AfterFunc(r.Context(), func() {
+				p.note("after", "%s %v", r.URL.Path,
+					r.Context().Err())
+			})
 			if r.URL.Path == "/panic" {
 				panic(http.ErrAbortHandler)
 			}
@@ -204,7 +207,8 @@ var parityContexts = []parityCase{
 		},
 		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
 			addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-			p.note("handler", "%v %v %v %v", r.Context().Value(parityKey{}) == r.RemoteAddr, ok, addr,
+			p.note("handler", "%v %v %v %v", r.Context().Value(parityKey{}) == r.RemoteAddr, ok,
+				addr,
 				r.Context().Value(http.ServerContextKey).(*http.Server) == p.hs)
 		},
 		client: func(p *play) {
@@ -212,14 +216,16 @@ var parityContexts = []parityCase{
 				p.ask("GET", "/")
 			}
 		},
-		want: `client: 200; 200 | handler: true true 127.0.0.1:80 true; true true 127.0.0.1:80 true`,
+		want: `client: 200; 200 | handler: true true 127.0.0.1:80 true; true true 127.0.0.1:80 ` +
+			`true`,
 	},
 	{
 		name:   "net/http/TLS_of_a_request",
 		secure: true,
 		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
 			s := r.TLS
-			p.note("handler", "%q %s %d %v %v %x", s.ServerName, s.NegotiatedProtocol, len(s.PeerCertificates), s.DidResume,
+			p.note("handler", "%q %s %d %v %v %x", s.ServerName, s.NegotiatedProtocol,
+				len(s.PeerCertificates), s.DidResume,
 				s.HandshakeComplete, s.Version)
 		},
 		client: func(p *play) { p.get("/") },

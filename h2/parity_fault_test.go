@@ -212,6 +212,80 @@ var parityFaults = []parityCase{
 		want: `handler: error`,
 	},
 	{
+		name: "net/http/Header_and_Flush_after_the_handler",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			go func() { // ends with the case
+				<-p.turn
+				p.recovered(func() { w.Header().Set("X-A", "late"); p.note("handler", "header") })
+				p.recovered(func() { w.WriteHeader(http.StatusTeapot); p.note("handler", "status") })
+				p.recovered(func() { w.(http.Flusher).Flush(); p.note("handler", "flush") })
+				close(p.turn)
+			}()
+		},
+		client: func(p *play) {
+			p.get("/", "X-A")
+			synctest.Wait() // the handler has returned
+			p.turn <- struct{}{}
+			<-p.turn
+		},
+		what: "Header, WriteHeader and Flush after ServeHTTP has returned",
+		why:  "do nothing, as over HTTP/1.1; they do not end the program either",
+		nethttp: `client: 200 | handler: panic: Header called after Handler finished; ` +
+			`panic: WriteHeader called after Handler finished; ` +
+			`panic: Header called after Handler finished`,
+		weir: `client: 200 | handler: header; status; flush`,
+	},
+	{
+		name:    "net/http/panics_by_hundreds",
+		handler: func(*play, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		client: func(p *play) {
+			peer := p.peer(h2test.Options{})
+			resets := 0
+			for range 500 {
+				if _, err := p.open(peer, true, "GET", "/").Response(patient); fault(err) == "RST_STREAM INTERNAL_ERROR" {
+					resets++
+				}
+			}
+			p.note("client", "%d %v", resets, peer.Err())
+		},
+		want: `client: 500 <nil>`,
+	},
+	{
+		name:    "net/http/uploads_refused_by_hundreds",
+		handler: func(_ *play, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		client: func(p *play) {
+			peer := p.peer(h2test.Options{})
+			right := 0
+			for range 500 {
+				tn := p.open(peer, false, "POST", "/")
+				tn.Write(make([]byte, 1000))
+				if err := tn.Answer(patient); err == nil && tn.Status == 403 {
+					right++
+				}
+			}
+			p.note("client", "%d %v", right, peer.Err())
+		},
+		want: `client: 500 <nil>`,
+	},
+	{
+		name: "net/http/a_handler_waits_for_another_of_its_connection",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/first" {
+				<-p.turn
+				return
+			}
+			close(p.turn)
+		},
+		client: func(p *play) {
+			peer := p.peer(h2test.Options{})
+			first := p.open(peer, true, "GET", "/first")
+			synctest.Wait()
+			p.told(p.open(peer, true, "GET", "/second"))
+			p.told(first)
+		},
+		want: `client: 200; 200`,
+	},
+	{
 		name: "net/http/ResponseWriter_after_the_handler",
 		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
 			go func() { // ends with the case

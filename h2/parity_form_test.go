@@ -35,10 +35,12 @@ var parityForms = []parityCase{
 		},
 		client: func(p *play) {
 			for _, m := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-				p.do(p.request(m, "/?a=0&c=3", strings.NewReader("a=1&b=2"), "Content-Type", formType))
+				p.do(p.request(m, "/?a=0&c=3", strings.NewReader("a=1&b=2"), "Content-Type",
+					formType))
 			}
 		},
-		want: `client: 200; 200; 200; 200; 200 | handler: GET form=map[a:[0] c:[3]] post=map[] ok; ` +
+		want: `client: 200; 200; 200; 200; 200 | handler: GET form=map[a:[0] c:[3]] post=map[] ` +
+			`ok; ` +
 			`POST form=map[a:[1 0] b:[2] c:[3]] post=map[a:[1] b:[2]] ok; ` +
 			`PUT form=map[a:[1 0] b:[2] c:[3]] post=map[a:[1] b:[2]] ok; ` +
 			`PATCH form=map[a:[1 0] b:[2] c:[3]] post=map[a:[1] b:[2]] ok; ` +
@@ -83,7 +85,8 @@ var parityForms = []parityCase{
 			if err := r.ParseForm(); err != nil {
 				p.note("handler", "%s %v", fault(err), r.Form)
 				if mb, ok := errors.AsType[*http.MaxBytesError](err); ok {
-					http.Error(w, fmt.Sprint("at most ", mb.Limit), http.StatusRequestEntityTooLarge)
+					http.Error(w, fmt.Sprint("at most ", mb.Limit),
+						http.StatusRequestEntityTooLarge)
 				}
 			}
 		},
@@ -100,12 +103,14 @@ var parityForms = []parityCase{
 		name: "net/http/ParseMultipartForm",
 		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
 			err := r.ParseMultipartForm(1 << 20)
-			p.note("handler", "%s value=%v file=%d form=%v post=%v", broken(err), r.MultipartForm.Value,
+			p.note("handler", "%s value=%v file=%d form=%v post=%v", broken(err),
+				r.MultipartForm.Value,
 				len(r.MultipartForm.File["f"]), r.Form, r.PostForm)
 		},
 		client: func(p *play) {
 			p.post("/?a=0", multipartType, part(`name="a"`, "1")+part(`name="a"`, "2")+
-				part(`name="f"; filename="x.txt"`, "one")+part(`name="f"; filename="y.txt"`, "two")+"--x--\r\n")
+				part(`name="f"; filename="x.txt"`, "one")+part(`name="f"; filename="y.txt"`,
+				"two")+"--x--\r\n")
 		},
 		want: `client: 200 | ` +
 			`handler: ok value=map[a:[1 2]] file=2 form=map[a:[0 1 2]] post=map[a:[1 2]]`,
@@ -127,7 +132,8 @@ var parityForms = []parityCase{
 			p.note("handler", "%s %d %d %s", h.Filename, h.Size, n, fault(err))
 		},
 		client: func(p *play) {
-			p.post("/", multipartType, part(`name="f"; filename="x.bin"`, strings.Repeat("b", 300_000))+"--x--\r\n")
+			p.post("/", multipartType, part(`name="f"; filename="x.bin"`, strings.Repeat("b",
+				300_000))+"--x--\r\n")
 		},
 		want: `client: 200 | handler: x.bin 300000 300000 ok`,
 	},
@@ -203,7 +209,8 @@ var parityForms = []parityCase{
 	{
 		name: "net/http/PostForm_of_the_client",
 		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
-			p.note("handler", "%q %d %q", r.Header["Content-Type"], r.ContentLength, r.PostFormValue("k"))
+			p.note("handler", "%q %d %q", r.Header["Content-Type"], r.ContentLength,
+				r.PostFormValue("k"))
 		},
 		client: func(p *play) {
 			c := http.Client{Transport: p.tr}

@@ -18,7 +18,8 @@ import (
 )
 
 // gateway makes the server a ReverseProxy of a server of HTTP/1.1 whose handler is backend.
-func gateway(change func(*play, *httputil.ReverseProxy), backend http.HandlerFunc) func(*play, *http.Server) {
+func gateway(change func(*play, *httputil.ReverseProxy), backend http.HandlerFunc) func(*play,
+	*http.Server) {
 	return func(p *play, hs *http.Server) {
 		hop := p.hop(backend)
 		p.cleanup = hop.close
@@ -54,7 +55,8 @@ func (p *play) front(change func(*httputil.ReverseProxy)) *parityHop {
 }
 
 // through sends a request by way of a server in front.
-func (p *play) through(hop *parityHop, method, path string, body io.Reader, kv ...string) *http.Response {
+func (p *play) through(hop *parityHop, method, path string, body io.Reader,
+	kv ...string) *http.Response {
 	r := p.request(method, path, body, kv...)
 	r.URL.Scheme, r.URL.Host = "http", "proxy.test"
 	resp, err := hop.tr.RoundTrip(r)
@@ -75,7 +77,7 @@ func (p *play) broke(resp *http.Response) {
 	p.note("client", "%d %d %s", resp.StatusCode, len(b), broken(err))
 }
 
-// parityGateways have a httputil.ReverseProxy before the server, or are one, and something goes wrong or is large.
+// parityGateways have a httputil.ReverseProxy before the server, or are one: headers, lengths, faults.
 var parityGateways = []parityCase{
 	{
 		name: "net/http/ReverseProxy_headers_in_front",
@@ -88,8 +90,10 @@ var parityGateways = []parityCase{
 		client: func(p *play) {
 			hop := p.front(nil)
 			defer hop.close()
-			resp := p.through(hop, "GET", "/x?y=1", nil, "Connection", "X-Hop, keep-alive", "X-Hop", "1", "Te", "trailers", "Keep-Alive", "1",
-				"X-End", "2", "User-Agent", "me", "X-Forwarded-For", "9.9.9.9", "Cookie", "a=1", "Cookie", "b=2")
+			resp := p.through(hop, "GET", "/x?y=1", nil, "Connection", "X-Hop, keep-alive", "X-Hop",
+				"1", "Te", "trailers", "Keep-Alive", "1",
+				"X-End", "2", "User-Agent", "me", "X-Forwarded-For", "9.9.9.9", "Cookie", "a=1",
+				"Cookie", "b=2")
 			p.answer(resp, "X-Back", "Set-Cookie")
 		},
 		want: `client: 200 X-Back=["1"] Set-Cookie=["a=1" "b=2"] | ` +
@@ -105,10 +109,12 @@ var parityGateways = []parityCase{
 			w.Header().Set("Keep-Alive", "timeout=5")
 		}),
 		client: func(p *play) {
-			p.do(p.request("GET", "/x", nil, "Te", "trailers", "User-Agent", "me", "X-End", "2", "Cookie", "a=1"),
+			p.do(p.request("GET", "/x", nil, "Te", "trailers", "User-Agent", "me", "X-End", "2",
+				"Cookie", "a=1"),
 				"X-Seen", "Connection", "X-Hop", "Keep-Alive", "Content-Length")
 		},
-		want: `client: 200 X-Seen=["HTTP/1.1 backend.test Accept-Encoding=[\"gzip\"] Cookie=[\"a=1\"] ` +
+		want: `client: 200 X-Seen=["HTTP/1.1 backend.test Accept-Encoding=[\"gzip\"] ` +
+			`Cookie=[\"a=1\"] ` +
 			`Te=[\"trailers\"] User-Agent=[\"me\"] X-End=[\"2\"]"] Content-Length=["0"]`,
 	},
 	{
@@ -287,7 +293,10 @@ var parityGateways = []parityCase{
 	},
 	{
 		name: "net/http/ReverseProxy_with_a_FlushInterval",
-		server: gateway(func(_ *play, rp *httputil.ReverseProxy) { rp.FlushInterval = 100 * time.Millisecond },
+		server: gateway(func(_ *play,
+			rp *httputil.ReverseProxy) {
+			rp.FlushInterval = 100 * time.Millisecond
+		},
 			func(w http.ResponseWriter, r *http.Request) {
 				for range 3 {
 					io.WriteString(w, "x")
@@ -304,7 +313,8 @@ var parityGateways = []parityCase{
 			defer resp.Body.Close()
 			for {
 				n, err := resp.Body.Read(make([]byte, 9))
-				p.note("client", "%d %s %v", n, fault(err), time.Since(start).Round(500*time.Millisecond))
+				p.note("client", "%d %s %v", n, fault(err),
+					time.Since(start).Round(500*time.Millisecond))
 				if err != nil {
 					break
 				}
@@ -378,7 +388,8 @@ var parityGateways = []parityCase{
 			io.WriteString(w, "done")
 		}),
 		client: func(p *play) { p.do(p.traced(p.request("GET", "/", nil)), "X-Step") },
-		want:   `client: 102 X-Step=["0"]; 102 X-Step=["1"]; 102 X-Step=["2"]; 200 X-Step=["end"] "done"`,
+		want: `client: 102 X-Step=["0"]; 102 X-Step=["1"]; 102 X-Step=["2"]; 200 ` +
+			`X-Step=["end"] "done"`,
 	},
 	{
 		name: "net/http/ReverseProxy_of_files",
@@ -388,15 +399,18 @@ var parityGateways = []parityCase{
 		client: func(p *play) {
 			p.get("/a.txt", fileFields...)
 			p.do(p.request("GET", "/a.txt", nil, "Range", "bytes=2-4"), fileFields...)
-			p.do(p.request("GET", "/a.txt", nil, "If-Modified-Since", "Sun, 09 Sep 2001 01:46:40 GMT"), fileFields...)
+			p.do(p.request("GET", "/a.txt", nil, "If-Modified-Since",
+				"Sun, 09 Sep 2001 01:46:40 GMT"), fileFields...)
 			p.do(p.request("HEAD", "/big.bin", nil), fileFields...)
 			p.get("/big.bin", fileFields...)
 		},
 		want: `client: 200 Content-Length=["10"] Content-Type=["text/plain; ` +
-			`charset=utf-8"] Last-Modified=["Sun, 09 Sep 2001 01:46:40 GMT"] Accept-Ranges=["bytes"] ` +
+			`charset=utf-8"] Last-Modified=["Sun, 09 Sep 2001 01:46:40 GMT"] ` +
+			`Accept-Ranges=["bytes"] ` +
 			`"0123456789"; ` +
 			`206 Content-Length=["3"] Content-Range=["bytes 2-4/10"] Content-Type=["text/plain; ` +
-			`charset=utf-8"] Last-Modified=["Sun, 09 Sep 2001 01:46:40 GMT"] Accept-Ranges=["bytes"] ` +
+			`charset=utf-8"] Last-Modified=["Sun, 09 Sep 2001 01:46:40 GMT"] ` +
+			`Accept-Ranges=["bytes"] ` +
 			`"234"; 304 Last-Modified=["Sun, 09 Sep 2001 01:46:40 GMT"]; ` +
 			`200 Content-Length=["1048576"] Content-Type=["application/octet-stream"] ` +
 			`Last-Modified=["Sun, 09 Sep 2001 01:46:40 GMT"] Accept-Ranges=["bytes"]; ` +
@@ -408,9 +422,10 @@ var parityGateways = []parityCase{
 		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/outer" {
 				target, _ := url.Parse(p.url("/inner"))
-				(&httputil.ReverseProxy{Transport: p.tr, FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
-					r.Out.URL, r.Out.Host = target, ""
-				}}).ServeHTTP(w, r)
+				(&httputil.ReverseProxy{Transport: p.tr, FlushInterval: -1,
+					Rewrite: func(r *httputil.ProxyRequest) {
+						r.Out.URL, r.Out.Host = target, ""
+					}}).ServeHTTP(w, r)
 				return
 			}
 			echo(p, w, r)
@@ -420,7 +435,8 @@ var parityGateways = []parityCase{
 			p.do(p.request("POST", "/outer", strings.NewReader("to and fro")))
 			p.do(p.request("POST", "/outer", zeros(300_000)))
 		},
-		want: `client: 200 "to and fro" trailer X-End=["1"]; 200 len=300000 trailer X-End=["1"] | ` +
+		want: `client: 200 "to and fro" trailer X-End=["1"]; 200 len=300000 trailer X-End=["1"] ` +
+			`| ` +
 			`handler: EOF; EOF`,
 	},
 	{
@@ -433,11 +449,13 @@ var parityGateways = []parityCase{
 		},
 		client: func(p *play) {
 			p.ask("GET", "/x?y", "x-b", "2", "x-a", "1")
-			p.do(p.request("POST", "/", strings.NewReader("body"), "User-Agent", "me", "Accept-Encoding", "x"))
+			p.do(p.request("POST", "/", strings.NewReader("body"), "User-Agent", "me",
+				"Accept-Encoding", "x"))
 		},
 		want: `client: 200; 200 | ` +
 			`handler: "GET /x?y HTTP/2.0\r\nHost: example.test\r\nX-A: 1\r\nX-B: 2\r\n\r\n" ok; ` +
-			`"" ok; "POST / HTTP/2.0\r\nHost: example.test\r\nAccept-Encoding: x\r\nContent-Length: ` +
+			`"" ok; "POST / HTTP/2.0\r\nHost: example.test\r\nAccept-Encoding: ` +
+			`x\r\nContent-Length: ` +
 			`4\r\nUser-Agent: me\r\n\r\nbody" ok; "body" ok`,
 	},
 	{
@@ -449,7 +467,8 @@ var parityGateways = []parityCase{
 		},
 		client: func(p *play) {
 			p.ask("GET", "/x?y", "x-a", "1")
-			p.do(p.request("POST", "/", strings.NewReader("body"), "User-Agent", "me", "Accept-Encoding", "x"))
+			p.do(p.request("POST", "/", strings.NewReader("body"), "User-Agent", "me",
+				"Accept-Encoding", "x"))
 			p.do(p.request("POST", "/", zeros(3), "User-Agent", "me", "Accept-Encoding", "x"))
 		},
 		want: `client: 200; 200; 200 | ` +

@@ -37,10 +37,11 @@ var parityCalls = []parityCase{
 			w.Header().Set("Grpc-Status", "0")
 		},
 		client: func(p *play) {
-			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`, `DATA 1 END_STREAM "\x00\x00\x00\x00\x03ask"`)
+			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`,
+				`DATA 1 END_STREAM "\x00\x00\x00\x00\x03ask"`)
 		},
 		what: "Content-Length of an answer with trailers",
-		why:  "none unless the handler sets it: with it a gateway to HTTP/1.1 has to drop the trailers",
+		why:  whyTrailerLength,
 		nethttp: `handler: "ask" ok EOF te=["trailers"] | ` +
 			`wire: HEADERS 1 :status=200 content-length=12 content-type=application/grpc ` +
 			`trailer=Grpc-Message trailer=Grpc-Status; DATA 1 "\x00\x00\x00\x00\are: ask"; ` +
@@ -63,7 +64,8 @@ var parityCalls = []parityCase{
 			w.Header().Set(http.TrailerPrefix+"X-Custom", "md")
 		},
 		client: func(p *play) {
-			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`, `DATA 1 END_STREAM "\x00\x00\x00\x00\x03ask"`)
+			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`,
+				`DATA 1 END_STREAM "\x00\x00\x00\x00\x03ask"`)
 		},
 		want: `wire: HEADERS 1 :status=200 content-type=application/grpc trailer=Grpc-Message ` +
 			`trailer=Grpc-Status; DATA 1 "\x00\x00\x00\x00\are: ask"; ` +
@@ -77,9 +79,11 @@ var parityCalls = []parityCase{
 			w.Header().Set("Grpc-Message", "no%20such method")
 		},
 		client: func(p *play) {
-			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`, `DATA 1 END_STREAM "\x00\x00\x00\x00\x03ask"`)
+			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`,
+				`DATA 1 END_STREAM "\x00\x00\x00\x00\x03ask"`)
 		},
-		want: `wire: HEADERS 1 END_STREAM :status=200 content-length=0 content-type=application/grpc ` +
+		want: `wire: HEADERS 1 END_STREAM :status=200 content-length=0 ` +
+			`content-type=application/grpc ` +
 			`date=now "grpc-message=no%20such method" grpc-status=12`,
 	},
 	{
@@ -91,10 +95,11 @@ var parityCalls = []parityCase{
 			w.Header().Set("Grpc-Message", "not found")
 		},
 		client: func(p *play) {
-			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`, `DATA 1 END_STREAM "\x00\x00\x00\x00\x03ask"`)
+			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`,
+				`DATA 1 END_STREAM "\x00\x00\x00\x00\x03ask"`)
 		},
 		what: "Content-Length of an answer with trailers",
-		why:  "none unless the handler sets it: with it a gateway to HTTP/1.1 has to drop the trailers",
+		why:  whyTrailerLength,
 		nethttp: `wire: HEADERS 1 :status=200 content-length=0 content-type=application/grpc ` +
 			`trailer=Grpc-Message trailer=Grpc-Status; ` +
 			`HEADERS 1 END_STREAM "grpc-message=not found" grpc-status=5`,
@@ -109,10 +114,11 @@ var parityCalls = []parityCase{
 			w.Header().Set("Grpc-Status", "8")
 		},
 		client: func(p *play) {
-			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`, `DATA 1 "\x00\x00\x00\x00\x03ask"`)
+			p.wire(`HEADERS 1 POST content-type=application/grpc te=trailers`,
+				`DATA 1 "\x00\x00\x00\x00\x03ask"`)
 		},
 		what: "Content-Length of an answer with trailers",
-		why:  "none unless the handler sets it: with it a gateway to HTTP/1.1 has to drop the trailers",
+		why:  whyTrailerLength,
 		nethttp: `wire: HEADERS 1 :status=200 content-length=0 content-type=application/grpc ` +
 			`trailer=Grpc-Message trailer=Grpc-Status; HEADERS 1 END_STREAM grpc-status=8; ` +
 			`RST_STREAM 1 NO_ERROR`,
@@ -128,7 +134,8 @@ var parityCalls = []parityCase{
 			w.WriteHeader(http.StatusOK)
 			w.(http.Flusher).Flush()
 			w.Header().Set("Grpc-Status", "0")
-			w.Header().Set(http.TrailerPrefix+"Grpc-Status-Details-Bin", base64.StdEncoding.EncodeToString([]byte{255, 254}))
+			w.Header().Set(http.TrailerPrefix+"Grpc-Status-Details-Bin",
+				base64.StdEncoding.EncodeToString([]byte{255, 254}))
 		},
 		client: func(p *play) {
 			p.wire("HEADERS 1 END_STREAM POST te=trailers x-trace-bin=AAH/ x-trace-bin=AA,AQ==")
@@ -222,7 +229,8 @@ var parityCalls = []parityCase{
 			tn.CloseWrite()
 			p.grpcEnd(tn)
 		},
-		want: `client: 200 application/grpc len=0 status="0" message="" ok | handler: 502 312000 EOF`,
+		want: `client: 200 application/grpc len=0 status="0" message="" ok | handler: 502 312000 ` +
+			`EOF`,
 	},
 	{
 		name: "net/http/grpc_client_stream_cut",
@@ -342,7 +350,8 @@ var parityCalls = []parityCase{
 			tn.CloseWrite()
 			p.grpcEnd(tn)
 		},
-		want: `client: 200 application/grpc len=3145733 status="0" message="" ok | handler: 3145728 ok`,
+		want: `client: 200 application/grpc len=3145733 status="0" message="" ok | handler: ` +
+			`3145728 ok`,
 	},
 	{
 		name: "net/http/grpc_calls_share_a_connection",
@@ -367,7 +376,8 @@ var parityCalls = []parityCase{
 			right := 0
 			for i, tn := range tns {
 				resp, err := tn.Response(patient)
-				if err == nil && resp.Trailer["grpc-status"] == fmt.Sprint(i) && string(resp.Body) == grpcMessage(fmt.Sprint("call ", i)) {
+				if err == nil && resp.Trailer["grpc-status"] == fmt.Sprint(i) &&
+					string(resp.Body) == grpcMessage(fmt.Sprint("call ", i)) {
 					right++
 				}
 			}
@@ -386,7 +396,8 @@ var parityCalls = []parityCase{
 			w.Header().Set(http.TrailerPrefix+"X-Tail", "2")
 		},
 		client: func(p *play) {
-			p.do(p.request("POST", "/", strings.NewReader(grpcMessage("hi")), "Te", "trailers", "Content-Type", "application/grpc"), "X-Md", "Date")
+			p.do(p.request("POST", "/", strings.NewReader(grpcMessage("hi")), "Te", "trailers",
+				"Content-Type", "application/grpc"), "X-Md", "Date")
 		},
 		want: `client: 200 X-Md=["1"] "\x00\x00\x00\x00\x02hi" trailer Grpc-Message=[] trailer ` +
 			`Grpc-Status=["0"] trailer X-Tail=["2"]`,

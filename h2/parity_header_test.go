@@ -8,6 +8,10 @@ import (
 	"strings"
 )
 
+// whyTrailerLength is the reason of a difference.
+const whyTrailerLength = "none unless the handler sets it: with it a gateway to HTTP/1.1 has to drop the " +
+	"trailers"
+
 // recovered notes what f panics with.
 func (p *play) recovered(f func()) {
 	defer func() {
@@ -205,7 +209,7 @@ var parityHeaders = []parityCase{
 			`DATA 1 "body"; HEADERS 1 END_STREAM x-count=1 x-count=2 x-sum=abc`,
 		weir: `wire: HEADERS 1 :status=200 "content-type=text/plain; charset=utf-8" date=now "trailer=X-Sum, X-Never" trailer=x-count; ` +
 			`DATA 1 "body"; HEADERS 1 END_STREAM x-count=1 x-count=2 x-sum=abc`,
-		why: "none unless the handler sets it: with it a gateway to HTTP/1.1 has to drop the trailers",
+		why: whyTrailerLength,
 	},
 	{
 		name: "net/http/TrailerPrefix",

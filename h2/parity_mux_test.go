@@ -22,15 +22,18 @@ var parityMuxes = []parityCase{
 		name: "net/http/ServeMux_wildcards",
 		server: func(p *play, hs *http.Server) {
 			mux := http.NewServeMux()
-			for _, pat := range []string{"/w/{a}/x/{b...}", "/exact/{$}", "/exact/", "GET /m/{id}", "HEAD /m/{id}", "/m/{id}"} {
+			for _, pat := range []string{"/w/{a}/x/{b...}", "/exact/{$}", "/exact/", "GET /m/{id}",
+				"HEAD /m/{id}", "/m/{id}"} {
 				mux.HandleFunc(pat, func(_ http.ResponseWriter, r *http.Request) {
-					p.note("handler", "%s %s a=%s b=%s id=%s", r.Method, r.Pattern, r.PathValue("a"), r.PathValue("b"), r.PathValue("id"))
+					p.note("handler", "%s %s a=%s b=%s id=%s", r.Method, r.Pattern,
+						r.PathValue("a"), r.PathValue("b"), r.PathValue("id"))
 				})
 			}
 			hs.Handler = mux
 		},
 		client: func(p *play) {
-			for _, path := range []string{"/w/1/x/", "/w/1/x/2/3", "/w/%2F/x/%20", "/exact/", "/exact/more", "/m/7"} {
+			for _, path := range []string{"/w/1/x/", "/w/1/x/2/3", "/w/%2F/x/%20", "/exact/",
+				"/exact/more", "/m/7"} {
 				p.get(path)
 			}
 			p.do(p.request("HEAD", "/m/8", nil))
@@ -60,7 +63,8 @@ var parityMuxes = []parityCase{
 			}
 		},
 		want: `client: 200; 200; 200; 200; 200; 200; 200; 200 | handler: a "a.test/" /; ` +
-			`ax "a.test/x" /x; a "a.test/" /; ax "a.test/x" /x; any "/" /; any "/" /x; any "/" /; ` +
+			`ax "a.test/x" /x; a "a.test/" /; ax "a.test/x" /x; any "/" /; any "/" /x; any "/" ` +
+			`/; ` +
 			`any "/" /x`,
 	},
 	{
@@ -72,7 +76,8 @@ var parityMuxes = []parityCase{
 			hs.Handler = mux
 		},
 		client: func(p *play) {
-			for _, path := range []string{"/a", "/a?x=1", "/a/../b", "/a//c", "/./b", "//a/", "/b/", "/a/%2e%2e/b"} {
+			for _, path := range []string{"/a", "/a?x=1", "/a/../b", "/a//c", "/./b", "//a/", "/b/",
+				"/a/%2e%2e/b"} {
 				p.get(path, "Location")
 			}
 			p.do(p.request("POST", "/a", strings.NewReader("x")), "Location")
@@ -99,11 +104,14 @@ var parityMuxes = []parityCase{
 			}
 		},
 		want: `client: 200 Content-Length=["0"]; 200; 200 Content-Length=["0"]; ` +
-			`405 Allow=["GET, HEAD, POST"] Content-Length=["19"] X-Content-Type-Options=["nosniff"] ` +
+			`405 Allow=["GET, HEAD, POST"] Content-Length=["19"] ` +
+			`X-Content-Type-Options=["nosniff"] ` +
 			`"Method Not Allowed\n"; ` +
-			`405 Allow=["GET, HEAD, POST"] Content-Length=["19"] X-Content-Type-Options=["nosniff"] ` +
+			`405 Allow=["GET, HEAD, POST"] Content-Length=["19"] ` +
+			`X-Content-Type-Options=["nosniff"] ` +
 			`"Method Not Allowed\n"; ` +
-			`405 Allow=["GET, HEAD, POST"] Content-Length=["19"] X-Content-Type-Options=["nosniff"] ` +
+			`405 Allow=["GET, HEAD, POST"] Content-Length=["19"] ` +
+			`X-Content-Type-Options=["nosniff"] ` +
 			`"Method Not Allowed\n" | handler: get "GET /r" /r; get "GET /r" /r; post "POST /r" /r`,
 	},
 	{
@@ -112,7 +120,8 @@ var parityMuxes = []parityCase{
 			http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusSeeOther)
 		},
 		client: func(p *play) {
-			for _, to := range []string{"/abs", "rel", "../up", "https://x.test/y?z=1", "//x.test", "%0d%0aevil:1", ""} {
+			for _, to := range []string{"/abs", "rel", "../up", "https://x.test/y?z=1", "//x.test",
+				"%0d%0aevil:1", ""} {
 				p.get("/a/b?to="+to, "Location", "Content-Type")
 			}
 			p.do(p.request("HEAD", "/a/b?to=/c", nil), "Location", "Content-Type", "Content-Length")
@@ -139,8 +148,12 @@ var parityMuxes = []parityCase{
 		name: "net/http/client_follows_redirects",
 		server: func(p *play, hs *http.Server) {
 			mux := http.NewServeMux()
-			for path, status := range map[string]int{"/301": 301, "/302": 302, "/303": 303, "/307": 307, "/308": 308} {
-				mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/end", status) })
+			for path, status := range map[string]int{"/301": 301, "/302": 302, "/303": 303,
+				"/307": 307, "/308": 308} {
+				mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+					http.Redirect(w,
+						r, "/end", status)
+				})
 			}
 			mux.HandleFunc("/end", func(_ http.ResponseWriter, r *http.Request) {
 				b, _ := io.ReadAll(r.Body)
@@ -176,13 +189,15 @@ var parityMuxes = []parityCase{
 			http.Error(w, "broken", http.StatusInternalServerError)
 		},
 		client: func(p *play) {
-			fields := []string{"Content-Length", "Content-Encoding", "Content-Type", "Etag", "X-Content-Type-Options", "X-Kept"}
+			fields := []string{"Content-Length", "Content-Encoding", "Content-Type", "Etag",
+				"X-Content-Type-Options", "X-Kept"}
 			p.get("/nf", fields...)
 			p.get("/", fields...)
 			p.do(p.request("HEAD", "/", nil), fields...)
 		},
 		want: `client: 404 Content-Type=["text/plain; ` +
-			`charset=utf-8"] Etag=["\"x\""] X-Content-Type-Options=["nosniff"] X-Kept=["1"] error; ` +
+			`charset=utf-8"] Etag=["\"x\""] X-Content-Type-Options=["nosniff"] X-Kept=["1"] ` +
+			`error; ` +
 			`500 Content-Type=["text/plain; ` +
 			`charset=utf-8"] Etag=["\"x\""] X-Content-Type-Options=["nosniff"] X-Kept=["1"] ` +
 			`unexpected EOF; ` +
@@ -192,7 +207,8 @@ var parityMuxes = []parityCase{
 	{
 		name: "net/http/StripPrefix_of_other_paths",
 		server: func(p *play, hs *http.Server) {
-			hs.Handler = http.StripPrefix("/a b", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			hs.Handler = http.StripPrefix("/a b", http.HandlerFunc(func(_ http.ResponseWriter,
+				r *http.Request) {
 				p.note("handler", "%q %q %q", r.URL.Path, r.URL.RawPath, r.RequestURI)
 			}))
 		},
@@ -231,8 +247,10 @@ var parityMuxes = []parityCase{
 				p.note("handler", "%s=%q quoted=%v", c.Name, c.Value, c.Quoted)
 			}
 			p.note("handler", "%d %d", len(r.Header["Cookie"]), len(r.CookiesNamed("a")))
-			http.SetCookie(w, &http.Cookie{Name: "s", Value: "1 2", Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 10})
-			http.SetCookie(w, &http.Cookie{Name: "t", Value: "x", Expires: time.Unix(1e9, 0), Partitioned: true, Secure: true})
+			http.SetCookie(w, &http.Cookie{Name: "s", Value: "1 2", Path: "/", Secure: true,
+				HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 10})
+			http.SetCookie(w, &http.Cookie{Name: "t", Value: "x", Expires: time.Unix(1e9, 0),
+				Partitioned: true, Secure: true})
 			http.SetCookie(w, &http.Cookie{Name: "bad name", Value: "x"})
 		},
 		client: func(p *play) {
@@ -247,7 +265,8 @@ var parityMuxes = []parityCase{
 	{
 		name: "9113-8.2.3/many_cookie_crumbs",
 		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
-			p.note("handler", "%d %d %d", len(r.Header["Cookie"]), len(r.Cookies()), len(r.Header.Get("Cookie")))
+			p.note("handler", "%d %d %d", len(r.Header["Cookie"]), len(r.Cookies()),
+				len(r.Header.Get("Cookie")))
 		},
 		client: func(p *play) {
 			var kv []string
@@ -263,7 +282,8 @@ var parityMuxes = []parityCase{
 	{
 		name: "net/http/TimeoutHandler_and_what_was_written",
 		server: func(p *play, hs *http.Server) {
-			hs.Handler = http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			hs.Handler = http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter,
+				r *http.Request) {
 				_, flusher := w.(http.Flusher)
 				p.note("handler", "flusher=%v", flusher)
 				w.Header().Set("X-A", "1")
@@ -279,13 +299,15 @@ var parityMuxes = []parityCase{
 			time.Sleep(2 * time.Second)
 		},
 		want: `client: 503 Content-Type=["text/html; ` +
-			`charset=utf-8"] "<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>" | ` +
+			`charset=utf-8"] ` +
+			`"<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>" | ` +
 			`handler: flusher=false; context deadline exceeded`,
 	},
 	{
 		name: "net/http/TimeoutHandler_and_a_panic",
 		server: func(p *play, hs *http.Server) {
-			hs.Handler = http.TimeoutHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			hs.Handler = http.TimeoutHandler(http.HandlerFunc(func(http.ResponseWriter,
+				*http.Request) {
 				panic("inside")
 			}), time.Second, "")
 		},
@@ -298,7 +320,8 @@ var parityMuxes = []parityCase{
 	{
 		name: "net/http/TimeoutHandler_of_a_client_that_goes",
 		server: func(p *play, hs *http.Server) {
-			hs.Handler = http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			hs.Handler = http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter,
+				r *http.Request) {
 				<-r.Context().Done()
 				p.note("handler", "%v", r.Context().Err())
 			}), time.Hour, "")
@@ -319,22 +342,26 @@ var parityMuxes = []parityCase{
 			hs.Handler = cop.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		},
 		client: func(p *play) {
-			for _, origin := range []string{"https://example.test", "https://good.test", "https://evil.test", "null", ""} {
+			for _, origin := range []string{"https://example.test", "https://good.test",
+				"https://evil.test", "null", ""} {
 				p.do(p.request("POST", "/", nil, "Origin", origin))
 			}
 			p.do(p.request("GET", "/", nil, "Origin", "https://evil.test"))
 			p.do(p.request("POST", "/", nil))
 		},
 		want: `client: 200; 200; ` +
-			`403 "cross-origin request detected, and/or browser is out of date: Sec-Fetch-Site is ` +
+			`403 "cross-origin request detected, and/or browser is out of date: Sec-Fetch-Site ` +
+			`is ` +
 			`missing, and Origin does not match Host\n"; ` +
-			`403 "cross-origin request detected, and/or browser is out of date: Sec-Fetch-Site is ` +
+			`403 "cross-origin request detected, and/or browser is out of date: Sec-Fetch-Site ` +
+			`is ` +
 			`missing, and Origin does not match Host\n"; 200; 200; 200`,
 	},
 	{
 		name: "net/http/MaxBytesHandler_and_413",
 		server: func(p *play, hs *http.Server) {
-			hs.Handler = http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			hs.Handler = http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter,
+				r *http.Request) {
 				if _, err := io.Copy(io.Discard, r.Body); err != nil {
 					p.note("handler", "%s", fault(err))
 					http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
@@ -346,7 +373,8 @@ var parityMuxes = []parityCase{
 			p.do(p.request("POST", "/", zeros(1<<20)))
 			p.do(p.request("POST", "/", zeros(10)))
 		},
-		want: `client: 413 "http: request body too large\n"; 413 "http: request body too large\n"; ` +
+		want: `client: 413 "http: request body too large\n"; 413 "http: request body too ` +
+			`large\n"; ` +
 			`200 | handler: MaxBytesError; MaxBytesError`,
 	},
 }

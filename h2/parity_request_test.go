@@ -275,6 +275,72 @@ var parityRequests = []parityCase{
 		why:     "malformed: the 400 has RST_STREAM behind it (RFC 9113, 8.2.2 and 8.1.1)",
 	},
 	{
+		name:    "9110-8.6/content_length_of_a_request_with_zeros",
+		handler: readAll,
+		client:  func(p *play) { p.wire("HEADERS 1 POST content-length=0005", `DATA 1 END_STREAM "hello"`) },
+		want: `handler: length=5 read=5 ok | ` +
+			`wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
+	},
+	{
+		name:    "9113-8.1.1/content_beyond_a_length_of_zero",
+		handler: func(p *play, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		client:  func(p *play) { p.wire("HEADERS 1 POST content-length=0", `DATA 1 END_STREAM "x"`) },
+		what:    "a malformed request",
+		nethttp: `wire: RST_STREAM 1 PROTOCOL_ERROR`,
+		weir:    `wire: ` + refused400,
+		why:     refused400Why,
+	},
+	{
+		name:    "9113-8.2.1/octets_that_no_field_has",
+		handler: showHeader,
+		client: func(p *play) {
+			p.ask("GET", "/", "x-a", "a\x00b")
+			p.ask("GET", "/", "x-a", "a\r\nb")
+			p.ask("GET", "/", "x a", "b")
+			p.ask("GET", "/", "", "b")
+			p.ask("GET", "/", "x-a", "\x7f")
+			p.ask("GET", "/", "x-a", "in\tside \xff")
+		},
+		what: "a malformed request",
+		nethttp: "client: " + strings.Repeat("RST_STREAM PROTOCOL_ERROR; ", 5) +
+			`200 | handler: X-A=["in\tside \xff"]`,
+		weir: "client: " + strings.Repeat("400 RST_STREAM PROTOCOL_ERROR; ", 5) +
+			`200 | handler: X-A=["in\tside \xff"]`,
+		why: refused400Why,
+	},
+	{
+		name:    "9113-8.2.1/upper_case_name",
+		handler: showHeader,
+		client:  func(p *play) { p.ask("GET", "/", "X-Upper", "1") },
+		what:    "a malformed request",
+		nethttp: `client: RST_STREAM PROTOCOL_ERROR`,
+		weir:    `client: 400 RST_STREAM PROTOCOL_ERROR`,
+		why:     refused400Why,
+	},
+	{
+		name:    "9113-8.3/pseudo_fields_missing",
+		handler: showURL,
+		client: func(p *play) {
+			for _, drop := range []string{":method", ":scheme", ":path"} {
+				fields := []string{}
+				for _, kv := range [][2]string{{":method", "GET"}, {":scheme", p.scheme()}, {":authority", "a.test"}, {":path", "/"}} {
+					if kv[0] != drop {
+						fields = append(fields, kv[:]...)
+					}
+				}
+				tn, err := p.peer(h2test.Options{}).Open(true, fields...)
+				if err != nil {
+					p.t.Fatal(err)
+				}
+				p.told(tn)
+			}
+		},
+		what:    "a malformed request",
+		nethttp: `client: RST_STREAM PROTOCOL_ERROR; RST_STREAM PROTOCOL_ERROR; RST_STREAM PROTOCOL_ERROR`,
+		weir:    "client: " + strings.Repeat("400 RST_STREAM PROTOCOL_ERROR; ", 2) + "400 RST_STREAM PROTOCOL_ERROR",
+		why:     refused400Why,
+	},
+	{
 		name: "net/http/ContentLength_and_Body_without_content",
 		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
 			n, err := r.Body.Read(make([]byte, 1))

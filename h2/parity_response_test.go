@@ -15,6 +15,14 @@ import (
 	"weir/h2/h2test"
 )
 
+// What differences that several cases show, or long ones, are about, and why.
+const (
+	whyShort = "the stream is reset: END_STREAM would call a malformed answer whole (RFC 9113, " +
+		"8.1.1)"
+	whyTooLong = "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and " +
+		"what was written before it arrives"
+)
+
 // writer is a handler that writes s.
 func writes(s string) func(*play, http.ResponseWriter, *http.Request) {
 	return func(_ *play, w http.ResponseWriter, _ *http.Request) { io.WriteString(w, s) }
@@ -128,7 +136,7 @@ var parityResponses = []parityCase{
 		what:    "an answer longer than its Content-Length",
 		nethttp: `client: 200 Content-Length=["5"] "hello" error | handler: 5 ok; 6 ok`,
 		weir:    `client: 200 Content-Length=["5"] "hello" | handler: 5 ok; 0 http: wrote more than the declared Content-Length`,
-		why:     "the Write that is too much fails with http.ErrContentLength, as over HTTP/1.1, and what was declared arrives whole",
+		why:     whyTooLong,
 	},
 	{
 		name: "9113-8.1.1/answer_shorter_than_declared",
@@ -141,7 +149,7 @@ var parityResponses = []parityCase{
 		what:    "an answer shorter than its Content-Length",
 		nethttp: `wire: HEADERS 1 :status=200 content-length=9 "content-type=text/plain; charset=utf-8" date=now; DATA 1 END_STREAM "hello"`,
 		weir:    `wire: HEADERS 1 :status=200 content-length=9 "content-type=text/plain; charset=utf-8" date=now; DATA 1 "hello"; RST_STREAM 1 INTERNAL_ERROR`,
-		why:     "the stream is reset: END_STREAM would call a malformed answer whole (RFC 9113, 8.1.1)",
+		why:     whyShort,
 	},
 	{
 		name: "net/http/bad_length_is_dropped",

@@ -81,6 +81,8 @@ func parityCases() []parityCase {
 		parityServerLives,
 		parityClients,
 		parityGateways,
+		parityLimits,
+		parityTransports,
 	)
 }
 
@@ -129,8 +131,8 @@ var parityName = regexp.MustCompile(`^(\d{4}-\d+(\.\d+)*|net/http)/[0-9A-Za-z_-]
 // TestParityCases holds the cases to their form, so that none passes without having looked at something.
 func TestParityCases(t *testing.T) {
 	cases := parityCases()
-	if len(cases) < 180 {
-		t.Errorf("there are %d behaviours, and should be 180 or more", len(cases))
+	if len(cases) < 220 {
+		t.Errorf("there are %d behaviours, and should be 220 or more", len(cases))
 	}
 	names, whys := map[string]bool{}, map[string]string{}
 	for _, c := range cases {

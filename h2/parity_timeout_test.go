@@ -30,8 +30,10 @@ var parityTimeouts = []parityCase{
 		want:   `client: 200 RST_STREAM NO_ERROR | handler: deadline <nil>; 6 ok <nil>`,
 	},
 	{
-		name:    "net/http/ReadTimeout_is_for_each_request",
-		server:  func(_ *play, hs *http.Server) { hs.ReadTimeout, hs.IdleTimeout = time.Second, time.Hour },
+		name: "net/http/ReadTimeout_is_for_each_request",
+		server: func(_ *play, hs *http.Server) {
+			hs.ReadTimeout, hs.IdleTimeout = time.Second, time.Hour
+		},
 		handler: readAll,
 		client: func(p *play) {
 			for range 3 {
@@ -207,7 +209,8 @@ var parityTimeouts = []parityCase{
 		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
 			rc := http.NewResponseController(w)
 			far := time.Now().AddDate(1000, 0, 0)
-			p.note("handler", "%s %s", fault(rc.SetReadDeadline(far)), fault(rc.SetWriteDeadline(far)))
+			p.note("handler", "%s %s", fault(rc.SetReadDeadline(far)),
+				fault(rc.SetWriteDeadline(far)))
 			readAll(p, w, r)
 			io.WriteString(w, "ok")
 		},
@@ -226,8 +229,11 @@ var parityTimeouts = []parityCase{
 		want:   `client: 200 RST_STREAM NO_ERROR | handler: true`,
 	},
 	{
-		name:    "net/http/no_timeouts_at_all",
-		handler: func(p *play, w http.ResponseWriter, r *http.Request) { readAll(p, w, r); io.WriteString(w, "late") },
+		name: "net/http/no_timeouts_at_all",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			readAll(p, w, r)
+			io.WriteString(w, "late")
+		},
 		client: func(p *play) {
 			peer := p.peer(h2test.Options{})
 			time.Sleep(5 * time.Hour)
@@ -287,9 +293,11 @@ var parityTimeouts = []parityCase{
 		want: `client: 200; 200; 200; 200; 200; GOAWAY 9 NO_ERROR 4m20s`,
 	},
 	{
-		name:    "net/http/a_Transport_reconnects_after_IdleTimeout",
-		server:  func(_ *play, hs *http.Server) { hs.IdleTimeout = time.Minute },
-		handler: func(p *play, _ http.ResponseWriter, r *http.Request) { p.note("handler", "%s", r.RemoteAddr) },
+		name:   "net/http/a_Transport_reconnects_after_IdleTimeout",
+		server: func(_ *play, hs *http.Server) { hs.IdleTimeout = time.Minute },
+		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
+			p.note("handler", "%s", r.RemoteAddr)
+		},
 		client: func(p *play) {
 			for range 3 {
 				p.get("/")

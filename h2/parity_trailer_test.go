@@ -140,7 +140,8 @@ var parityTrailers = []parityCase{
 		name:    "9113-8.1/request_trailers_with_a_length",
 		handler: trailersSeen,
 		client: func(p *play) {
-			p.wire("HEADERS 1 POST trailer=x-sum content-length=4", `DATA 1 "part"`, "HEADERS 1 END_STREAM x-sum=abc")
+			p.wire("HEADERS 1 POST trailer=x-sum content-length=4", `DATA 1 "part"`,
+				"HEADERS 1 END_STREAM x-sum=abc")
 		},
 		want: `handler: before X-Sum=[]; header ; after X-Sum=["abc"] | ` +
 			`wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
@@ -155,7 +156,8 @@ var parityTrailers = []parityCase{
 			p.note("handler", "%s %s", fault(err), headerText(r.Trailer))
 		},
 		client: func(p *play) {
-			p.wire("HEADERS 1 POST trailer=x-sum", `DATA 1 "part"`, "HEADERS 1 END_STREAM x-sum=abc x-sum=def")
+			p.wire("HEADERS 1 POST trailer=x-sum", `DATA 1 "part"`,
+				"HEADERS 1 END_STREAM x-sum=abc x-sum=def")
 		},
 		want: `handler: X-Sum=[]; EOF X-Sum=["abc" "def"] | ` +
 			`wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
@@ -205,7 +207,8 @@ var parityTrailers = []parityCase{
 		name: "9110-6.5.1/request_trailers_that_frame",
 		handler: func(p *play, _ http.ResponseWriter, r *http.Request) {
 			n, err := io.Copy(io.Discard, r.Body)
-			p.note("handler", "%d %d %s %s %s", n, r.ContentLength, fault(err), headerText(r.Header), headerText(r.Trailer))
+			p.note("handler", "%d %d %s %s %s", n, r.ContentLength, fault(err),
+				headerText(r.Header), headerText(r.Trailer))
 		},
 		client: func(p *play) {
 			r := p.request("POST", "/", zeros(4))
@@ -215,7 +218,8 @@ var parityTrailers = []parityCase{
 			p.ask("POST", "/", "trailer", "content-length, transfer-encoding, x-a")
 		},
 		want: `client: 200; 200 | ` +
-			`handler: 4 -1 ok Accept-Encoding=["gzip"] User-Agent=["x"] X-Sum=["1"]; 0 0 ok  X-A=[]`,
+			`handler: 4 -1 ok Accept-Encoding=["gzip"] User-Agent=["x"] X-Sum=["1"]; 0 0 ok  ` +
+			`X-A=[]`,
 	},
 	{
 		name: "9113-8.1/trailers_both_ways_at_once",
@@ -258,7 +262,8 @@ func grpcRead(r io.Reader) (string, error) {
 
 // grpcAsk sends the HEADERS of a call.
 func (p *play) grpcAsk(peer *h2test.Peer, path string, fields ...string) *h2test.Tunnel {
-	return p.open(peer, false, "POST", path, append([]string{"content-type", "application/grpc", "te", "trailers"}, fields...)...)
+	return p.open(peer, false, "POST", path, append([]string{"content-type", "application/grpc",
+		"te", "trailers"}, fields...)...)
 }
 
 // grpcEnd notes the answer to a call: its fields, content and trailers.
@@ -268,6 +273,8 @@ func (p *play) grpcEnd(tn *h2test.Tunnel) {
 		p.note("client", "%s", fault(err))
 		return
 	}
-	p.note("client", "%d %s len=%d status=%q message=%q %s", resp.Status, resp.Header["content-type"], len(resp.Body),
-		resp.Header["grpc-status"]+resp.Trailer["grpc-status"], resp.Header["grpc-message"]+resp.Trailer["grpc-message"], fault(err))
+	p.note("client", "%d %s len=%d status=%q message=%q %s", resp.Status,
+		resp.Header["content-type"], len(resp.Body),
+		resp.Header["grpc-status"]+resp.Trailer["grpc-status"],
+		resp.Header["grpc-message"]+resp.Trailer["grpc-message"], fault(err))
 }

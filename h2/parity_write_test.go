@@ -15,6 +15,10 @@ import (
 	"golang.org/x/net/http2"
 )
 
+// whyEmptyFlush is the reason of a difference.
+const whyEmptyFlush = "END_STREAM is on its HEADERS, as without Flush, and no empty DATA follows: there is " +
+	"no content (RFC 9110, 6.4.1)"
+
 // plainReader hides every method of a reader but Read.
 type plainReader struct{ io.Reader }
 
@@ -31,7 +35,8 @@ var parityWrites = []parityCase{
 			p.note("handler", "%d %s", n, fault(err))
 		},
 		client: wireGET,
-		want:   `handler: 0 ok; 0 ok | wire: HEADERS 1 END_STREAM :status=200 content-length=0 date=now`,
+		want: `handler: 0 ok; 0 ok | wire: HEADERS 1 END_STREAM :status=200 content-length=0 ` +
+			`date=now`,
 	},
 	{
 		name: "net/http/WriteHeader_after_Flush",
@@ -159,7 +164,8 @@ var parityWrites = []parityCase{
 	{
 		name: "net/http/io_Copy_forms",
 		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
-			for _, r := range []io.Reader{bytes.NewReader(make([]byte, 70_000)), plainReader{zeros(70_000)}} {
+			for _, r := range []io.Reader{bytes.NewReader(make([]byte, 70_000)),
+				plainReader{zeros(70_000)}} {
 				n, err := io.Copy(w, r)
 				p.note("handler", "%d %s", n, fault(err))
 			}
@@ -238,7 +244,8 @@ var parityWrites = []parityCase{
 		},
 		client: func(p *play) {
 			peer := p.peer(h2test.Options{})
-			for _, code := range []http2.ErrCode{http2.ErrCodeNo, http2.ErrCodeCancel, http2.ErrCodeInternal} {
+			for _, code := range []http2.ErrCode{http2.ErrCodeNo, http2.ErrCodeCancel,
+				http2.ErrCodeInternal} {
 				tn := p.open(peer, true, "GET", "/"+code.String())
 				tn.Withhold(true)
 				synctest.Wait()
@@ -368,7 +375,7 @@ var parityWrites = []parityCase{
 	},
 	{
 		name: "9110-9.3.2/HEAD_of_many_answers",
-		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+		handler: func(_ *play, w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/error":
 				http.Error(w, "no", http.StatusInternalServerError)
@@ -379,10 +386,6 @@ var parityWrites = []parityCase{
 			case "/flush":
 				w.(http.Flusher).Flush()
 				io.WriteString(w, "more")
-			case "/long":
-				w.Header().Set("Content-Length", "3")
-				n, err := io.WriteString(w, "too long")
-				p.note("handler", "%d %s", n, fault(err))
 			case "/short":
 				w.Header().Set("Content-Length", "30")
 				io.WriteString(w, "short")
@@ -393,8 +396,51 @@ var parityWrites = []parityCase{
 				p.do(p.request("HEAD", path, nil), "Content-Length", "Content-Type")
 			}
 		},
-		want: `client: 500 Content-Length=["3"] Content-Type=["text/plain; charset=utf-8"]; 204; 304; ` +
+		want: `client: 500 Content-Length=["3"] Content-Type=["text/plain; charset=utf-8"]; 204; ` +
+			`304; ` +
 			`200; 200 Content-Length=["30"] Content-Type=["text/plain; charset=utf-8"]`,
+	},
+	{
+		name: "9110-9.3.2/HEAD_longer_than_declared",
+		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "3")
+			n, err := io.WriteString(w, "too long")
+			p.note("handler", "%d %s", n, fault(err))
+		},
+		client:  func(p *play) { p.do(p.request("HEAD", "/", nil), "Content-Length") },
+		what:    "an answer longer than its Content-Length",
+		why:     whyTooLong,
+		nethttp: `client: 200 Content-Length=["3"] | handler: 8 ok`,
+		weir: `client: 200 Content-Length=["3"] | ` +
+			`handler: 0 http: wrote more than the declared Content-Length`,
+	},
+	{
+		name: "net/http/one_Write_longer_than_declared",
+		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "3")
+			n, err := io.WriteString(w, "too long")
+			p.note("handler", "%d %s", n, fault(err))
+		},
+		client:  func(p *play) { p.get("/", "Content-Length") },
+		what:    "an answer longer than its Content-Length",
+		why:     whyTooLong,
+		nethttp: `client: 200 Content-Length=["3"] "too" error | handler: 8 ok`,
+		weir: `client: 200 Content-Length=["3"] RST_STREAM INTERNAL_ERROR | ` +
+			`handler: 0 http: wrote more than the declared Content-Length`,
+	},
+	{
+		name: "net/http/ErrContentLength_with_a_length_of_zero",
+		handler: func(p *play, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "0")
+			n, err := io.WriteString(w, "x")
+			p.note("handler", "%d %s", n, fault(err))
+		},
+		client:  func(p *play) { p.get("/", "Content-Length") },
+		what:    "an answer longer than its Content-Length",
+		why:     whyTooLong,
+		nethttp: `client: 200 Content-Length=["0"] error | handler: 1 ok`,
+		weir: `client: 200 Content-Length=["0"] | ` +
+			`handler: 0 http: wrote more than the declared Content-Length`,
 	},
 	{
 		name: "9110-9.3.2/HEAD_with_informational_answers",
@@ -447,16 +493,20 @@ var parityWrites = []parityCase{
 		name: "9110-8.3/kinds_that_are_sniffed",
 		handler: func(_ *play, w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, map[string]string{
-				"/pdf": "%PDF-1.4", "/gzip": "\x1f\x8b\x08", "/png": "\x89PNG\r\n\x1a\n", "/json": `{"a":1}`,
-				"/xml": "<?xml version=1>", "/text": "plain", "/bin": "\x00\x01", "/utf16": "\xff\xfea",
+				"/pdf": "%PDF-1.4", "/gzip": "\x1f\x8b\x08", "/png": "\x89PNG\r\n\x1a\n",
+				"/json": `{"a":1}`,
+				"/xml":  "<?xml version=1>", "/text": "plain", "/bin": "\x00\x01",
+				"/utf16": "\xff\xfea",
 			}[r.URL.Path])
 		},
 		client: func(p *play) {
-			for _, path := range []string{"/pdf", "/gzip", "/png", "/json", "/xml", "/text", "/bin", "/utf16", "/none"} {
+			for _, path := range []string{"/pdf", "/gzip", "/png", "/json", "/xml", "/text", "/bin",
+				"/utf16", "/none"} {
 				p.do(p.request("HEAD", path, nil), "Content-Type")
 			}
 		},
-		want: `client: 200 Content-Type=["application/pdf"]; 200 Content-Type=["application/x-gzip"]; ` +
+		want: `client: 200 Content-Type=["application/pdf"]; 200 ` +
+			`Content-Type=["application/x-gzip"]; ` +
 			`200 Content-Type=["image/png"]; 200 Content-Type=["text/plain; charset=utf-8"]; ` +
 			`200 Content-Type=["text/xml; charset=utf-8"]; 200 Content-Type=["text/plain; ` +
 			`charset=utf-8"]; 200 Content-Type=["application/octet-stream"]; ` +
