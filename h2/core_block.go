@@ -150,10 +150,22 @@ func (c *core) refuse(b *blockIn, code Code, rule, msg string) {
 		return
 	}
 	if b.s == nil {
-		c.blame(b.id, code)
+		if !b.connects() {
+			c.blame(b.id, code)
+		}
 		c.gone.put(b.id, goneByUs)
 	}
 	c.resetFor(b.id, b.s, code, rule, msg)
+}
+
+// connects says that the block asks for a tunnel, well-formed or not: CONNECT, or :protocol on whatever method.
+func (b *blockIn) connects() bool {
+	for _, f := range b.fields {
+		if f.Name == ":protocol" || f.Name == ":method" && f.Value == "CONNECT" {
+			return true
+		}
+	}
+	return false
 }
 
 // trailers ends the peer's side with a field block (RFC 9113, 8.1).

@@ -134,7 +134,7 @@ func (c *core) streamFault(id uint32, s *coreStream, code Code, rule, msg string
 // resetFor is streamFault for what has been charged.
 func (c *core) resetFor(id uint32, s *coreStream, code Code, rule, msg string) {
 	c.noteKind("stream", code, rule)
-	if s != nil && !s.answered {
+	if s != nil && !s.answered && !s.tunnel {
 		c.blame(id, code)
 	}
 	c.writeReset(id, code)
@@ -144,7 +144,8 @@ func (c *core) resetFor(id uint32, s *coreStream, code Code, rule, msg string) {
 }
 
 // blame answers 400 in front of RST_STREAM(PROTOCOL_ERROR), on a stream that has no answer (RFC 9113, 8.1.1). Without one a
-// client may make the same request again: Go's http.Transport does so, on a new connection each time, without end.
+// client may make the same request again: Go's http.Transport does so, on a new connection each time, without end. Of a
+// tunnel the stream error is all there is: no client asks for one again by itself.
 func (c *core) blame(id uint32, code Code) {
 	if code != ProtocolError || c.cfg.client {
 		return
