@@ -3,9 +3,11 @@ package h2_test
 import (
 	"context"
 	"errors"
+	"log"
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -246,4 +248,43 @@ func TestGarbage(t *testing.T) {
 		p.Want(t, "this is no frame", "GOAWAY 0 FRAME_SIZE_ERROR")
 		p.WantClosed(t, "and the end")
 	})
+}
+
+// TestConnStateBreaks: a hook that panics or calls runtime.Goexit is told the states that follow, and ends neither the
+// program nor the connection.
+func TestConnStateBreaks(t *testing.T) {
+	for name, breaks := range map[string]func(){"panic": func() { panic("hook") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var states []string
+			synctest.Test(t, func(t *testing.T) {
+				s := &site{t: t, hs: &http.Server{}}
+				s.hs.ErrorLog = log.New(&s.logged, "", 0)
+				s.hs.ConnState = func(_ net.Conn, st http.ConnState) {
+					mu.Lock()
+					states = append(states, st.String())
+					mu.Unlock()
+					if st == http.StateIdle {
+						breaks()
+					}
+				}
+				s.start(func(http.ResponseWriter, *http.Request) {})
+				p := s.dial()
+				for range 2 {
+					if res, err := p.Get("/"); err != nil || res.Status != 200 {
+						t.Errorf("%v, %v", res, err)
+					}
+				}
+				p.Close()
+				synctest.Wait()
+				s.hs.Close()
+				if name == "panic" && !strings.Contains(s.logged.String(), "panic in http.Server.ConnState") {
+					t.Errorf("logged %q", s.logged.String())
+				}
+			})
+			if got := strings.Join(states, " "); got != "new active idle active idle active idle closed" {
+				t.Errorf("states: %s", got)
+			}
+		})
+	}
 }

@@ -51,11 +51,14 @@ func (c *conn) notify() {
 		}
 	}()
 	for len(c.notices) > 0 || len(c.states) > 0 {
-		ts, states := c.notices, c.states
-		c.notices, c.states = nil, nil
-		if len(states) > 0 {
-			c.tellStates(states)
+		if len(c.states) > 0 {
+			s := c.states[0]
+			c.states = c.states[1:]
+			c.tellState(s)
+			continue
 		}
+		ts := c.notices
+		c.notices = nil
 		for _, t := range ts {
 			t.noticed = false
 			t.tell()
@@ -63,8 +66,8 @@ func (c *conn) notify() {
 	}
 }
 
-// tellStates calls the hook of http.Server; mu is held, and let go meanwhile.
-func (c *conn) tellStates(states []http.ConnState) {
+// tellState calls the hook of http.Server; mu is held, and let go meanwhile.
+func (c *conn) tellState(s http.ConnState) {
 	c.telling = true
 	c.mu.Unlock()
 	defer func() { // also when the hook panics, or calls runtime.Goexit
@@ -75,7 +78,5 @@ func (c *conn) tellStates(states []http.ConnState) {
 		c.telling = false
 		c.toldStates.Broadcast()
 	}()
-	for _, s := range states {
-		c.srv.hs.ConnState(c.nc, s)
-	}
+	c.srv.hs.ConnState(c.nc, s)
 }
