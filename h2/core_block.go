@@ -146,7 +146,7 @@ func (c *core) refuse(b *blockIn, code Code, rule, msg string) {
 		return
 	}
 	if b.s == nil {
-		c.blame(b.id, code)
+		c.badRequest(b.id, code)
 		c.gone.put(b.id, goneByUs)
 	}
 	c.resetFor(b.id, b.s, code, rule, msg)
