@@ -19,7 +19,7 @@ import (
 type Client struct {
 	c    *conn
 	cfg  Config
-	left error // why the connection is being left: a *ConnError of the server's GOAWAY, or net.ErrClosed; under conn.mu
+	left error // a *ConnError of the server's GOAWAY, or net.ErrClosed for ours; under conn.mu
 
 	lookout lookout
 

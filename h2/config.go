@@ -15,7 +15,7 @@ type Config struct {
 	MaxConcurrentStreams int // streams of one connection; 0: 250
 	MaxHandlers          int // handlers of one connection that run at once, those of streams that were reset too; 0: MaxConcurrentStreams
 	MaxQueued            int // requests, reset ones too, that wait for a handler; past it the connection ends; 0: 4 × MaxHandlers
-	MaxHeaderListSize    int // octets as RFC 9113, 6.5.2 counts; 0: http.Server.MaxHeaderBytes and 320, else 64 KiB
+	MaxHeaderListSize    int // octets as RFC 9113, 6.5.2 counts; 0: http.Server.MaxHeaderBytes + 320, else 64 KiB
 	MaxHeaderFields      int // fields of one request; 0: 500. A request over one of the two is answered 431, one 16 times over ends the connection
 	MaxContinuations     int // CONTINUATION frames of one field block, which has at most twice MaxHeaderListSize octets; 0: 7, and one for each 16 KiB of them
 	MaxFrameSize         int // octets a peer's frame may have, 16 384 to 2^24-1; 0: 16 384
@@ -23,7 +23,8 @@ type Config struct {
 	ConnWindow           int // octets a peer may send ahead on the connection, at least 65 535; 0: 1 MiB
 	MaxUnread            int // octets of answers to PING, SETTINGS and faults that the peer does not read; 0: 64 KiB
 
-	// HPACK's tables (RFC 7541, 4.2), in octets; 0: those of http.Server.HTTP2, else 4096; negative: none. At most 4 MiB.
+	// HPACK's tables (RFC 7541, 4.2), in octets. 0: those of http.Server.HTTP2, else 4096;
+	// negative: none. They have at most 4 MiB.
 
 	MaxDecoderHeaderTableSize int // for what the peer sends
 	MaxEncoderHeaderTableSize int // for what it is sent, if it allows for so many
@@ -58,19 +59,25 @@ type Config struct {
 	IdleTimeout      time.Duration // a connection without streams leaves after it; 0: http.Server.IdleTimeout, else its ReadTimeout, else none
 	StallTimeout     time.Duration // an answer of which nothing could be sent for so long is reset, see below. A tunnel has its stream.Limits
 	WriteTimeout     time.Duration // one write to the socket may take so long, then the connection ends; 0: http.Server.HTTP2.WriteByteTimeout, else none
-	PingInterval     time.Duration // without an octet from the peer for so long it is sent a PING; 0: http.Server.HTTP2.SendPingTimeout, else never
-	PingTimeout      time.Duration // without an octet for so long after it the connection is lost; 0: http.Server.HTTP2.PingTimeout, else 15 s; negative: no PING
 	HandshakeTimeout time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each field block; 0: 10 s
 
 	// StallTimeout: an answer waits where the client opens no window, or does not read its socket. Zero lets a client pause
 	// for as long as it likes (a video, a pager), but where more than 2 MiB of a connection's answers wait, those that have
 	// waited for 5 minutes are reset until it is less. A handler that must not wait sets a write deadline.
 
+	// PingInterval is how long nothing comes from the peer before it is sent a PING.
+	// 0: http.Server.HTTP2.SendPingTimeout, else never.
+	PingInterval time.Duration
+	// PingTimeout is how long nothing comes after the PING before the connection is lost.
+	// 0: http.Server.HTTP2.PingTimeout, else 15 s; negative: no PING.
+	PingTimeout time.Duration
+
 	Logger *slog.Logger // limits that a peer ran into, at Warn; connections that end for a fault, at Debug; nil: none
 
-	// CountError, if not nil, is told of each fault of a peer that ends a stream or a connection, as "stream_PROTOCOL_ERROR_rfc9113_8_2_1"
-	// or "conn_ENHANCE_YOUR_CALM_rfc9113_10_5": what ended, the code, the rule. A PING without answer is "conn_close_lost_ping". It is
-	// called beside the connection, which does not wait for it, and by several at once. nil: http.Server.HTTP2.CountError.
+	// CountError is told of each fault of a peer that ends a stream or a connection: what ended,
+	// the code, and the rule, as in "stream_PROTOCOL_ERROR_rfc9113_8_2_1". A PING without an answer
+	// is "conn_close_lost_ping". Several goroutines may call it at once, and a connection does not
+	// wait for it. nil: http.Server.HTTP2.CountError.
 	CountError func(errType string)
 
 	Trace       *slog.Logger // every frame in and out, at Debug; nil: none
@@ -110,15 +117,16 @@ func (cfg Config) with(srv *http.Server) Config {
 		cfg.CountError = h.CountError
 	}
 	cfg.PingInterval = max(cmp.Or(cfg.PingInterval, h.SendPingTimeout), 0)
-	if cfg.PingTimeout = cmp.Or(cfg.PingTimeout, max(h.PingTimeout, 0), 15*time.Second); cfg.PingTimeout < 0 {
+	cfg.PingTimeout = cmp.Or(cfg.PingTimeout, max(h.PingTimeout, 0), 15*time.Second)
+	if cfg.PingTimeout < 0 {
 		cfg.PingInterval = 0
 	}
 	cfg.HandshakeTimeout = max(cmp.Or(cfg.HandshakeTimeout, 10*time.Second), 0)
 	return cfg
 }
 
-// tableSize is the size of a table of HPACK: ours, or that of http.HTTP2Config where it is valid, or what a connection begins
-// with.
+// tableSize is the size of a table of HPACK: ours, or that of http.HTTP2Config where it is valid,
+// or what a connection begins with.
 func tableSize(ours, theirs int) int {
 	const most = 4<<20 - 1
 	if theirs < 0 || theirs > most {
@@ -127,8 +135,8 @@ func tableSize(ours, theirs int) int {
 	return min(max(cmp.Or(ours, theirs, initialTable), 0), most)
 }
 
-// headerBytes is http.Server.MaxHeaderBytes as a size of RFC 9113, 6.5.2, which counts 32 octets more for each field. net/http
-// allows for 10 of them, and takes 0 and less for its default.
+// headerBytes is http.Server.MaxHeaderBytes as a size of RFC 9113, 6.5.2, which counts 32 octets
+// more for each field. net/http allows for 10 of them, and takes 0 and less for its default.
 func headerBytes(n int) int {
 	if n <= 0 {
 		return 0
@@ -156,8 +164,8 @@ func (cfg Config) core() coreConfig {
 		connect: !cfg.NoExtendedConnect, plainConnect: cfg.PlainConnect, maxStreams: cfg.MaxConcurrentStreams,
 		maxHeaderList: cfg.MaxHeaderListSize, maxHeaderFields: cfg.MaxHeaderFields, maxFrame: cfg.MaxFrameSize,
 		initialWindow: cfg.InitialWindow, connWindow: cfg.ConnWindow, idle: cfg.IdleTimeout, handshake: cfg.HandshakeTimeout,
-		pingInterval: cfg.PingInterval, pingTimeout: cfg.PingTimeout, decoderTable: cfg.MaxDecoderHeaderTableSize,
-		encoderTable: cfg.MaxEncoderHeaderTableSize, kinds: cfg.CountError != nil,
+		pingInterval: cfg.PingInterval, pingTimeout: cfg.PingTimeout, kinds: cfg.CountError != nil,
+		decoderTable: cfg.MaxDecoderHeaderTableSize, encoderTable: cfg.MaxEncoderHeaderTableSize,
 		stall: max(cfg.StallTimeout, 0), hold: hold, blockFrames: 1 + cfg.MaxContinuations, unread: cfg.MaxUnread,
 		rates: [rates]int{
 			LimitPeerResets: cfg.MaxPeerResets, LimitFaults: cfg.MaxFaults, LimitRefused: cfg.MaxRefused, LimitPings: cfg.MaxPings,

@@ -151,7 +151,7 @@ func (c *core) refuse(b *blockIn, code Code, rule, msg string) {
 	}
 	if b.s == nil {
 		if !b.connects() {
-			c.blame(b.id, code)
+			c.badRequest(b.id, code)
 		}
 		c.gone.put(b.id, goneByUs)
 	}

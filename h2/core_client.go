@@ -87,8 +87,9 @@ func parseResponse(fs []hpack.HeaderField) (response, *fault) {
 		}
 		if f.Name == "content-length" {
 			n, err := strconv.ParseUint(f.Value, 10, 63)
-			if !r.opens() && (err != nil || length != "" && length != f.Value) { // equal ones are one (RFC 9110, 8.6)
-				return r, &fault{"RFC 9113, 8.1.1", "content-length that is no number, or two of them"}
+			differs := length != "" && length != f.Value // equal ones are one (RFC 9110, 8.6)
+			if !r.opens() && (err != nil || differs) {
+				return r, &fault{"RFC 9113, 8.1.1", "content-length that is no number, or two"}
 			}
 			r.length, length = int64(n), f.Value
 		}

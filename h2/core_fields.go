@@ -14,7 +14,7 @@ type request struct {
 	protocol                        string // of an extended CONNECT (RFC 8441, 4), else ""
 	length                          int64  // content-length, -1 if there is none; always -1 for CONNECT
 	fields                          []hpack.HeaderField
-	tooBig                          bool // over the limits: of everything else only the method may be there
+	tooBig                          bool // over the limits: there is no more than the method
 }
 
 // fault is a malformed field section: stream error PROTOCOL_ERROR (RFC 9113, 8.1.1).
@@ -63,8 +63,9 @@ func parseRequest(fs []hpack.HeaderField) (request, *fault) {
 			host = f.Value
 		case "content-length":
 			n, err := strconv.ParseUint(f.Value, 10, 63)
-			if r.method != "CONNECT" && (err != nil || length != "" && length != f.Value) { // equal ones are one (RFC 9110, 8.6)
-				return r, &fault{"RFC 9113, 8.1.1", "content-length that is no number, or two of them"}
+			differs := length != "" && length != f.Value // equal ones are one (RFC 9110, 8.6)
+			if r.method != "CONNECT" && (err != nil || differs) {
+				return r, &fault{"RFC 9113, 8.1.1", "content-length that is no number, or two"}
 			}
 			r.length, length = int64(n), f.Value
 		case "te":
@@ -115,7 +116,7 @@ func checkPseudo(r *request, scheme, path, protocol bool) *fault {
 	switch web := strings.EqualFold(r.scheme, "https") || strings.EqualFold(r.scheme, "http"); {
 	case !validScheme(r.scheme):
 		return &fault{"RFC 9113, 8.3.1", ":scheme missing or bad"}
-	case !web && !protocol: // RFC 9110, 4.3: there is nothing else that this server could be the origin of
+	case !web && !protocol: // of nothing else is this server the origin (RFC 9110, 4.3)
 		return &fault{"RFC 9110, 4.2", ":scheme other than http and https"}
 	case r.authority == "":
 		return &fault{"RFC 9110, 4.2.1", "http and https URIs have a host"}
@@ -136,8 +137,9 @@ func checkTrailers(fs []hpack.HeaderField) *fault {
 	return nil
 }
 
-// checkField judges one regular field (RFC 9113, 8.2.1 and 8.2.2). White space around the value is no part of it, and is taken
-// off (RFC 9110, 5.5): there are clients that send it, and they mean no harm.
+// checkField judges one regular field (RFC 9113, 8.2.1 and 8.2.2). White space around the value is
+// no part of it, and is taken off (RFC 9110, 5.5): there are clients that send it, and they mean no
+// harm.
 func checkField(f *hpack.HeaderField) *fault {
 	f.Value = trimValue(f.Value)
 	switch {

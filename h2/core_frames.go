@@ -146,7 +146,7 @@ func (c *core) checkHead(h http2.FrameHeader) bool {
 		return false
 	case http2.FrameHeaders:
 		if int(h.Length) < headersNeed(h.Flags) {
-			c.fail(FrameSizeError, "RFC 9113, 4.2", "HEADERS too short for the fields that its flags announce")
+			c.fail(FrameSizeError, "RFC 9113, 4.2", "HEADERS too short for its flags")
 			return false
 		}
 		c.timers.block(c)
@@ -178,8 +178,8 @@ func (c *core) checkHead(h http2.FrameHeader) bool {
 	return true
 }
 
-// headersNeed is how many octets a HEADERS frame has at least: the pad length and the priority, where there are any
-// (RFC 9113, 6.2).
+// headersNeed is how many octets a HEADERS frame has at least: the pad length and the priority,
+// where there are any (RFC 9113, 6.2).
 func headersNeed(f http2.Flags) (n int) {
 	if f.Has(http2.FlagHeadersPadded) {
 		n++

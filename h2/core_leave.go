@@ -95,8 +95,8 @@ func (c *core) peerLeaves(f *http2.GoAwayFrame) {
 	c.follow()
 }
 
-// follow says GOAWAY behind the peer's, when the last stream has ended: the peer learns which were looked at, and the connection
-// does not end without one (RFC 9113, 6.8).
+// follow says GOAWAY behind the peer's, when the last stream has ended: the peer learns which were
+// looked at, and the connection does not end without one (RFC 9113, 6.8).
 func (c *core) follow() {
 	if c.leave.peer && len(c.streams) == 0 {
 		c.leaveNow()

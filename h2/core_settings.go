@@ -6,7 +6,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// initialTable is SETTINGS_HEADER_TABLE_SIZE of both sides until they say otherwise (RFC 9113, 6.5.2).
+// initialTable is SETTINGS_HEADER_TABLE_SIZE of both sides until they say otherwise
+// (RFC 9113, 6.5.2).
 const initialTable = 4096
 
 // peerSettings are the peer's, as far as they matter to us.
@@ -46,7 +47,8 @@ func (c *core) sendSettings() {
 		{ID: http2.SettingMaxHeaderListSize, Val: uint32(c.cfg.maxHeaderList)},
 	}
 	if c.cfg.decoderTable != initialTable {
-		ss = append(ss, http2.Setting{ID: http2.SettingHeaderTableSize, Val: uint32(c.cfg.decoderTable)})
+		n := uint32(c.cfg.decoderTable)
+		ss = append(ss, http2.Setting{ID: http2.SettingHeaderTableSize, Val: n})
 	}
 	if c.cfg.connect && !c.cfg.client { // RFC 8441, 3; there are peers that take its presence for a yes
 		ss = append(ss, http2.Setting{ID: http2.SettingEnableConnectProtocol, Val: 1})
@@ -134,7 +136,8 @@ func (c *core) settingsAcked() {
 	}
 	before := c.mine.window(c.cfg)
 	c.mine.acked = true
-	if n := uint32(c.cfg.decoderTable); n < initialTable { // the peer's next block begins with a size of n at most (RFC 7541, 4.2)
+	// RFC 7541, 4.2: the peer's next block begins with a size of n at most.
+	if n := uint32(c.cfg.decoderTable); n < initialTable {
 		c.hdec.SetAllowedMaxDynamicTableSize(n)
 		c.hdec.SetMaxDynamicTableSize(n)
 	}

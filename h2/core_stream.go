@@ -12,7 +12,7 @@ import (
 type coreStream struct {
 	id       uint32
 	state    state
-	answered bool  // the final response: it has come, or on the server's side its header has been written
+	answered bool  // the final response has come; on the server's side its header is written
 	tunnel   bool  // CONNECT: content-length means nothing (RFC 9113, 8.5), trailers neither
 	stalled  bool  // it has octets to send and no window for them, see stall
 	length   int64 // what content-length leaves to come; negative: not declared
@@ -135,7 +135,7 @@ func (c *core) streamFault(id uint32, s *coreStream, code Code, rule, msg string
 func (c *core) resetFor(id uint32, s *coreStream, code Code, rule, msg string) {
 	c.noteKind("stream", code, rule)
 	if s != nil && !s.answered && !s.tunnel {
-		c.blame(id, code)
+		c.badRequest(id, code)
 	}
 	c.writeReset(id, code)
 	if s != nil {
@@ -143,10 +143,11 @@ func (c *core) resetFor(id uint32, s *coreStream, code Code, rule, msg string) {
 	}
 }
 
-// blame answers 400 in front of RST_STREAM(PROTOCOL_ERROR), on a stream that has no answer (RFC 9113, 8.1.1). Without one a
-// client may make the same request again: Go's http.Transport does so, on a new connection each time, without end. Of a
-// tunnel the stream error is all there is: no client asks for one again by itself.
-func (c *core) blame(id uint32, code Code) {
+// badRequest answers 400 in front of RST_STREAM(PROTOCOL_ERROR), on a stream that has no answer
+// (RFC 9113, 8.1.1). Without one a client may make the same request again: Go's http.Transport does
+// so, on a new connection each time, without end. Of a tunnel the stream error is all there is: no
+// client asks for one again by itself.
+func (c *core) badRequest(id uint32, code Code) {
 	if code != ProtocolError || c.cfg.client {
 		return
 	}

@@ -50,9 +50,11 @@ func headerOf(fs []hpack.HeaderField) http.Header {
 	return h
 }
 
-// appendFields appends a header as fields, names in lower case and in order. Fields of a connection, and those that
-// connection or skip names, are left out, and so is what is no valid field.
-func appendFields(fs []hpack.HeaderField, h http.Header, connection []string, skip func(name string) bool) []hpack.HeaderField {
+// appendFields appends a header as fields, names in lower case and in order. Fields of a
+// connection, and those that connection or skip names, are left out, and so is what is no valid
+// field.
+func appendFields(fs []hpack.HeaderField, h http.Header, connection []string,
+	skip func(name string) bool) []hpack.HeaderField {
 	keys := make([]string, 0, len(h))
 	for k := range h {
 		keys = append(keys, k)
@@ -60,7 +62,8 @@ func appendFields(fs []hpack.HeaderField, h http.Header, connection []string, sk
 	slices.Sort(keys)
 	for _, k := range keys {
 		name := strings.ToLower(k)
-		if !validToken(name) || hopByHop(name) || slices.Contains(connection, name) || skip != nil && skip(name) {
+		if !validToken(name) || hopByHop(name) || slices.Contains(connection, name) ||
+			skip != nil && skip(name) {
 			continue
 		}
 		for _, v := range h[k] {
@@ -74,8 +77,8 @@ func appendFields(fs []hpack.HeaderField, h http.Header, connection []string, sk
 	return fs
 }
 
-// connectionOptions are what the Connection field of a header lists, in lower case: "close", and names of fields that belong to
-// the connection as well (RFC 9110, 7.6.1).
+// connectionOptions are what the Connection field of a header lists, in lower case: "close", and
+// names of fields that belong to the connection as well (RFC 9110, 7.6.1).
 func connectionOptions(h http.Header) (options []string) {
 	for k, vv := range h {
 		if len(k) != len("Connection") || !strings.EqualFold(k, "Connection") {
@@ -92,9 +95,10 @@ func connectionOptions(h http.Header) (options []string) {
 	return options
 }
 
-// takeLength gives the Content-Length of an answer's header, -1 if there is none. What stays in h is one value, for with two the
-// answer is malformed (RFC 9113, 8.1.1): the first, as net/http has it, and none if that is no number. A Content-Length
-// without values stays: with it a handler says that there shall be none.
+// takeLength gives the Content-Length of an answer's header, -1 if there is none. What stays in h
+// is one value, for with two the answer is malformed (RFC 9113, 8.1.1): the first, as net/http has
+// it, and none if that is no number. A Content-Length without values stays: with it a handler says
+// that there shall be none.
 func takeLength(h http.Header) int64 {
 	const name = "Content-Length"
 	vv, ok := h[name]
@@ -146,9 +150,11 @@ func tunnelFields(h http.Header) ([]hpack.HeaderField, error) {
 	}), nil
 }
 
-// dateField is the date of an answer (RFC 9110, 6.6.1). It changes each second: HPACK's tables are not for it.
+// dateField is the date of an answer (RFC 9110, 6.6.1). It changes each second: HPACK's tables are
+// not for it.
 func dateField(now time.Time) hpack.HeaderField {
-	return hpack.HeaderField{Name: "date", Value: now.UTC().Format(http.TimeFormat), Sensitive: true}
+	v := now.UTC().Format(http.TimeFormat)
+	return hpack.HeaderField{Name: "date", Value: v, Sensitive: true}
 }
 
 // statusField is the :status of an answer.

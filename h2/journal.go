@@ -60,8 +60,9 @@ func (c *conn) enter(e entry) {
 	}
 }
 
-// writeJournal writes until nothing is left. It calls what a user gave us, so mu is not held meanwhile, and a panic or Goexit there
-// costs one entry: the others are still written, and whoever waits in logged is let go.
+// writeJournal writes until nothing is left. It calls what a user gave us, so mu is not held
+// meanwhile, and a panic or Goexit there costs one entry: the others are still written, and whoever
+// waits in logged is let go.
 func (c *conn) writeJournal() {
 	var entries []entry
 	whole := false

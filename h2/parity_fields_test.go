@@ -3,6 +3,10 @@ package h2_test
 import (
 	"io"
 	"net/http"
+	"testing/synctest"
+	"time"
+
+	"weir/h2/h2test"
 )
 
 // answers is a handler that sets the header h and writes body.
@@ -15,7 +19,10 @@ func answers(body string, h map[string][]string) func(*play, http.ResponseWriter
 	}
 }
 
-// parityFields are about what a handler can do to its header.
+// kind notes what CountError is told.
+func (p *play) kind(kind string) { p.note("kinds", "%s", kind) }
+
+// parityFields are about what a handler can do to its header, and about fields of http.Server.HTTP2.
 var parityFields = []parityCase{
 	{
 		name:    "9110-8.6/content_length_set_twice",
@@ -270,5 +277,48 @@ var parityFields = []parityCase{
 		nethttp: `client: closes: false | wire: `,
 		weir:    `client: closes: true | wire: `,
 		why:     "closes, as over HTTP/1.1",
+	},
+	{
+		name:    "net/http/CountError",
+		server:  func(p *play, hs *http.Server) { hs.HTTP2 = &http.HTTP2Config{CountError: p.kind} },
+		handler: served,
+		client: func(p *play) {
+			p.askFields(":method", "GET", ":path", "/", ":authority", "a.test")
+			synctest.Wait()
+			p.wire("PING ACK 0000000000000000", "RAW 3 0 1 00000008")
+			p.notes["client"], p.notes["wire"] = nil, nil
+		},
+		what:    "the last part of what http.Server.HTTP2.CountError is told",
+		nethttp: `client:  | kinds: stream_PROTOCOL_ERROR_bad_path_method; conn_PROTOCOL_ERROR_reset_idle_stream | wire: `,
+		weir:    `client:  | kinds: stream_PROTOCOL_ERROR_rfc9113_8_3_1; conn_PROTOCOL_ERROR_rfc9113_5_1_1 | wire: `,
+		why:     "is the section that the peer broke",
+	},
+	{
+		name: "9113-6.7/SendPingTimeout_and_PingTimeout",
+		server: func(p *play, hs *http.Server) {
+			hs.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 3 * time.Second, CountError: p.kind}
+		},
+		handler: served,
+		client: func(p *play) {
+			peer := p.manual()
+			start := time.Now()
+			peer.Wait(patient)
+			p.note("client", "%v", time.Since(start))
+			synctest.Wait()
+		},
+		want: `client: 13s | kinds: conn_close_lost_ping`,
+	},
+	{
+		name: "9113-6.7/SendPingTimeout_and_a_peer_that_answers",
+		server: func(p *play, hs *http.Server) {
+			hs.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, CountError: p.kind}
+		},
+		handler: served,
+		client: func(p *play) {
+			peer := p.peer(h2test.Options{})
+			time.Sleep(time.Hour)
+			p.told(p.open(peer, true, "GET", "/"))
+		},
+		want: `client: 200 | handler: GET example.test "/" []`,
 	},
 }

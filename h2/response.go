@@ -88,7 +88,8 @@ func (w *responseWriter) WriteHeader(status int) {
 			w.x.continued()
 		}
 		if status != http.StatusSwitchingProtocols { // RFC 9113, 8.6: there is no 101
-			fs := appendFields([]hpack.HeaderField{statusField(status)}, w.header, connectionOptions(w.header), func(name string) bool {
+			fs := []hpack.HeaderField{statusField(status)}
+			fs = appendFields(fs, w.header, connectionOptions(w.header), func(name string) bool {
 				return name == "content-length"
 			})
 			w.err = w.x.head(fs, false, false, true)
@@ -275,7 +276,9 @@ func (w *responseWriter) tail() []hpack.HeaderField {
 	if len(h) == 0 {
 		return nil
 	}
-	fs := appendFields(nil, h, w.options, func(name string) bool { return !httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name)) })
+	fs := appendFields(nil, h, w.options, func(name string) bool {
+		return !httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name))
+	})
 	if len(fs) == 0 {
 		return nil
 	}
@@ -305,8 +308,9 @@ func (w *responseWriter) finish() bool {
 	return w.flush(true) == nil
 }
 
-// discard drops what comes of the body behind the answer, if that is not much and comes soon. RST_STREAM(NO_ERROR) is allowed there
-// (RFC 9113, 8.1), but curl takes it for a failure, and forgets the answer.
+// discard drops what comes of the body behind the answer, if that is not much and comes soon.
+// RST_STREAM(NO_ERROR) is allowed there (RFC 9113, 8.1), but curl takes it for a failure, and
+// forgets the answer.
 func (w *responseWriter) discard() {
 	if w.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		_, _ = io.CopyN(io.Discard, w.x.r.Body, 256<<10) // whatever ends it, nobody needs to know
