@@ -11,12 +11,25 @@ import (
 
 // inbox holds what was received and not read; the stream's window bounds it.
 type inbox struct {
-	b   []byte
-	off int
-	fin bool
+	b       []byte
+	off     int
+	fin     bool
+	late    int  // octets that came after the read deadline: none of them is read
+	expired bool // the deadline passed before the end came
 }
 
-func (in *inbox) len() int { return len(in.b) - in.off }
+// len is how many octets can be read.
+func (in *inbox) len() int { return len(in.b) - in.off - in.late }
+
+// whole says that nothing can come behind them.
+func (in *inbox) whole() bool { return in.fin && !in.expired }
+
+// expire says that the deadline has passed, or no more: then what came since can be read.
+func (in *inbox) expire(on bool) {
+	if in.expired = on && (in.expired || !in.fin); !in.expired {
+		in.late = 0
+	}
+}
 
 func (in *inbox) put(p []byte) {
 	if in.off > 0 && in.off >= len(in.b)/2 {
@@ -24,10 +37,13 @@ func (in *inbox) put(p []byte) {
 		in.off = 0
 	}
 	in.b = append(in.b, p...)
+	if in.expired {
+		in.late += len(p)
+	}
 }
 
 func (in *inbox) read(p []byte) int {
-	n := copy(p, in.b[in.off:])
+	n := copy(p, in.b[in.off:len(in.b)-in.late])
 	if in.off += n; in.off == len(in.b) {
 		in.off = 0
 		if in.b = in.b[:0]; cap(in.b) > 16<<10 {
@@ -39,7 +55,7 @@ func (in *inbox) read(p []byte) int {
 
 func (in *inbox) take() []byte {
 	b := in.b[in.off:]
-	in.b, in.off = nil, 0
+	in.b, in.off, in.late = nil, 0, 0
 	return b
 }
 
@@ -50,7 +66,8 @@ type body struct {
 }
 
 // Read waits for octets and gives their credit back. Octets that have arrived are read, and a body that has arrived whole
-// ends with io.EOF, also when the stream was reset or the deadline has passed since.
+// ends with io.EOF, also when the stream was reset or the deadline has passed since. What arrives behind the deadline is
+// not read before it is set anew: else a client that goes on sending would never meet it.
 func (b *body) Read(p []byte) (int, error) {
 	x := b.x
 	c := x.c
@@ -65,7 +82,7 @@ func (b *body) Read(p []byte) (int, error) {
 			c.after(true)
 		}
 	}
-	for x.in.len() == 0 && !x.in.fin && !x.closed && !x.reading.passed && !b.closed && len(p) > 0 {
+	for x.in.len() == 0 && !x.in.whole() && !x.closed && !x.reading.passed && !b.closed && len(p) > 0 {
 		x.wait()
 	}
 	switch { // what has arrived comes first, whatever became of the stream since
@@ -76,7 +93,7 @@ func (b *body) Read(p []byte) (int, error) {
 		c.core.release(x.s, n)
 		c.after(true)
 		return n, nil
-	case x.in.fin:
+	case x.in.whole():
 		x.takeTrailers()
 		return 0, io.EOF
 	case x.closed && x.err != nil:

@@ -18,6 +18,9 @@ func (d *deadline) set(t time.Time) {
 	if d.timer != nil {
 		d.timer.Stop()
 	}
+	if d == &d.x.reading {
+		d.x.in.expire(d.passed)
+	}
 	if d.passed {
 		d.x.wake()
 	} else if !t.IsZero() && !d.stopped {
@@ -45,6 +48,9 @@ func (d *deadline) fired() {
 		return
 	}
 	d.passed = true
+	if d == &x.reading {
+		x.in.expire(true)
+	}
 	if d == &x.writing && x.returned && !x.closed && x.s.pending() { // nobody else gives up on this answer
 		x.c.core.reset(x.s, InternalError)
 		x.c.after(false)

@@ -12,14 +12,11 @@ func Watch(w http.ResponseWriter) func() bool {
 	return func() bool { return p.Value() != nil }
 }
 
-// ConnState is what a connection holds while nothing should be going on.
-type ConnState struct {
-	SendWindow int // that of the connection: what the peer lets us send
-}
-
 // Rest looks at every connection and says what each still holds of requests that are over: streams, handlers, octets,
-// credit, timers. Without faults the connections are at rest.
-func (s *Server) Rest() (states []ConnState, faults []string) {
+// credit, timers. Without faults the connections are at rest. windows are what each peer lets its connection send, by
+// the peer's address.
+func (s *Server) Rest() (windows map[string]int, faults []string) {
+	windows = map[string]int{}
 	s.lookout.mu.Lock()
 	if s.lookout.running {
 		faults = append(faults, "the lookout's timer runs")
@@ -58,8 +55,8 @@ func (s *Server) Rest() (states []ConnState, faults []string) {
 		if c.flushing {
 			bad("somebody writes")
 		}
-		states = append(states, ConnState{SendWindow: k.window.Available()})
+		windows[c.remote] = k.window.Available()
 		c.mu.Unlock()
 	}
-	return states, faults
+	return windows, faults
 }

@@ -83,6 +83,7 @@ func parityCases() []parityCase {
 		parityGateways,
 		parityLimits,
 		parityTransports,
+		parityTraffics,
 	)
 }
 
