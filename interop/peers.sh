@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# peers.sh [-v …]: other people's clients and proxies against `weir serve`, see interop/peers. Flags are those of go test.
+# peers.sh [-v …]: other people's clients and proxies against `weir serve`, and ordinary traffic over net/http's HTTP/2 and
+# over weir's, see interop/peers. Flags are those of go test; -long adds what takes long (gRPC's keepalive).
 # It installs what is missing: curl, nghttp and h2load (nghttp2-client), nghttpx (nghttp2-proxy), HAProxy, and Node.
 set -euo pipefail
 
@@ -21,4 +22,4 @@ cd "$(dirname "$0")/peers"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted"; exit 1; }
 go vet ./...
-go test -count=1 -timeout 170s "$@" ./...
+go test -count=1 -timeout 300s -parallel 8 ./... "$@"

@@ -141,7 +141,9 @@ func TestOrdinaryGo(t *testing.T) {
 		goAct("expect_refused", "POST", "/early?code=403", octets(100_000), header("Expect", "100-continue"), ""),
 		goAct("many_fields", "GET", "/fields?n=200", nil, nil, ""),
 		goAct("large_field", "GET", "/saw", nil, header("X-Large", strings.Repeat("x", 30_000)), ""),
-		goAct("white_space_around_a_value", "GET", "/saw", nil, header("Authorization", "Bearer "), ""),
+		{name: "white_space_around_a_value", do: func(s *site) string {
+			return goStatus(&http.Client{Transport: s.transport()}, s.request("GET", "/saw", nil, header("Authorization", "Bearer ")))
+		}, want: "200"},
 		goAct("Connection_close", "GET", "/saw", nil, func(r *http.Request) { r.Close = true }, ""),
 		goAct("obs_text_in_a_value", "GET", "/saw", nil, header("X-Text", "gr\xfc\xdfe"), ""),
 		goAct("odd_path", "GET", "/saw/../saw", nil, nil, ""),
@@ -241,7 +243,7 @@ func TestOrdinaryGo(t *testing.T) {
 			req := s.request("POST", "/swallow", chunks(100), func(r *http.Request) { r.ContentLength = 200 })
 			_, err := (&http.Client{Transport: s.transport()}).Do(req)
 			return bad(err) + ", " + s.noted(1)
-		}, why: "a body shorter than its content-length", nethttp: "whole, body ended: failed", weir: "failed, body ended: failed"},
+		}, want: "whole, body ended: failed"},
 		{name: "server_sent_events", do: func(s *site) string {
 			resp, err := (&http.Client{Transport: s.transport()}).Do(s.request("GET", "/events", nil, nil))
 			if err != nil {
