@@ -73,7 +73,8 @@ var parityCalls = []parityCase{
 	},
 	{
 		name: "net/http/grpc_trailers_only",
-		handler: func(_ *play, w http.ResponseWriter, _ *http.Request) {
+		handler: func(_ *play, w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
 			w.Header().Set("Content-Type", "application/grpc")
 			w.Header().Set("Grpc-Status", "12")
 			w.Header().Set("Grpc-Message", "no%20such method")
@@ -88,7 +89,8 @@ var parityCalls = []parityCase{
 	},
 	{
 		name: "net/http/grpc_error_in_trailers_alone",
-		handler: func(_ *play, w http.ResponseWriter, _ *http.Request) {
+		handler: func(_ *play, w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
 			grpcHead(w)
 			w.WriteHeader(http.StatusOK)
 			w.Header().Set("Grpc-Status", "5")
@@ -108,7 +110,8 @@ var parityCalls = []parityCase{
 	},
 	{
 		name: "net/http/grpc_error_while_the_client_sends",
-		handler: func(_ *play, w http.ResponseWriter, _ *http.Request) {
+		handler: func(_ *play, w http.ResponseWriter, r *http.Request) {
+			grpcRead(r.Body)
 			grpcHead(w)
 			w.WriteHeader(http.StatusOK)
 			w.Header().Set("Grpc-Status", "8")
