@@ -9,40 +9,6 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// inbox holds what was received and not read; the stream's window bounds it.
-type inbox struct {
-	b   []byte
-	off int
-	fin bool
-}
-
-func (in *inbox) len() int { return len(in.b) - in.off }
-
-func (in *inbox) put(p []byte) {
-	if in.off > 0 && in.off >= len(in.b)/2 {
-		in.b = in.b[:copy(in.b, in.b[in.off:])]
-		in.off = 0
-	}
-	in.b = append(in.b, p...)
-}
-
-func (in *inbox) read(p []byte) int {
-	n := copy(p, in.b[in.off:])
-	if in.off += n; in.off == len(in.b) {
-		in.off = 0
-		if in.b = in.b[:0]; cap(in.b) > 16<<10 {
-			in.b = nil
-		}
-	}
-	return n
-}
-
-func (in *inbox) take() []byte {
-	b := in.b[in.off:]
-	in.b, in.off = nil, 0
-	return b
-}
-
 // body is the Body of a request.
 type body struct {
 	x      *exchange
@@ -54,11 +20,15 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	x := b.x
 	c := x.c
+	if n := x.in.glance(p); n > 0 {
+		return n, nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b.closed || x.returned {
 		return 0, http.ErrBodyReadAfterClose
 	}
+	x.reads()
 	if x.wants100 {
 		x.wants100 = false
 		if !x.answered && !x.in.fin && x.in.len() == 0 && c.core.answer(x.s, []hpack.HeaderField{statusField(100)}, false, false) == nil {
@@ -72,10 +42,7 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.closed:
 		return 0, http.ErrBodyReadAfterClose
 	case x.in.len() > 0:
-		n := x.in.read(p)
-		c.core.release(x.s, n)
-		c.after(true)
-		return n, nil
+		return x.read(p), nil
 	case x.in.fin:
 		x.takeTrailers()
 		return 0, io.EOF
@@ -112,6 +79,7 @@ func (b *body) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b.closed = true
+	b.x.in.shut()
 	b.x.wake()
 	return nil
 }

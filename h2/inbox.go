@@ -1,0 +1,177 @@
+package h2
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// chunkSize is what a chunk holds, as much as a frame by default.
+	chunkSize = 16 << 10
+	// smallChunk is what the first one holds of a body that begins with no more.
+	smallChunk = 1 << 10
+)
+
+// inbox holds what was received of a request's body and not read; the stream's window bounds it. It is written with conn.mu held.
+// A handler reads it without, so that it need not wait for the connection's reader, until there is credit to announce.
+type inbox struct {
+	fin bool // the peer has ended its side; under conn.mu
+
+	mu          sync.Mutex
+	first, last *chunk
+	size        int  // octets
+	spent       int  // octets that were read, and whose credit has not been given back
+	free        int  // octets that may be read before conn.mu is needed
+	closed      bool // nobody reads any more
+}
+
+// chunk is a piece of an inbox.
+type chunk struct {
+	next *chunk
+	b    []byte // octets, with room behind them; those before off have been read
+	off  int
+}
+
+// chunks are those of chunkSize.
+var chunks = sync.Pool{New: func() any { return &chunk{b: make([]byte, 0, chunkSize)} }}
+
+func newChunk(small bool) *chunk {
+	if small {
+		return &chunk{b: make([]byte, 0, smallChunk)}
+	}
+	return chunks.Get().(*chunk)
+}
+
+func (k *chunk) release() {
+	if cap(k.b) == chunkSize {
+		k.next, k.b, k.off = nil, k.b[:0], 0
+		chunks.Put(k)
+	}
+}
+
+func (in *inbox) len() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.size
+}
+
+// put copies octets behind those that are there.
+func (in *inbox) put(p []byte) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.size += len(p)
+	for len(p) > 0 {
+		k := in.last
+		if k == nil || len(k.b) == cap(k.b) {
+			k = newChunk(in.last == nil && len(p) <= smallChunk)
+			if in.last == nil {
+				in.first = k
+			} else {
+				in.last.next = k
+			}
+			in.last = k
+		}
+		n := copy(k.b[len(k.b):cap(k.b)], p)
+		k.b = k.b[:len(k.b)+n]
+		p = p[n:]
+	}
+}
+
+// take copies as many octets to p as there are and fit; mu is held.
+func (in *inbox) take(p []byte) (n int) {
+	for n < len(p) && in.first != nil {
+		k := in.first
+		m := copy(p[n:], k.b[k.off:])
+		k.off += m
+		if n += m; k.off == len(k.b) {
+			in.next()
+		}
+	}
+	in.size -= n
+	in.spent += n
+	return n
+}
+
+// next gives the first chunk back; mu is held.
+func (in *inbox) next() {
+	k := in.first
+	if in.first = k.next; in.first == nil {
+		in.last = nil
+	}
+	k.release()
+}
+
+// glance reads what may be read without conn.mu: 0 octets if there is more to do than that.
+func (in *inbox) glance(p []byte) (n int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed || in.spent+min(len(p), in.size) >= in.free {
+		return 0
+	}
+	return in.take(p)
+}
+
+// watch has the next Read tell at once what was read: frames have come that count until they are.
+func (in *inbox) watch() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.free = 0
+}
+
+// shut ends glance.
+func (in *inbox) shut() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.closed = true
+}
+
+// drop forgets everything, and says how many octets it is, and how many were read before whose credit has not been given back.
+func (in *inbox) drop() (spent, left int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for in.first != nil {
+		in.next()
+	}
+	spent, left = in.spent, in.size
+	in.size, in.spent, in.closed = 0, 0, true
+	return spent, left
+}
+
+// all takes everything out.
+func (in *inbox) all() []byte {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.size == 0 {
+		return nil
+	}
+	b := make([]byte, in.size)
+	return b[:in.take(b)]
+}
+
+// reads is what a Read does before it waits for conn.mu's sake; conn.mu is held.
+func (x *exchange) reads() {
+	c, in := x.c, &x.in
+	in.mu.Lock()
+	spent := in.spent
+	in.spent = 0
+	in.mu.Unlock()
+	now := time.Now()
+	if !x.growth.begun && !in.fin {
+		c.core.readBegins(x.s, &x.growth, now)
+	}
+	c.core.readBody(x.s, &x.growth, spent, now)
+	free := c.core.untilUpdate(x.s)
+	in.mu.Lock()
+	in.free = free
+	in.mu.Unlock()
+	c.after(true)
+}
+
+// read is inbox.take, and gives back the credit of what was taken until now; conn.mu is held.
+func (x *exchange) read(p []byte) int {
+	x.in.mu.Lock()
+	n := x.in.take(p)
+	x.in.mu.Unlock()
+	x.reads()
+	return n
+}
