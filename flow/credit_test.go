@@ -182,8 +182,8 @@ func TestCreditModel(t *testing.T) {
 				if want < target/2 || want < 0 {
 					want = 0
 				}
-				if left := c.UntilUpdate(); want > 0 && left != 0 || want == 0 && left != max(1, target/2)-(target+released-announced) {
-					t.Fatalf("UntilUpdate: %d, and Update is %d", left, want)
+				if due := c.Due(); due != target+released-announced {
+					t.Fatalf("Due: %d, want %d", due, target+released-announced)
 				}
 				if got := c.Update(); int(got) != want {
 					t.Fatalf("Update: %d, want %d", got, want)

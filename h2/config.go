@@ -31,7 +31,7 @@ type Config struct {
 	MaxEncoderHeaderTableSize int // for what it is sent, if it allows for so many
 
 	// A stream begins with InitialWindow, and a WebSocket has the window that it asks for. The window of any other request grows
-	// while its body is read: to 1 MiB at the first Read, and twofold whenever a whole window is read in two round trips, up to
+	// while its body is read: to 1 MiB at the first Read, and twofold whenever a whole window is read within four round trips, up to
 	// MaxWindow. What a handler does not read is kept in memory, MaxWindow octets of a request and MaxConnWindow and InitialWindow
 	// for each stream of a connection.
 

@@ -12,7 +12,7 @@ const (
 	// leastGrant is the least by which a window is worth an update of its own.
 	leastGrant = 16 << 10
 	// growWithin is the number of round trips within which a whole window has to be read for it to grow.
-	growWithin = 2
+	growWithin = 4
 )
 
 // growth is how far the window of one request's body has grown, and what decides whether it grows on. The window is the
@@ -55,10 +55,17 @@ func (c *core) readBody(s *coreStream, g *growth, n int, now time.Time) {
 			g.since, g.read = now, 0
 		}
 	}
-	if c.announce(s) { // one write for both: the connection's is not to be what a peer far away waits for
+	if !c.wantsMore(s) {
+		return
+	}
+	if inc := s.credit.Flush(batch(s)); inc > 0 { // one write for both: the peer is not to wait for the connection's window instead
+		c.sendCredit(s.id, inc)
 		c.sendCredit(0, c.credit.Flush(leastGrant))
 	}
 }
+
+// batch is how many octets of a body are read for one WINDOW_UPDATE. What is withheld meanwhile is lost to a peer far away.
+func batch(s *coreStream) int { return max(s.credit.Target()/4, 1) }
 
 // untilUpdate is how many octets of s have to be read until readBody has something to do, as things are now.
 func (c *core) untilUpdate(s *coreStream) int {
@@ -68,7 +75,7 @@ func (c *core) untilUpdate(s *coreStream) int {
 	case s.state == stateClosed || !c.wantsMore(s):
 		return flow.MaxWindow
 	}
-	return s.credit.UntilUpdate()
+	return max(batch(s)-s.credit.Due(), 0)
 }
 
 // wantsMore says that the peer may have more to send than it is allowed by now.
@@ -76,14 +83,11 @@ func (c *core) wantsMore(s *coreStream) bool {
 	return s.state != stateRemoteEnded && (s.length < 0 || int64(s.credit.Outstanding()) < s.length)
 }
 
-// announce sends the credit of s that is due. False: there is none.
-func (c *core) announce(s *coreStream) bool {
-	if !c.wantsMore(s) {
-		return false
+// announce sends the credit of s that is due.
+func (c *core) announce(s *coreStream) {
+	if c.wantsMore(s) {
+		c.sendCredit(s.id, s.credit.Update())
 	}
-	inc := s.credit.Update()
-	c.sendCredit(s.id, inc)
-	return inc > 0
 }
 
 // widen grows the window of s to target, as far as it is of use and the bounds allow: no stream gets more than half of what the
