@@ -28,12 +28,14 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.closed || x.returned {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	x.reads()
 	if x.wants100 {
 		x.wants100 = false
 		if !x.answered && !x.in.fin && x.in.len() == 0 && c.core.answer(x.s, []hpack.HeaderField{statusField(100)}, false, false) == nil {
 			c.after(true)
 		}
+	}
+	if x.in.len() == 0 && !x.in.fin {
+		x.reads()
 	}
 	for x.in.len() == 0 && !x.in.fin && !x.closed && !x.reading.passed && !b.closed && len(p) > 0 {
 		x.wait()

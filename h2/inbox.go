@@ -3,12 +3,14 @@ package h2
 import (
 	"sync"
 	"time"
+
+	"weir/flow"
 )
 
 const (
 	// chunkSize is what a chunk holds, as much as a frame by default.
 	chunkSize = 16 << 10
-	// smallChunk is what the first one holds of a body that begins with no more.
+	// smallChunk is the most that comes at a time of a body, for it to be kept in a buffer of its own size.
 	smallChunk = 1 << 10
 )
 
@@ -19,10 +21,11 @@ type inbox struct {
 
 	mu          sync.Mutex
 	first, last *chunk
-	size        int  // octets
-	spent       int  // octets that were read, and whose credit has not been given back
-	free        int  // octets that may be read before conn.mu is needed
-	closed      bool // nobody reads any more
+	small       chunk // the first, of a body that comes in small pieces
+	size        int   // octets
+	spent       int   // octets that were read, and whose credit has not been given back
+	free        int   // octets that may be read before conn.mu is needed
+	closed      bool  // nobody reads any more
 }
 
 // chunk is a piece of an inbox.
@@ -35,18 +38,15 @@ type chunk struct {
 // chunks are those of chunkSize.
 var chunks = sync.Pool{New: func() any { return &chunk{b: make([]byte, 0, chunkSize)} }}
 
-func newChunk(small bool) *chunk {
-	if small {
-		return &chunk{b: make([]byte, 0, smallChunk)}
+// chunk makes one for n octets.
+func (in *inbox) chunk(n int) *chunk {
+	if in.last != nil || n > smallChunk {
+		return chunks.Get().(*chunk)
 	}
-	return chunks.Get().(*chunk)
-}
-
-func (k *chunk) release() {
-	if cap(k.b) == chunkSize {
-		k.next, k.b, k.off = nil, k.b[:0], 0
-		chunks.Put(k)
+	if cap(in.small.b) < n {
+		in.small.b = make([]byte, 0, n)
 	}
+	return &in.small
 }
 
 func (in *inbox) len() int {
@@ -63,7 +63,7 @@ func (in *inbox) put(p []byte) {
 	for len(p) > 0 {
 		k := in.last
 		if k == nil || len(k.b) == cap(k.b) {
-			k = newChunk(in.last == nil && len(p) <= smallChunk)
+			k = in.chunk(len(p))
 			if in.last == nil {
 				in.first = k
 			} else {
@@ -98,7 +98,10 @@ func (in *inbox) next() {
 	if in.first = k.next; in.first == nil {
 		in.last = nil
 	}
-	k.release()
+	k.next, k.b, k.off = nil, k.b[:0], 0
+	if k != &in.small {
+		chunks.Put(k)
+	}
 }
 
 // glance reads what may be read without conn.mu: 0 octets if there is more to do than that.
@@ -148,26 +151,29 @@ func (in *inbox) all() []byte {
 	return b[:in.take(b)]
 }
 
-// reads is what a Read does before it waits for conn.mu's sake; conn.mu is held.
+// reads gives back the credit of what was read until now, and grants more at the first Read; conn.mu is held.
 func (x *exchange) reads() {
 	c, in := x.c, &x.in
 	in.mu.Lock()
 	spent := in.spent
 	in.spent = 0
 	in.mu.Unlock()
-	now := time.Now()
-	if !x.growth.begun && !in.fin {
+	free := flow.MaxWindow
+	if in.fin { // nobody waits for credit
+		c.core.release(x.s, spent)
+	} else {
+		now := time.Now()
 		c.core.readBegins(x.s, &x.growth, now)
+		c.core.readBody(x.s, &x.growth, spent, now)
+		free = c.core.untilUpdate(x.s)
+		c.after(true)
 	}
-	c.core.readBody(x.s, &x.growth, spent, now)
-	free := c.core.untilUpdate(x.s)
 	in.mu.Lock()
 	in.free = free
 	in.mu.Unlock()
-	c.after(true)
 }
 
-// read is inbox.take, and gives back the credit of what was taken until now; conn.mu is held.
+// read is inbox.take and reads.
 func (x *exchange) read(p []byte) int {
 	x.in.mu.Lock()
 	n := x.in.take(p)
