@@ -33,6 +33,7 @@ var floors = map[string][]string{
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
+	"interop/distance":   {"h2"},
 }
 
 // The packages of other modules. http2 is imported for its Framer alone.
@@ -52,7 +53,7 @@ const (
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs for interop's scripts. They may
 // do what tests may.
-var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/nethttp", "interop/starvation"}
+var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{
@@ -124,6 +125,7 @@ var clocks = []string{
 	"h2/deadline.go",
 	"h2/exchange.go",
 	"h2/fields.go",
+	"h2/inbox.go",
 	"h2/journal.go",
 	"h2/large.go",
 	"h2/linger.go",
