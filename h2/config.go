@@ -23,6 +23,7 @@ type Config struct {
 	ConnWindow           int // octets a peer may send ahead on the connection, at least 65 535; 0: 1 MiB
 	MaxWindow            int // what a stream's window grows to while a handler reads the request's body, see below; 0: 4 MiB; negative: it does not grow
 	MaxConnWindow        int // what the connection's window grows to with them, and by how much those of all bodies may have grown; 0: 16 MiB; negative: none grows
+	MaxMemory            int // octets that may wait on all streams of a connection, see below; 0: 64 MiB
 	MaxUnread            int // octets of answers to PING, SETTINGS and faults that the peer does not read; 0: 64 KiB
 
 	// HPACK's tables (RFC 7541, 4.2), in octets. 0: those of http.Server.HTTP2, else 4096;
@@ -35,6 +36,11 @@ type Config struct {
 	// while its body is read: to 1 MiB at the first Read, and twofold whenever a whole window is read within four round trips, up to
 	// MaxWindow. What a handler does not read is kept in memory, MaxWindow octets of a request and MaxConnWindow and InitialWindow
 	// for each stream of a connection.
+
+	// MaxMemory: answers and messages that wait to be sent, and bodies and messages that nobody has read, are kept in
+	// memory. Each stream has bounds of its own: its window, 64 KiB of an answer, SendHigh and a message of a WebSocket.
+	// Where all of a connection are more than this, the stream that holds most is reset (CANCEL), with a line in the log.
+	// What a session keeps of a message that has not come whole is not counted.
 
 	// Rates: so many at once, and as many again every 10 s, evenly. There is no count that a long-lived connection would
 	// reach in the end. Past a rate the connection ends with ENHANCE_YOUR_CALM (RFC 9113, 10.5).
@@ -104,6 +110,7 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.MaxHeaderListSize = bound(cmp.Or(cfg.MaxHeaderListSize, headerBytes(srv.MaxHeaderBytes), 64<<10), 1024, 1<<24)
 	cfg.MaxHeaderFields = bound(cmp.Or(cfg.MaxHeaderFields, 500), 8, 1<<20)
 	cfg.MaxContinuations = bound(cmp.Or(cfg.MaxContinuations, 7+2*cfg.MaxHeaderListSize/16384), 1, 1<<31-2)
+	cfg.MaxMemory = max(cmp.Or(cfg.MaxMemory, 64<<20), 0)
 	cfg.MaxUnread = bound(cmp.Or(cfg.MaxUnread, 64<<10), 1, 1<<31-1)
 	cfg.MaxPeerResets = cmp.Or(cfg.MaxPeerResets, 500)
 	cfg.MaxFaults = cmp.Or(cfg.MaxFaults, 100)
@@ -177,7 +184,7 @@ func (cfg Config) core() coreConfig {
 		idle: cfg.IdleTimeout, handshake: cfg.HandshakeTimeout,
 		pingInterval: cfg.PingInterval, pingTimeout: cfg.PingTimeout, kinds: cfg.CountError != nil,
 		decoderTable: cfg.MaxDecoderHeaderTableSize, encoderTable: cfg.MaxEncoderHeaderTableSize,
-		stall: max(cfg.StallTimeout, 0), hold: hold, blockFrames: 1 + cfg.MaxContinuations, unread: cfg.MaxUnread,
+		stall: max(cfg.StallTimeout, 0), hold: hold, blockFrames: 1 + cfg.MaxContinuations, unread: cfg.MaxUnread, memory: cfg.MaxMemory,
 		rates: [rates]int{
 			LimitPeerResets: cfg.MaxPeerResets, LimitFaults: cfg.MaxFaults, LimitRefused: cfg.MaxRefused, LimitPings: cfg.MaxPings,
 			LimitSettings: cfg.MaxSettings, LimitWindowUpdates: cfg.MaxWindowUpdates, LimitTinyData: emptyData * cfg.MaxTinyData, LimitIgnored: cfg.MaxIgnored,

@@ -354,8 +354,11 @@ func (c *conn) dispatch(ev event, reader bool) {
 		return
 	case evClosed:
 		c.setIdle(len(c.core.streams) == 0)
-		if se, ok := ev.err.(*stallError); ok {
-			c.sayLimit(LimitStall, se)
+		switch err := ev.err.(type) {
+		case *stallError:
+			c.sayLimit(LimitStall, err)
+		case *memoryError:
+			c.sayLimit(LimitMemory, err)
 		}
 	}
 	switch o := ev.s.owner.(type) {

@@ -37,6 +37,7 @@ type core struct {
 	fr      *http2.Framer // parses payloads from reader, writes into out
 	hdec    *hpack.Decoder
 	credit  flow.Credit // of the connection: what the peer may send
+	held    int         // octets that wait on the streams, either way, see core_memory.go
 	granted int         // octets that the windows of bodies have grown by, see growth
 	trip    trip
 	events  queue
@@ -95,6 +96,7 @@ type coreConfig struct {
 	stall           time.Duration // an answer of which nothing can be sent is given up after it; 0: never, but for hold
 	hold            time.Duration // the same, while more than holdFree octets of the connection wait; 0: never
 	blockFrames     int           // HEADERS and CONTINUATIONs of one block; 0: any
+	memory          int           // octets that may wait on all streams, either way; 0: any
 	unread          int           // octets of answers that the peer provoked and does not read; 0: any
 	rates           [rates]int    // in 10 s; 0: any
 	pingInterval    time.Duration // without an octet from the peer for so long it is sent a PING; 0: never

@@ -41,7 +41,7 @@ func (c *core) dataHead(h http2.FrameHeader) {
 		c.fail(FrameSizeError, "RFC 9113, 6.1", "PADDED without a pad length")
 		return
 	}
-	if s != nil && s.credit.Receive(n) != nil {
+	if s != nil && c.receive(s, n) != nil {
 		c.streamFault(s.id, s, FlowControlError, "RFC 9113, 6.9.1", "DATA over the stream's window")
 		c.data.s = nil
 	}
@@ -52,6 +52,7 @@ func (c *core) dataHead(h http2.FrameHeader) {
 	if !c.data.padded {
 		c.countBody()
 	}
+	c.shed()
 }
 
 // countBody holds content-length against what the frame says it brings (RFC 9113, 8.1.1).

@@ -37,10 +37,12 @@ func (c *core) readBegins(s *coreStream, g *growth, now time.Time) {
 // readBody gives back the credit of n octets that the handler has read. The window doubles when more than half of it was read
 // so fast that a whole one would take no more than growWithin round trips: then the peer waits for credit.
 func (c *core) readBody(s *coreStream, g *growth, n int, now time.Time) {
-	if n = min(n, s.credit.Held()); n <= 0 || s.state == stateClosed {
+	if s.state == stateClosed {
 		return
 	}
-	s.credit.Release(n)
+	if n = c.free(s, n); n == 0 {
+		return
+	}
 	if s.lack > 0 {
 		c.consumed(s, n)
 	}

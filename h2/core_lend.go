@@ -48,6 +48,7 @@ func (c *core) lendDone(s *coreStream, v [][]byte, n int) {
 	}
 	if n > 0 {
 		behind := s.buf[s.off:]
+		c.held += n + len(behind) - cap(s.buf)
 		s.buf, s.off = make([]byte, 0, n+len(behind)), 0
 		for _, p := range v {
 			s.buf = append(s.buf, p...)
@@ -60,4 +61,5 @@ func (c *core) lendDone(s *coreStream, v [][]byte, n int) {
 		return
 	}
 	c.schedule(s)
+	c.shed()
 }

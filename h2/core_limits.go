@@ -23,6 +23,7 @@ const (
 	LimitHandshake     // HandshakeTimeout
 	LimitWrite         // WriteTimeout
 	LimitStall         // StallTimeout
+	LimitMemory        // MaxMemory
 	limits
 
 	rates = LimitIgnored + 1
@@ -44,6 +45,7 @@ var limitTexts = [limits]struct{ field, msg string }{
 	LimitHeaderList:    {"MaxHeaderListSize", "field block that unfolds far over the limits"},
 	LimitHandshake:     {"HandshakeTimeout", "took too long"},
 	LimitWrite:         {"WriteTimeout", "the socket takes nothing"},
+	LimitMemory:        {"MaxMemory", "much waits on the streams, and is not read"},
 	LimitStall:         {"StallTimeout", "nothing could be sent for want of window"},
 }
 

@@ -261,6 +261,9 @@ func (c *core) send(s *coreStream, v [][]byte, fin bool) (queued int, err error)
 	}
 	s.above = s.above || s.over()
 	c.schedule(s)
+	if c.shed(); s.state == stateClosed {
+		return 0, s.why()
+	}
 	return s.queued(), nil
 }
 

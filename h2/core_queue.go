@@ -153,6 +153,7 @@ func (c *core) recycle(s *coreStream) {
 	if c.spare == nil && cap(s.buf) <= 64<<10 {
 		c.spare = s.buf[:0]
 	}
+	c.held -= cap(s.buf)
 	s.buf, s.off = nil, 0
 }
 
@@ -161,6 +162,7 @@ func (c *core) enqueue(s *coreStream, p []byte) {
 	if len(p) == 0 {
 		return
 	}
+	before := cap(s.buf)
 	if s.buf == nil {
 		s.buf, c.spare = c.spare, nil
 	}
@@ -169,4 +171,5 @@ func (c *core) enqueue(s *coreStream, p []byte) {
 		s.buf, s.off = s.buf[:n], 0
 	}
 	s.buf = append(s.buf, p...)
+	c.held += cap(s.buf) - before
 }

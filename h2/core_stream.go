@@ -95,6 +95,7 @@ func (c *core) close(s *coreStream, how goneHow, err error) {
 	}
 	s.state = stateClosed
 	c.dropQueue(s)
+	c.held -= s.credit.Held()
 	if err != nil {
 		s.blocks = &blocks{err: err}
 	}
@@ -169,11 +170,9 @@ func (c *core) release(s *coreStream, n int) {
 
 // discard gives back the credit of n octets that were received on s and that nobody consumes.
 func (c *core) discard(s *coreStream, n int) {
-	if n = min(n, s.credit.Held()); n <= 0 || s.state == stateClosed {
-		return
+	if s.state != stateClosed && c.free(s, n) > 0 {
+		c.announce(s)
 	}
-	s.credit.Release(n)
-	c.announce(s)
 }
 
 // expect is release, and lets the peer send more octets ahead than its window, until the next call.
@@ -181,7 +180,7 @@ func (c *core) expect(s *coreStream, n, more int) {
 	if s.state == stateClosed {
 		return
 	}
-	s.credit.Release(max(min(n, s.credit.Held()), 0))
+	c.free(s, n)
 	if s.lack > 0 {
 		c.consumed(s, n)
 	}

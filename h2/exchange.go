@@ -30,6 +30,7 @@ type exchange struct {
 	changed   *sync.Cond // on conn.mu: octets, room, the end, a deadline; made by who waits first
 	in        inbox
 	growth    growth
+	room      int // see countRoom
 	reading   deadline
 	writing   deadline
 	wants100  bool // the client waits for 100 before it sends its body (RFC 9110, 10.1.1)
@@ -138,6 +139,7 @@ func (x *exchange) event(ev event) {
 		if x.in.put(ev.data); x.s.lack > 0 {
 			x.in.watch()
 		}
+		x.countRoom()
 		if ev.fin {
 			x.arrivedWhole()
 		}
@@ -156,8 +158,20 @@ func (x *exchange) event(ev event) {
 			x.r, x.trailers = nil, nil
 			x.in.drop()
 		}
+		x.countRoom()
 	}
 	x.wake()
+}
+
+// countRoom counts what the body takes in memory besides the octets that the stream's credit counts: the room in its
+// chunks, and of a stream that has closed all of it, for its handler may read it all the same.
+func (x *exchange) countRoom() {
+	size, room := x.in.held()
+	if !x.closed {
+		room -= size
+	}
+	x.c.core.held += room - x.room
+	x.room = room
 }
 
 // arrivedWhole notes the end of the request's body: there is nothing more to wait for.

@@ -37,6 +37,9 @@ func (s *Server) Rest() (windows map[string]int, faults []string) {
 		if n := k.credit.Held(); n != 0 {
 			bad("%d octets received and not given back", n)
 		}
+		if k.held != 0 {
+			bad("%d octets are held for streams", k.held)
+		}
 		if k.pending() || len(k.lent) != 0 {
 			bad("%d octets to write", len(k.out))
 		}

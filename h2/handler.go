@@ -86,6 +86,7 @@ func (x *exchange) end(normal bool) {
 	}
 	x.reading.stop() // nobody waits any more
 	spent, n := x.in.drop()
+	x.countRoom()
 	c.core.release(x.s, spent)
 	c.core.readEnds(&x.growth)
 	switch {

@@ -24,6 +24,7 @@ type inbox struct {
 	first, last *chunk
 	small       chunk // the first, of a body that comes in small pieces
 	size        int   // octets
+	room        int   // what the chunks can hold, those that are given back not
 	late        int   // those of them that came after the read deadline: none is read
 	spent       int   // octets that were read, and whose credit has not been given back
 	free        int   // octets that may be read before conn.mu is needed
@@ -58,6 +59,13 @@ func (in *inbox) len() int {
 	return in.size - in.late
 }
 
+// held is how many octets there are whose credit has not been given back, and the memory that the chunks take.
+func (in *inbox) held() (size, room int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.size + in.spent, in.room
+}
+
 // whole says that nothing can come behind them; conn.mu is held.
 func (in *inbox) whole() bool { return in.fin && !in.expired }
 
@@ -88,6 +96,7 @@ func (in *inbox) put(p []byte) {
 				in.last.next = k
 			}
 			in.last = k
+			in.room += cap(k.b)
 		}
 		n := copy(k.b[len(k.b):cap(k.b)], p)
 		k.b = k.b[:len(k.b)+n]
@@ -117,6 +126,7 @@ func (in *inbox) next() {
 	if in.first = k.next; in.first == nil {
 		in.last = nil
 	}
+	in.room -= cap(k.b)
 	k.next, k.b, k.off = nil, k.b[:0], 0
 	if k != &in.small {
 		chunks.Put(k)
@@ -190,6 +200,7 @@ func (x *exchange) reads() {
 	in.mu.Lock()
 	in.free = free
 	in.mu.Unlock()
+	x.countRoom()
 }
 
 // read is inbox.take and reads.
