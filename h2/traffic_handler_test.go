@@ -39,13 +39,6 @@ func (r *trafficRecord) add(key, format string, args ...any) {
 	r.set(key, "%s", strings.TrimPrefix(old+"; "+fmt.Sprintf(format, args...), "; "))
 }
 
-func (r *trafficRecord) has(key string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, ok := r.seen[key]
-	return ok
-}
-
 // trafficClass is an error in as many words as both servers share.
 func trafficClass(err error) string {
 	if text := fault(err); text == "ok" || text == "EOF" || text == "deadline" || strings.HasPrefix(text, "http:") || text == "MaxBytesError" {
@@ -76,7 +69,6 @@ type trafficHandler struct {
 	r   *http.Request
 
 	read, wrote int
-	checksum    bool // a trailer was announced
 }
 
 func (run *trafficRun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -190,7 +182,7 @@ func (h *trafficHandler) do(key string, op trafficOp) {
 		h.wrote += n
 		note("%d %s", n, trafficClass(err))
 	case "string":
-		n, err := io.WriteString(w, string(pattern(h.s.answerKey(), h.wrote, op.N)))
+		n, err := w.(io.StringWriter).WriteString(string(pattern(h.s.answerKey(), h.wrote, op.N)))
 		h.wrote += n
 		note("%d %s", n, trafficClass(err))
 	case "copy":

@@ -38,7 +38,6 @@ type rawPeer struct {
 	last    uint32
 	streams map[uint32]*rawStream
 	err     error
-	closing bool
 
 	window, initial int // what the server lets us send: on the connection, and on a new stream
 	target          int // of the connection's window, as far as we know it
@@ -67,7 +66,6 @@ type rawStream struct {
 	unread    int // received, and no credit given back
 	eager     bool
 	body      tally
-	read      int
 	status    string
 	fin       bool // the server's END_STREAM
 	finSent   bool
@@ -169,7 +167,7 @@ func (p *rawPeer) flush() {
 		p.mu.Unlock()
 		_, err := p.nc.Write(b)
 		if p.cut > 0 {
-			time.Sleep(1)
+			time.Sleep(1 * time.Nanosecond)
 		}
 		p.mu.Lock()
 		if err != nil {

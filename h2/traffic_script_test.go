@@ -551,7 +551,6 @@ func pattern(key, off, n int) []byte {
 // tally counts the octets of a body, and holds them against what was sent.
 type tally struct {
 	key, n int
-	sum    uint32
 	wrong  int // the first octet that differs, from 1; 0: none
 	buf    []byte
 }
