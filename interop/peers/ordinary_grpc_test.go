@@ -269,7 +269,7 @@ func TestOrdinaryGRPC(t *testing.T) {
 		}, want: "OK"},
 		{name: "deadline_exceeded", do: func(s *site) string {
 			s.handler = rpcServer(s)
-			ctx, cancel := context.WithTimeout(s.t.Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
 			defer cancel()
 			return call(metadata.AppendToOutgoingContext(ctx, "do", "wait"), s.dialRPC(grpc.WithDisableRetry()), "Both", 1, 1) + "; " + s.noted(1)
 		}, want: "DeadlineExceeded, " + fields + "; the call is over"},

