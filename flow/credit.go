@@ -45,13 +45,21 @@ func (c *Credit) Release(n int) {
 
 // Update is the increment of the WINDOW_UPDATE to send now, 0 if none: nothing until half the target is due, then all
 // that is due. What it returns counts as announced.
-func (c *Credit) Update() (inc uint32) {
-	due := c.due()
-	if due <= 0 || 2*due < int64(c.target) {
-		return 0
+//
+// Half is rounded down: of a window of 65 535 octets a peer that fills its frames uses 32 768 first, and when the other 32 767
+// have been read, too, they are not to stay withheld.
+func (c *Credit) Update() (inc uint32) { return c.Flush(int(c.target) / 2) }
+
+// Flush is Update that announces what is due as soon as it is least octets.
+func (c *Credit) Flush(least int) (inc uint32) {
+	if due := c.due(); due > 0 && due >= int64(least) {
+		return c.announce(due)
 	}
-	return c.announce(due)
+	return 0
 }
+
+// Due is how many octets Flush would announce. It is negative while more is held and outstanding than the target.
+func (c *Credit) Due() int { return int(max(c.due(), -MaxWindow)) }
 
 // Resize changes the target, 0 to MaxWindow (more is taken as MaxWindow). Growing announces what is due at once: inc is
 // the increment of the WINDOW_UPDATE to send, 0 if none. Shrinking takes nothing back: what is released is not announced

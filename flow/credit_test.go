@@ -58,7 +58,7 @@ func TestCreditReceive(t *testing.T) {
 }
 
 func TestCreditUpdate(t *testing.T) {
-	for _, tt := range []struct{ target, below int }{{1, 0}, {2, 0}, {3, 1}, {10, 4}, {65535, 32767}, {MaxWindow, 1<<30 - 1}} {
+	for _, tt := range []struct{ target, below int }{{1, 0}, {2, 0}, {3, 0}, {10, 4}, {65535, 32766}, {MaxWindow, 1<<30 - 2}} {
 		c := NewCredit(tt.target)
 		receive(t, &c, tt.target)
 		wantUpdate(t, "all is held", c.Update(), 0)
@@ -70,6 +70,21 @@ func TestCreditUpdate(t *testing.T) {
 		if c.Held()+c.Outstanding() != tt.target {
 			t.Errorf("%d held, %d outstanding of %d", c.Held(), c.Outstanding(), tt.target)
 		}
+	}
+}
+
+// TestCreditWholeWindow: a peer that fills a window of 65 535 octets with frames of 16 384, of which all is read, has all of it
+// again (RFC 9113, 6.9.1): nothing stays withheld for want of half an octet.
+func TestCreditWholeWindow(t *testing.T) {
+	c := NewCredit(DefaultWindow)
+	granted := 0
+	for _, n := range []int{16384, 16384, 16384, 16383} {
+		receive(t, &c, n)
+		c.Release(n)
+		granted += int(c.Update())
+	}
+	if granted != DefaultWindow || c.Outstanding() != DefaultWindow {
+		t.Errorf("%d of %d octets came back, the peer may send %d", granted, DefaultWindow, c.Outstanding())
 	}
 }
 
@@ -140,7 +155,16 @@ func TestCreditModel(t *testing.T) {
 		announced, received, released := target, 0, 0
 		for range 300 {
 			n := rnd.IntN(400)
-			switch rnd.IntN(8) {
+			switch rnd.IntN(9) {
+			case 8:
+				want := target + released - announced
+				if want < n {
+					want = 0
+				}
+				if got := c.Flush(n); int(got) != max(want, 0) {
+					t.Fatalf("Flush(%d): %d, want %d", n, got, want)
+				}
+				announced += max(want, 0)
 			case 0, 1:
 				err := c.Receive(n)
 				if ok := n == 0 || received+n <= announced; ok != (err == nil) {
@@ -155,8 +179,11 @@ func TestCreditModel(t *testing.T) {
 				released += n
 			case 4, 5:
 				want := target + released - announced // to let the peer be target octets ahead
-				if want*2 < target || want < 0 {
+				if want < target/2 || want < 0 {
 					want = 0
+				}
+				if due := c.Due(); due != target+released-announced {
+					t.Fatalf("Due: %d, want %d", due, target+released-announced)
 				}
 				if got := c.Update(); int(got) != want {
 					t.Fatalf("Update: %d, want %d", got, want)

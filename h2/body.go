@@ -9,56 +9,6 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// inbox holds what was received and not read; the stream's window bounds it.
-type inbox struct {
-	b       []byte
-	off     int
-	fin     bool
-	late    int  // octets that came after the read deadline: none of them is read
-	expired bool // the deadline passed before the end came
-}
-
-// len is how many octets can be read.
-func (in *inbox) len() int { return len(in.b) - in.off - in.late }
-
-// whole says that nothing can come behind them.
-func (in *inbox) whole() bool { return in.fin && !in.expired }
-
-// expire says that the deadline has passed, or no more: then what came since can be read.
-func (in *inbox) expire(on bool) {
-	if in.expired = on && (in.expired || !in.fin); !in.expired {
-		in.late = 0
-	}
-}
-
-func (in *inbox) put(p []byte) {
-	if in.off > 0 && in.off >= len(in.b)/2 {
-		in.b = in.b[:copy(in.b, in.b[in.off:])]
-		in.off = 0
-	}
-	in.b = append(in.b, p...)
-	if in.expired {
-		in.late += len(p)
-	}
-}
-
-func (in *inbox) read(p []byte) int {
-	n := copy(p, in.b[in.off:len(in.b)-in.late])
-	if in.off += n; in.off == len(in.b) {
-		in.off = 0
-		if in.b = in.b[:0]; cap(in.b) > 16<<10 {
-			in.b = nil
-		}
-	}
-	return n
-}
-
-func (in *inbox) take() []byte {
-	b := in.b[in.off:]
-	in.b, in.off, in.late = nil, 0, 0
-	return b
-}
-
 // body is the Body of a request.
 type body struct {
 	x      *exchange
@@ -71,6 +21,9 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	x := b.x
 	c := x.c
+	if n := x.in.glance(p); n > 0 {
+		return n, nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b.closed || x.returned {
@@ -82,6 +35,9 @@ func (b *body) Read(p []byte) (int, error) {
 			c.after(true)
 		}
 	}
+	if x.in.len() == 0 && !x.in.fin {
+		x.reads()
+	}
 	for x.in.len() == 0 && !x.in.whole() && !x.closed && !x.reading.passed && !b.closed && len(p) > 0 {
 		x.wait()
 	}
@@ -89,10 +45,7 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.closed:
 		return 0, http.ErrBodyReadAfterClose
 	case x.in.len() > 0:
-		n := x.in.read(p)
-		c.core.release(x.s, n)
-		c.after(true)
-		return n, nil
+		return x.read(p), nil
 	case x.in.whole():
 		x.takeTrailers()
 		return 0, io.EOF
@@ -129,6 +82,7 @@ func (b *body) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b.closed = true
+	b.x.in.shut()
 	b.x.wake()
 	return nil
 }

@@ -47,6 +47,7 @@ func (cfg *ClientConfig) config() Config {
 
 		// Every stream is one that we opened: what the server does to it costs it nothing that it could use up.
 		MaxPeerResets: -1, MaxFaults: -1, MaxRefused: -1,
+		MaxWindow: -1, MaxConnWindow: -1, // no body is read as it comes
 		IdleTimeout: -1, StallTimeout: -1, // the user's, and stream.Limits
 	}
 	if full.Logger == nil {

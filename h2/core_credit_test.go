@@ -29,7 +29,7 @@ func TestCreditConserved(t *testing.T) {
 		}
 		l.end(seen)
 	}
-	for _, what := range []string{"padding", "END_STREAM", "reset", "reset by the peer", "reset inside a frame", "pause", "grow", "expect", "settings", "refused",
+	for _, what := range []string{"padding", "END_STREAM", "reset", "reset by the peer", "reset inside a frame", "pause", "grow", "expect", "window grown by reading", "settings", "refused",
 		"GOAWAY", "GOAWAY of the peer", "beyond GOAWAY", "trailers", "dropped", "ended both ways", "left at the end"} {
 		if seen[what] < 10 {
 			t.Errorf("%s: seen %d times, the test has become empty", what, seen[what])
@@ -52,20 +52,22 @@ type life struct {
 	updates          [2]int         // octets of connection credit that client and server have announced
 	held             map[uint32]int // received and not released
 	paused           map[uint32]bool
-	ended            map[uint32]bool   // the client has sent END_STREAM
-	queued, got      map[uint32]int    // octets the user sent, and the client received
-	fins             map[uint32]string // END_STREAM that the client received
+	growths          map[uint32]*growth // of bodies that a handler reads
+	ended            map[uint32]bool    // the client has sent END_STREAM
+	queued, got      map[uint32]int     // octets the user sent, and the client received
+	fins             map[uint32]string  // END_STREAM that the client received
 }
 
 func newLife(t *testing.T, seed uint64) *life {
 	l := &life{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 2)), next: 1, initial: flow.DefaultWindow,
 		granted: map[uint32]int{0: flow.DefaultWindow}, allowed: map[uint32]int{0: flow.DefaultWindow},
-		held: map[uint32]int{}, paused: map[uint32]bool{}, ended: map[uint32]bool{},
+		held: map[uint32]int{}, paused: map[uint32]bool{}, ended: map[uint32]bool{}, growths: map[uint32]*growth{},
 		queued: map[uint32]int{}, got: map[uint32]int{}, fins: map[uint32]string{}}
 	cfg := testConfig()
 	cfg.rates, cfg.unread = [rates]int{}, 0
 	cfg.connWindow += l.r.IntN(2) * 40000
 	cfg.initialWindow += l.r.IntN(3) * 10000
+	cfg.maxWindow, cfg.maxConnWindow = l.r.IntN(300_000), l.r.IntN(2_000_000)
 	l.p = newPlayer(cfg, []int{0, 0, 1, 9, 1000}[l.r.IntN(5)])
 	l.book()
 	l.p.greet()
@@ -192,7 +194,16 @@ func (l *life) step(seen map[string]int) {
 			break
 		}
 		n := 1 + r.IntN(l.held[id])
-		p.c.release(s, n)
+		if g := l.growths[id]; g != nil {
+			target := s.credit.Target()
+			p.c.readBegins(s, g, p.now)
+			p.c.readBody(s, g, n, p.now)
+			if s.credit.Target() > target {
+				seen["window grown by reading"]++
+			}
+		} else {
+			p.c.release(s, n)
+		}
 		l.held[id] -= n
 	case 9:
 		if s == nil {
@@ -262,6 +273,9 @@ func (l *life) openStream(seen map[string]int) {
 	l.granted[id] += l.p.c.cfg.initialWindow
 	l.allowed[id] = l.initial
 	s := l.p.streams[id]
+	if s != nil && m == ":method=POST" {
+		l.growths[id] = new(growth)
+	}
 	if s == nil {
 		if l.last > 0 && id > l.last {
 			seen["beyond GOAWAY"]++
@@ -330,11 +344,21 @@ func (l *life) check() {
 	if l.p.err != nil {
 		l.fatalf("%v", l.p.err)
 	}
-	if got := c.credit.Outstanding(); l.granted[0] != got || c.credit.Held() != 0 || 2*(c.cfg.connWindow-got) > c.cfg.connWindow {
+	if got := c.credit.Outstanding(); l.granted[0] != got || c.credit.Held() != 0 || c.credit.Target()-got >= c.credit.Target()/2 {
 		l.fatalf("the client may send %d, the core thinks %d and holds %d", l.granted[0], got, c.credit.Held())
 	}
 	if got := c.window.Available(); l.allowed[0] != got {
 		l.fatalf("the server may send %d, the core thinks %d", l.allowed[0], got)
+	}
+	granted := 0
+	for id, g := range l.growths {
+		if l.live(id) == nil { // the handler returns
+			c.readEnds(g)
+		}
+		granted += g.granted
+	}
+	if granted != c.granted || granted > max(c.cfg.maxConnWindow, 0) {
+		l.fatalf("bodies were granted %d, the core thinks %d, of %d", granted, c.granted, c.cfg.maxConnWindow)
 	}
 	for id, s := range l.p.streams {
 		if s.state == stateClosed {
@@ -343,7 +367,7 @@ func (l *life) check() {
 		if s.credit.Held() != l.held[id] || !l.ended[id] && s.credit.Outstanding() != l.granted[id] {
 			l.fatalf("stream %d: the core holds %d and grants %d, want %d and %d", id, s.credit.Held(), s.credit.Outstanding(), l.held[id], l.granted[id])
 		}
-		if due := s.credit.Target() - s.credit.Held() - s.credit.Outstanding(); s.state != stateRemoteEnded && due > 0 && 2*due >= s.credit.Target() {
+		if due := s.credit.Target() - s.credit.Held() - s.credit.Outstanding(); s.state != stateRemoteEnded && due > 0 && due >= s.credit.Target()/2 {
 			l.fatalf("stream %d: %d octets of %d are due and not announced", id, due, s.credit.Target())
 		}
 		if got := s.window.Available(); got != max(l.allowed[id], 0) {
@@ -405,6 +429,9 @@ func (l *life) end(seen map[string]int) {
 	}
 	if got, want := p.c.window.Available(), flow.DefaultWindow+l.updates[0]-l.wire[1]; got != want {
 		l.fatalf("in all the server sent %d and got %d: the window must be %d, and is %d", l.wire[1], l.updates[0], want, got)
+	}
+	if p.c.granted != 0 || p.c.credit.Target() != p.c.cfg.connWindow {
+		l.fatalf("%d octets of window are left of bodies that are over, the connection's is %d", p.c.granted, p.c.credit.Target())
 	}
 	if len(p.c.streams) > 0 || p.c.ready.first != nil || p.c.blocked.first != nil || slices.ContainsFunc(p.c.stalls.fresh, func(s *coreStream) bool { return s.stalled }) {
 		l.fatalf("something is left of streams that are over")

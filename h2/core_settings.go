@@ -142,6 +142,7 @@ func (c *core) settingsAcked() {
 		c.hdec.SetMaxDynamicTableSize(n)
 	}
 	c.timers.acked()
+	c.trip.took(c.now.Sub(c.began))
 	delta := c.mine.window(c.cfg) - before
 	if delta == 0 {
 		return

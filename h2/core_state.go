@@ -156,7 +156,7 @@ func (c *core) rstStream(id uint32, code Code) {
 func (c *core) ping(f *http2.PingFrame) {
 	switch {
 	case f.IsAck():
-		if c.charge(LimitIgnored, 1) {
+		if !c.trip.pong(f.Data, c.now) && c.charge(LimitIgnored, 1) {
 			c.leave.pong(c, f.Data)
 		}
 	case c.charge(LimitPings, 1):

@@ -173,9 +173,7 @@ func (c *core) discard(s *coreStream, n int) {
 		return
 	}
 	s.credit.Release(n)
-	if s.state != stateRemoteEnded {
-		c.sendCredit(s.id, s.credit.Update())
-	}
+	c.announce(s)
 }
 
 // expect is release, and lets the peer send more octets ahead than its window, until the next call.

@@ -66,8 +66,9 @@ func TestCreditReturned(t *testing.T) {
 				sink.st.Release(len(sink.text()))
 			}
 			synctest.Wait()
-			if got := l.of(0); 2*got <= 1<<20 || got > 1<<20 {
-				t.Errorf("seed %d: the client may send %d on the connection, of %d", seed, got, 1<<20)
+			// What bodies were granted on top while they were read is not taken back, but used up before more is announced.
+			if got := l.of(0); 2*got <= 1<<20 || got > 16<<20 {
+				t.Errorf("seed %d: the client may send %d on the connection, of %d to %d", seed, got, 1<<20, 16<<20)
 			}
 			if got := l.of(lives.ID); got != 65535 {
 				t.Errorf("seed %d: the client may send %d on a tunnel that gave all back, of 65535", seed, got)

@@ -29,6 +29,7 @@ type exchange struct {
 	// Under conn.mu.
 	changed   *sync.Cond // on conn.mu: octets, room, the end, a deadline; made by who waits first
 	in        inbox
+	growth    growth
 	reading   deadline
 	writing   deadline
 	wants100  bool // the client waits for 100 before it sends its body (RFC 9110, 10.1.1)
@@ -134,7 +135,9 @@ func (x *exchange) event(ev event) {
 			x.c.core.discard(x.s, len(ev.data))
 			return
 		}
-		x.in.put(ev.data)
+		if x.in.put(ev.data); x.s.lack > 0 {
+			x.in.watch()
+		}
 		if ev.fin {
 			x.arrivedWhole()
 		}
@@ -151,7 +154,7 @@ func (x *exchange) event(ev event) {
 		if x.waits { // no handler will see the request
 			x.cancel()
 			x.r, x.trailers = nil, nil
-			x.in.take()
+			x.in.drop()
 		}
 	}
 	x.wake()

@@ -85,7 +85,9 @@ func (x *exchange) end(normal bool) {
 		return
 	}
 	x.reading.stop() // nobody waits any more
-	n := len(x.in.take())
+	spent, n := x.in.drop()
+	c.core.release(x.s, spent)
+	c.core.readEnds(&x.growth)
 	switch {
 	case !normal && x.writing.passed:
 		c.core.reset(x.s, InternalError)

@@ -232,7 +232,7 @@ func (c *conn) openTunnel(x *exchange, header http.Header) (*tunnel, error) {
 	}
 	x.reading.stop()
 	x.writing.stop()
-	t := &tunnel{c: c, s: x.s, pend: x.in.take()}
+	t := &tunnel{c: c, s: x.s, pend: x.in.all()}
 	x.s.owner = t
 	x.opened = true
 	c.core.setPatience(x.s, 0) // Attach says

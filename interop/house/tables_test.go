@@ -124,6 +124,7 @@ var clocks = []string{
 	"h2/deadline.go",
 	"h2/exchange.go",
 	"h2/fields.go",
+	"h2/inbox.go",
 	"h2/journal.go",
 	"h2/large.go",
 	"h2/linger.go",

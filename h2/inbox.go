@@ -1,0 +1,203 @@
+package h2
+
+import (
+	"sync"
+	"time"
+
+	"weir/flow"
+)
+
+const (
+	// chunkSize is what a chunk holds, as much as a frame by default.
+	chunkSize = 16 << 10
+	// smallChunk is the most that comes at a time of a body, for it to be kept in a buffer of its own size.
+	smallChunk = 1 << 10
+)
+
+// inbox holds what was received of a request's body and not read; the stream's window bounds it. It is written with conn.mu held.
+// A handler reads it without, so that it need not wait for the connection's reader, until there is credit to announce.
+type inbox struct {
+	fin bool // the peer has ended its side; under conn.mu
+
+	mu          sync.Mutex
+	first, last *chunk
+	small       chunk // the first, of a body that comes in small pieces
+	size        int   // octets
+	spent       int   // octets that were read, and whose credit has not been given back
+	free        int   // octets that may be read before conn.mu is needed
+	late        int   // octets that came after the read deadline: none of them is read
+	expired     bool  // the deadline passed before the end came; written with conn.mu held, too
+	closed      bool  // nobody reads any more
+}
+
+// chunk is a piece of an inbox.
+type chunk struct {
+	next *chunk
+	b    []byte // octets, with room behind them; those before off have been read
+	off  int
+}
+
+// chunks are those of chunkSize.
+var chunks = sync.Pool{New: func() any { return &chunk{b: make([]byte, 0, chunkSize)} }}
+
+// chunk makes one for n octets.
+func (in *inbox) chunk(n int) *chunk {
+	if in.last != nil || n > smallChunk {
+		return chunks.Get().(*chunk)
+	}
+	if cap(in.small.b) < n {
+		in.small.b = make([]byte, 0, n)
+	}
+	return &in.small
+}
+
+// len is how many octets can be read.
+func (in *inbox) len() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.size - in.late
+}
+
+// whole says that nothing can come behind them; conn.mu is held.
+func (in *inbox) whole() bool { return in.fin && !in.expired }
+
+// expire says that the deadline has passed, or no more: then what came since can be read. conn.mu is held.
+func (in *inbox) expire(on bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.expired = on && (in.expired || !in.fin); !in.expired {
+		in.late = 0
+	}
+}
+
+// put copies octets behind those that are there.
+func (in *inbox) put(p []byte) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.size += len(p)
+	if in.expired {
+		in.late += len(p)
+	}
+	for len(p) > 0 {
+		k := in.last
+		if k == nil || len(k.b) == cap(k.b) {
+			k = in.chunk(len(p))
+			if in.last == nil {
+				in.first = k
+			} else {
+				in.last.next = k
+			}
+			in.last = k
+		}
+		n := copy(k.b[len(k.b):cap(k.b)], p)
+		k.b = k.b[:len(k.b)+n]
+		p = p[n:]
+	}
+}
+
+// take copies as many octets to p as can be read and fit; mu is held.
+func (in *inbox) take(p []byte) (n int) {
+	p = p[:min(len(p), in.size-in.late)]
+	for n < len(p) && in.first != nil {
+		k := in.first
+		m := copy(p[n:], k.b[k.off:])
+		k.off += m
+		if n += m; k.off == len(k.b) {
+			in.next()
+		}
+	}
+	in.size -= n
+	in.spent += n
+	return n
+}
+
+// next gives the first chunk back; mu is held.
+func (in *inbox) next() {
+	k := in.first
+	if in.first = k.next; in.first == nil {
+		in.last = nil
+	}
+	k.next, k.b, k.off = nil, k.b[:0], 0
+	if k != &in.small {
+		chunks.Put(k)
+	}
+}
+
+// glance reads what may be read without conn.mu: 0 octets if there is more to do than that.
+func (in *inbox) glance(p []byte) (n int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed || in.spent+min(len(p), in.size-in.late) >= in.free {
+		return 0
+	}
+	return in.take(p)
+}
+
+// watch has the next Read tell at once what was read: frames have come that count until they are.
+func (in *inbox) watch() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.free = 0
+}
+
+// shut ends glance.
+func (in *inbox) shut() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.closed = true
+}
+
+// drop forgets everything, and says how many octets it is, and how many were read before whose credit has not been given back.
+func (in *inbox) drop() (spent, left int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for in.first != nil {
+		in.next()
+	}
+	spent, left = in.spent, in.size
+	in.size, in.late, in.spent, in.closed = 0, 0, 0, true
+	return spent, left
+}
+
+// all takes everything out.
+func (in *inbox) all() []byte {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.late = 0
+	if in.size == 0 {
+		return nil
+	}
+	b := make([]byte, in.size)
+	return b[:in.take(b)]
+}
+
+// reads gives back the credit of what was read until now, and grants more at the first Read; conn.mu is held.
+func (x *exchange) reads() {
+	c, in := x.c, &x.in
+	in.mu.Lock()
+	spent := in.spent
+	in.spent = 0
+	in.mu.Unlock()
+	free := flow.MaxWindow
+	if in.fin { // nobody waits for credit
+		c.core.release(x.s, spent)
+	} else {
+		now := time.Now()
+		c.core.readBegins(x.s, &x.growth, now)
+		c.core.readBody(x.s, &x.growth, spent, now)
+		free = c.core.untilUpdate(x.s)
+		c.after(true)
+	}
+	in.mu.Lock()
+	in.free = free
+	in.mu.Unlock()
+}
+
+// read is inbox.take and reads.
+func (x *exchange) read(p []byte) int {
+	x.in.mu.Lock()
+	n := x.in.take(p)
+	x.in.mu.Unlock()
+	x.reads()
+	return n
+}
