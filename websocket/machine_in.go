@@ -39,7 +39,7 @@ func (m *machine) feed(b []byte, fin bool, now time.Time) {
 	default:
 		in.hold()
 		looked := len(in.held) - len(in.rest)
-		in.held = append(in.held, b...)
+		in.keep(b)
 		in.rest = in.held[looked:]
 	}
 }
@@ -52,6 +52,22 @@ func (in *input) hold() {
 	}
 	in.held = append(in.held[:0], in.rest...)
 	in.rest = in.held
+}
+
+// keepStep is the room that a large held grows by, at least; a multiple of it wastes none.
+const keepStep = 8 << 10
+
+// keep appends b to held. What is held may be a window for each of many sessions (a pause), so the room grows by little:
+// by a sixteenth, and not by a quarter as append does.
+func (in *input) keep(b []byte) {
+	if n := len(in.held) + len(b); n > cap(in.held) && n > 2*keepStep {
+		steps := (n + keepStep - 1) / keepStep
+		if len(in.held) > 16*keepStep {
+			steps = (n + n/16) / keepStep
+		}
+		in.held = append(make([]byte, 0, steps*keepStep), in.held...)
+	}
+	in.held = append(in.held, b...)
 }
 
 // gather appends p to the unfinished message, unless it was read to where it belongs (fill). Its room grows with what
