@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"log"
 	"math/big"
@@ -237,8 +236,3 @@ var siteCert = sync.OnceValue(func() tls.Certificate {
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 })
-
-// siteCertFile is the certificate as PEM, for clients that want to be told whom to trust.
-func siteCertFile(t *testing.T) string {
-	return file(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: siteCert().Certificate[0]})))
-}
