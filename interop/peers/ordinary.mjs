@@ -1,5 +1,6 @@
-// ordinary.mjs URL: what Node's HTTP/2 client does with the handlers of ordinary_handlers_test.go. For each thing it prints one
-// line, a JSON array of its name and of what was seen. A line "step" asks the test to let the handler go on.
+// ordinary.mjs URL: what Node's HTTP/2 client does with the handlers of ordinary_handlers_test.go.
+// For each thing it prints one line, a JSON array of its name and of what was seen. A line "step"
+// asks the test to let the handler go on.
 import http2 from "node:http2";
 import { createHash } from "node:crypto";
 

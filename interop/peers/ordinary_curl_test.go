@@ -53,8 +53,9 @@ func curlAct(name, path string, stdin []byte, args ...string) act {
 	return act{name: name, do: func(s *site) string { return s.curl(stdin, append(slices.Clone(args), s.origin+path)...) }}
 }
 
-// cutShort is an act with an early answer to an upload: curl gives up with error 92 if the RST_STREAM(NO_ERROR) behind it
-// (RFC 9113, 8.1) is there before curl has read the answer. Which of the two it is is a matter of chance on both servers.
+// cutShort is an act with an early answer to an upload: curl gives up with error 92 if the
+// RST_STREAM(NO_ERROR) behind it (RFC 9113, 8.1) is there before curl has read the answer. Which of
+// the two it is is a matter of chance on both servers.
 func cutShort(code string, a act) act {
 	do := a.do
 	a.do = func(s *site) string {
@@ -67,8 +68,8 @@ func cutShort(code string, a act) act {
 	return a
 }
 
-// without100 is an act whose answer may have a 100 before it: none is needed once some of the body is there
-// (RFC 9110, 10.1.1), which is a matter of chance.
+// without100 is an act whose answer may have a 100 before it: none is needed once some of the body
+// is there (RFC 9110, 10.1.1), which is a matter of chance.
 func without100(a act) act {
 	do := a.do
 	a.do = func(s *site) string { return strings.TrimPrefix(do(s), "HTTP/2 100\n\n") }

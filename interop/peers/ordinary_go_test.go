@@ -20,7 +20,8 @@ import (
 
 var streamID = regexp.MustCompile(`stream ID \d+`)
 
-// goSaw is what Go's client sees of the answer to req: informational answers, status, fields, body, trailers and the error.
+// goSaw is what Go's client sees of the answer to req: informational answers, status, fields, body,
+// trailers and the error.
 func goSaw(c *http.Client, req *http.Request) string {
 	var early strings.Builder
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {

@@ -29,8 +29,9 @@ import (
 // message is the only type of message.
 type message = wrapperspb.BytesValue
 
-// rpcServer is a gRPC service of four methods, one of each kind. It is served by grpc.Server.ServeHTTP, and so by the
-// HTTP/2 under http.Server. What it does is in the metadata of the call.
+// rpcServer is a gRPC service of four methods, one of each kind. It is served by
+// grpc.Server.ServeHTTP, and so by the HTTP/2 under http.Server. What it does is in the metadata of
+// the call.
 func rpcServer(s *site) http.Handler {
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(8 << 20))
 	stream := func(_ any, st grpc.ServerStream) error { return rpcServe(s, st) }
@@ -141,7 +142,8 @@ func (s *site) dialRPC(opts ...grpc.DialOption) *grpc.ClientConn {
 	return c
 }
 
-// call is one RPC with so many messages of so many octets, all sent before the first is read, and what became of it.
+// call is one RPC with so many messages of so many octets, all sent before the first is read, and
+// what became of it.
 func call(ctx context.Context, c *grpc.ClientConn, method string, count, size int, opts ...grpc.CallOption) string {
 	desc := &grpc.StreamDesc{ClientStreams: method == "Upload" || method == "Both", ServerStreams: method == "Download" || method == "Both"}
 	st, err := c.NewStream(ctx, desc, "/ordinary.Service/"+method, append(opts, grpc.MaxCallRecvMsgSize(8<<20))...)
@@ -193,7 +195,8 @@ func receive(st grpc.ClientStream, many bool) string {
 	}
 }
 
-// rpcFault is the end of a call: its code, text and details; of errors that the client made up, the code only.
+// rpcFault is the end of a call: its code, text and details; of errors that the client made up, the
+// code only.
 func rpcFault(err error) string {
 	if errors.Is(err, io.EOF) {
 		return "OK"

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// ordinaryMux is what an ordinary program serves: pages, files, uploads, streams, and what goes wrong.
+// ordinaryMux is what an ordinary program serves: pages, files, uploads, streams, and what goes
+// wrong.
 func ordinaryMux(s *site) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/bytes", func(w http.ResponseWriter, r *http.Request) {

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// nghttp runs nghttp verbosely. What it saw are the frames of each stream that it received, in order and without lengths:
-// how answers are cut into DATA frames, and in which order streams come, is the server's own.
+// nghttp runs nghttp verbosely. What it saw are the frames of each stream that it received, in
+// order and without lengths: how answers are cut into DATA frames, and in which order streams come,
+// is the server's own.
 func (s *site) nghttp(args ...string) string {
 	out, faults, code := s.run(nil, "nghttp", append([]string{"--verbose", "--no-verify-peer", "--timeout=30"}, args...)...)
 	streams := map[string]map[string]int{}

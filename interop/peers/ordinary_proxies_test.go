@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// proxied are the things that a client does through a proxy. s is the site that notes and steps, base is where the client
-// goes, and tr its transport.
+// proxied are the things that a client does through a proxy. s is the site that notes and steps,
+// base is where the client goes, and tr its transport.
 var proxied = []struct {
 	name string
 	do   func(s *site, tr http.RoundTripper, base string) string
@@ -190,7 +190,8 @@ func anyVersion(t *testing.T, h1, h2c, h2 bool) *http.Transport {
 	return tr
 }
 
-// TestOrdinaryBehindProxy: the site is the backend, over HTTP/2, of a ReverseProxy that clients of both versions ask.
+// TestOrdinaryBehindProxy: the site is the backend, over HTTP/2, of a ReverseProxy that clients of
+// both versions ask.
 func TestOrdinaryBehindProxy(t *testing.T) {
 	var acts []act
 	for version, h1 := range map[string]bool{"h1": true, "h2": false} {
@@ -212,7 +213,8 @@ func TestOrdinaryBehindProxy(t *testing.T) {
 	sameOnBoth(t, acts)
 }
 
-// TestOrdinaryFrontProxy: the site is a ReverseProxy to a backend of net/http's, over HTTP/1.1 and over HTTP/2.
+// TestOrdinaryFrontProxy: the site is a ReverseProxy to a backend of net/http's, over HTTP/1.1 and
+// over HTTP/2.
 func TestOrdinaryFrontProxy(t *testing.T) {
 	var acts []act
 	for version, h1 := range map[string]bool{"h1": true, "h2": false} {
@@ -239,7 +241,8 @@ func TestOrdinaryFrontProxy(t *testing.T) {
 	sameOnBoth(t, acts)
 }
 
-// TestOrdinaryOtherProxies: HAProxy and nghttpx before the site, over HTTP/2, with clients of both versions.
+// TestOrdinaryOtherProxies: HAProxy and nghttpx before the site, over HTTP/2, with clients of both
+// versions.
 func TestOrdinaryOtherProxies(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T, addr, backend string, tls bool){"HAProxy": haproxy, "nghttpx": nghttpx} {
 		for transport, secure := range map[string]bool{"h2c": false, "h2": true} {
@@ -273,7 +276,8 @@ func TestOrdinaryOtherProxies(t *testing.T) {
 						}
 						t.Run(a.name, func(t *testing.T) {
 							a.judge(t, func(weir bool) string {
-								// HAProxy does not always deliver what net/http sends behind a 103 (2 of 60): weir's alone counts.
+								// HAProxy does not always deliver what net/http sends behind a 103
+								// (2 of 60): weir's alone counts.
 								if weir || name == "HAProxy" && p.name == "early_hints" {
 									return sites[1].within(a.do)
 								}

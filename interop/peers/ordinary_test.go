@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"log"
 	"math/big"
@@ -23,8 +22,9 @@ import (
 	"weir/h2"
 )
 
-// act is one thing that a client does with an ordinary server. It runs against net/http's own HTTP/2 and against weir's; what
-// was seen is to be the same, but for the differences that docs/nethttp.md lists.
+// act is one thing that a client does with an ordinary server. It runs against net/http's own
+// HTTP/2 and against weir's; what was seen is to be the same, but for the differences that
+// docs/nethttp.md lists.
 type act struct {
 	name   string
 	secure bool               // over TLS only
@@ -103,7 +103,8 @@ func (s *site) within(do func(*site) string) string {
 	}
 }
 
-// judge holds what is seen on the two kinds of server against each other, and against what is wanted.
+// judge holds what is seen on the two kinds of server against each other, and against what is
+// wanted.
 func (a *act) judge(t *testing.T, run func(weir bool) string) {
 	t.Helper()
 	theirs, ours := run(false), run(true)
@@ -235,8 +236,3 @@ var siteCert = sync.OnceValue(func() tls.Certificate {
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 })
-
-// siteCertFile is the certificate as PEM, for clients that want to be told whom to trust.
-func siteCertFile(t *testing.T) string {
-	return file(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: siteCert().Certificate[0]})))
-}
