@@ -198,9 +198,9 @@ var trafficDifferences = []trafficDifference{
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.uploads() > s.Window/2 },
 	},
 	{
-		what:  "the first octets of an echo, which its type is guessed from: a frame may be handed on in pieces, as it arrives",
+		what:  "the first octets of an echo, which its type is guessed from: what comes at once may be read at once, or in pieces",
 		keys:  inAnswer("Content-Type"),
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.Raw && s.has("echo") },
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.has("echo") },
 	},
 	{
 		what: "a Write after the client has gone, which fits into a buffer or not",

@@ -451,7 +451,7 @@ func (t *rawStream) download() {
 			break
 		}
 		p.mu.Unlock()
-		p.run.clock.sleep(step.Wait, s.clientPhase())
+		p.run.clock.sleep(step.Wait, s.readPhase())
 		p.mu.Lock()
 		for left := step.N; left > 0 && !t.over() && (!t.fin || t.unread > 0); {
 			wait(func() bool { return t.unread > 0 })

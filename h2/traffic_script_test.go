@@ -249,7 +249,7 @@ func (g *generator) script(i int, raw bool, conns int) *trafficScript {
 	s.Now = s.NoBody && !s.cancels() && g.chance(30)
 	g.handler(s)
 	s.Wild = g.chance(8)
-	if s.Raw && (s.Wild || s.Method == "HEAD" || !s.readsFirst()) {
+	if s.Wild || s.Method == "HEAD" || !s.readsFirst() {
 		s.Trailers = nil // net/http ends the connection for trailers that cross a RST_STREAM of its own
 	}
 	if s.Raw && g.chance(2) {
@@ -599,6 +599,7 @@ type trafficClock struct{ base time.Time }
 
 // The instants of client and handler.
 func (s *trafficScript) clientPhase() time.Duration { return time.Duration(s.I) * 4 * time.Microsecond }
+func (s *trafficScript) readPhase() time.Duration   { return s.clientPhase() + time.Microsecond }
 func (s *trafficScript) cancelPhase() time.Duration { return s.clientPhase() + 2*time.Microsecond }
 func (s *trafficScript) handlerPhase() time.Duration {
 	if s.Wild {

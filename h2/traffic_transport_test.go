@@ -126,7 +126,7 @@ func (run *trafficRun) viaTransport(tr *http.Transport, s *trafficScript, rec *t
 	}
 	t := tally{key: s.answerKey()}
 	for _, step := range s.Reads {
-		run.clock.sleep(step.Wait, s.clientPhase())
+		run.clock.sleep(step.Wait, s.readPhase())
 		if _, err = io.CopyN(&t, onlyReader{resp.Body}, int64(step.N)); err != nil {
 			break
 		}
