@@ -93,14 +93,16 @@ var trafficDifferences = []trafficDifference{
 		what: "a body longer than its content-length", row: true,
 		keys: everything,
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.lies() && s.Raw && s.Length < int64(s.uploads()) && weir["client status"] == "400" && nethttp["client end"] == "RST_STREAM PROTOCOL_ERROR"
+			return s.lies() && s.Raw && s.Length < int64(s.uploads()) && weir["client status"] == "400" &&
+				nethttp["client end"] == "RST_STREAM PROTOCOL_ERROR"
 		},
 	},
 	{
 		what: "a malformed request", row: true,
 		keys: []string{""},
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.Odd != "" && weir["client status"] == "400" && weir["client reset behind it"] == "PROTOCOL_ERROR" && weir["calls"] == ""
+			return s.Odd != "" && weir["client status"] == "400" &&
+				weir["client reset behind it"] == "PROTOCOL_ERROR" && weir["calls"] == ""
 		},
 	},
 	{
@@ -114,7 +116,8 @@ var trafficDifferences = []trafficDifference{
 		what: "trailers of a 204 and a 304", row: true,
 		keys: []string{"client trailer"},
 		where: func(s *trafficScript, nethttp, _ seenIn) bool {
-			return (s.hasField("X-Check") || s.hasField("Trailer:X-Late")) && (nethttp["client status"] == "204" || nethttp["client status"] == "304")
+			return (s.hasField("X-Check") || s.hasField("Trailer:X-Late")) &&
+				(nethttp["client status"] == "204" || nethttp["client status"] == "304")
 		},
 	},
 	{
@@ -128,35 +131,47 @@ var trafficDifferences = []trafficDifference{
 		what: "100 Continue for content that has come already, or that there is none of", row: true,
 		keys: []string{"client informed"},
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.Expect && strings.TrimPrefix(strings.TrimPrefix(nethttp["client informed"], "100"), "; ") == weir["client informed"]
+			return s.Expect && strings.TrimPrefix(strings.TrimPrefix(nethttp["client informed"], "100"),
+				"; ") == weir["client informed"]
 		},
 	},
 	{
 		what: "SetReadDeadline after a deadline has passed", row: true,
-		keys:  everything,
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.passes("readby") && s.sets("readby") > 1 },
+		keys: everything,
+		where: func(s *trafficScript, _, _ seenIn) bool {
+			return s.passes("readby") &&
+				s.sets("readby") > 1
+		},
 	},
 	{
 		what: "SetWriteDeadline after a deadline has passed", row: true,
-		keys:  everything,
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.passes("writeby") && s.sets("writeby") > 1 },
+		keys: everything,
+		where: func(s *trafficScript, _, _ seenIn) bool {
+			return s.passes("writeby") &&
+				s.sets("writeby") > 1
+		},
 	},
 	{
 		what: "a write deadline, or http.Server.WriteTimeout, that passes while nothing is written", row: true,
 		keys: everything,
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.passes("writeby") && (strings.HasSuffix(nethttp["after"], "canceled") || strings.Contains(nethttp["client end"], "INTERNAL_ERROR"))
+			return s.passes("writeby") && (strings.HasSuffix(nethttp["after"], "canceled") ||
+				strings.Contains(nethttp["client end"], "INTERNAL_ERROR"))
 		},
 	},
 
 	{
 		what: "Request.Body where there is none", row: true,
-		keys:  []string{"request NoBody"},
-		where: func(s *trafficScript, _, weir seenIn) bool { return s.NoBody && weir["request NoBody"] == "true" },
+		keys: []string{"request NoBody"},
+		where: func(s *trafficScript, _, weir seenIn) bool {
+			return s.NoBody &&
+				weir["request NoBody"] == "true"
+		},
 	},
 	{
 		what: "HEAD whose handler goes on behind the header", row: true,
-		keys:  []string{"op ", "body ", "answer ", "both ", "after", "client reset", "client end", "request trailer"},
+		keys: []string{"op ", "body ", "answer ", "both ", "after", "client reset", "client end",
+			"request trailer"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.Method == "HEAD" },
 	},
 	{
@@ -206,12 +221,14 @@ var trafficDifferences = []trafficDifference{
 		what: "a Write after the client has gone, which fits into a buffer or not",
 		keys: []string{"answer "},
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.cancels() && strings.HasSuffix(nethttp["after"], "canceled") && strings.HasSuffix(weir["after"], "canceled")
+			return s.cancels() && strings.HasSuffix(nethttp["after"], "canceled") &&
+				strings.HasSuffix(weir["after"], "canceled")
 		},
 	},
 	{
 		what: "how much of an answer a server keeps before its window opens (64 KiB, or 4): a handler is done sooner, or too late",
-		keys: []string{"op ", "body ", "answer ", "both ", "after", "client body", "client end", "client reset", "client trailer"},
+		keys: []string{"op ", "body ", "answer ", "both ", "after", "client body", "client end",
+			"client reset", "client trailer"},
 		where: func(s *trafficScript, _, _ seenIn) bool {
 			return s.cancels() && s.answers() > 1000 && (len(s.Reads) > 0 || s.ReadEnd != readAllOf)
 		},
