@@ -191,29 +191,29 @@ var trafficDifferences = []trafficDifference{
 
 	// What cannot be compared.
 	{
-		what:  "whether a client has sent its body that waits for a 100 behind Body.Close, which net/http sends at the next Body.Read",
+		what:  "what a client has sent that waits for a 100 behind Body.Close",
 		keys:  []string{"client reset"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.Expect && s.has("closebody") },
 	},
 	{
-		what: "what a write deadline finds: octets that a server keeps for a client that is slow to read, or a Write that waits",
+		what: "what a deadline finds: octets that a server keeps for a client, or a Write that waits",
 		keys: everything,
 		where: func(s *trafficScript, _, _ seenIn) bool {
-			return s.passes("writeby") && s.answers() > 1000 && len(s.Reads) > 0
+			return (s.passes("writeby") || s.passes("readby")) && s.answers() > 1000 && len(s.Reads) > 0
 		},
 	},
 	{
-		what:  "whether a body has come to its end when the handler has: where the client is slow to read, the handler is done sooner or later",
+		what:  "whether the body or the handler ends first, where the client is slow to read",
 		keys:  []string{"client reset"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.answers() > 1000 && len(s.Reads) > 0 },
 	},
 	{
-		what:  "when a client whose window is used up may go on: how much of it is given back at once, padding too, is the server's affair",
+		what:  "when a client may go on whose window is used up: a server gives it back in pieces",
 		keys:  []string{"client reset"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.uploads() > s.Window/2 },
 	},
 	{
-		what:  "the first octets of an echo, which its type is guessed from: what comes at once may be read at once, or in pieces",
+		what:  "the first octets of an echo, which its type is guessed from",
 		keys:  inAnswer("Content-Type"),
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.has("echo") },
 	},
@@ -226,7 +226,7 @@ var trafficDifferences = []trafficDifference{
 		},
 	},
 	{
-		what: "how much of an answer a server keeps before its window opens (64 KiB, or 4): a handler is done sooner, or too late",
+		what: "how much of an answer a server keeps until a window opens: 64 KiB, or 4",
 		keys: []string{"op ", "body ", "answer ", "both ", "after", "client body", "client end",
 			"client reset", "client trailer"},
 		where: func(s *trafficScript, _, _ seenIn) bool {

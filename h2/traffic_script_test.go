@@ -44,7 +44,9 @@ type trafficScript struct {
 	Now  bool   // the handler begins at the client's instant
 	Wild bool   // so does everything: nothing is compared but the request
 	Odd  string // what is malformed
-	Ops  []trafficOp
+
+	Close bool // the answer says Connection: close; the connection is this request's alone
+	Ops   []trafficOp
 }
 
 // trafficField carries the number of a script in its batch.
@@ -253,6 +255,10 @@ func (g *generator) script(i int, raw bool, conns int) *trafficScript {
 	s.Wild = g.chance(8)
 	if s.Wild || s.Method == "HEAD" || !s.readsFirst() {
 		s.Trailers = nil // net/http ends the connection for trailers that cross a RST_STREAM of its own
+	}
+	if !s.Raw && g.chance(2) {
+		s.Close = true
+		s.Ops = slices.Insert(s.Ops, 0, trafficOp{"set", 0, "Connection", "close"})
 	}
 	if s.Raw && g.chance(2) {
 		s.Odd = pick(g, "name", "connection", "te", "space", "method", "length", "pseudo", "control")
