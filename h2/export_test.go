@@ -6,15 +6,16 @@ import (
 	"weak"
 )
 
-// Watch gives a function that says whether w's request is still held by anybody: by a connection, a timer, a goroutine.
+// Watch gives a function that says whether w's request is still held by anybody: by a connection, a
+// timer, a goroutine.
 func Watch(w http.ResponseWriter) func() bool {
 	p := weak.Make(w.(*responseWriter).x)
 	return func() bool { return p.Value() != nil }
 }
 
-// Rest looks at every connection and says what each still holds of requests that are over: streams, handlers, octets,
-// credit, timers. Without faults the connections are at rest. windows are what each peer lets its connection send, by
-// the peer's address.
+// Rest looks at every connection and says what each still holds of requests that are over: streams,
+// handlers, octets, credit, timers. Without faults the connections are at rest. windows are what
+// each peer lets its connection send, by the peer's address.
 func (s *Server) Rest() (windows map[string]int, faults []string) {
 	windows = map[string]int{}
 	s.lookout.mu.Lock()
@@ -52,7 +53,8 @@ func (s *Server) Rest() (windows map[string]int, faults []string) {
 		if k.data.open || k.block.open || k.framed {
 			bad("a frame is not complete")
 		}
-		if t := &k.timers; !t.hello.IsZero() || !t.ack.IsZero() || !t.field.IsZero() || !t.stall.IsZero() {
+		if t := &k.timers; !t.hello.IsZero() || !t.ack.IsZero() || !t.field.IsZero() ||
+			!t.stall.IsZero() {
 			bad("a timer is left: %+v", *t)
 		}
 		if c.flushing {

@@ -41,7 +41,8 @@ func (r *trafficRecord) add(key, format string, args ...any) {
 
 // trafficClass is an error in as many words as both servers share.
 func trafficClass(err error) string {
-	if text := fault(err); text == "ok" || text == "EOF" || text == "deadline" || strings.HasPrefix(text, "http:") || text == "MaxBytesError" {
+	if text := fault(err); text == "ok" || text == "EOF" || text == "deadline" ||
+		strings.HasPrefix(text, "http:") || text == "MaxBytesError" {
 		return text
 	}
 	if errors.Is(err, http.ErrNotSupported) {
@@ -124,8 +125,10 @@ func (h *trafficHandler) request() {
 	r := h.r
 	header := r.Header.Clone()
 	delete(header, trafficField)
-	h.rec.set("request", "%s %s path=%q raw=%q query=%q host=%s%s %s length=%d coding=%v trailer=%v tls=%v", r.Method, r.RequestURI, r.URL.Path, r.URL.RawPath,
-		r.URL.RawQuery, r.Host, r.URL.Host, r.Proto, r.ContentLength, r.TransferEncoding, slices.Sorted(maps.Keys(r.Trailer)), r.TLS != nil)
+	h.rec.set("request", "%s %s path=%q raw=%q query=%q host=%s%s %s", r.Method, r.RequestURI,
+		r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.Host, r.URL.Host, r.Proto)
+	h.rec.set("request content", "length=%d coding=%v trailer=%v tls=%v", r.ContentLength,
+		r.TransferEncoding, slices.Sorted(maps.Keys(r.Trailer)), r.TLS != nil)
 	h.rec.set("request NoBody", "%v", r.Body == http.NoBody)
 	h.rec.set("request header", "%s", headerText(header))
 }
@@ -206,7 +209,8 @@ func (h *trafficHandler) do(key string, op trafficOp) {
 	case "writeby":
 		note("%s", trafficClass(rc.SetWriteDeadline(h.deadline(op.N))))
 	case "nodeadline":
-		note("%s %s", trafficClass(rc.SetReadDeadline(time.Time{})), trafficClass(rc.SetWriteDeadline(time.Time{})))
+		note("%s %s", trafficClass(rc.SetReadDeadline(time.Time{})),
+			trafficClass(rc.SetWriteDeadline(time.Time{})))
 	case "fullduplex":
 		note("%s", trafficClass(rc.EnableFullDuplex()))
 	case "hijack":

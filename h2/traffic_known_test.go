@@ -93,14 +93,16 @@ var trafficDifferences = []trafficDifference{
 		what: "a body longer than its content-length", row: true,
 		keys: everything,
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.lies() && s.Raw && s.Length < int64(s.uploads()) && weir["client status"] == "400" && nethttp["client end"] == "RST_STREAM PROTOCOL_ERROR"
+			return s.lies() && s.Raw && s.Length < int64(s.uploads()) && weir["client status"] == "400" &&
+				nethttp["client end"] == "RST_STREAM PROTOCOL_ERROR"
 		},
 	},
 	{
 		what: "a malformed request", row: true,
 		keys: []string{""},
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.Odd != "" && weir["client status"] == "400" && weir["client reset behind it"] == "PROTOCOL_ERROR" && weir["calls"] == ""
+			return s.Odd != "" && weir["client status"] == "400" &&
+				weir["client reset behind it"] == "PROTOCOL_ERROR" && weir["calls"] == ""
 		},
 	},
 	{
@@ -114,7 +116,8 @@ var trafficDifferences = []trafficDifference{
 		what: "trailers of a 204 and a 304", row: true,
 		keys: []string{"client trailer"},
 		where: func(s *trafficScript, nethttp, _ seenIn) bool {
-			return (s.hasField("X-Check") || s.hasField("Trailer:X-Late")) && (nethttp["client status"] == "204" || nethttp["client status"] == "304")
+			return (s.hasField("X-Check") || s.hasField("Trailer:X-Late")) &&
+				(nethttp["client status"] == "204" || nethttp["client status"] == "304")
 		},
 	},
 	{
@@ -128,35 +131,47 @@ var trafficDifferences = []trafficDifference{
 		what: "100 Continue for content that has come already, or that there is none of", row: true,
 		keys: []string{"client informed"},
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.Expect && strings.TrimPrefix(strings.TrimPrefix(nethttp["client informed"], "100"), "; ") == weir["client informed"]
+			return s.Expect && strings.TrimPrefix(strings.TrimPrefix(nethttp["client informed"], "100"),
+				"; ") == weir["client informed"]
 		},
 	},
 	{
 		what: "SetReadDeadline after a deadline has passed", row: true,
-		keys:  everything,
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.passes("readby") && s.sets("readby") > 1 },
+		keys: everything,
+		where: func(s *trafficScript, _, _ seenIn) bool {
+			return s.passes("readby") &&
+				s.sets("readby") > 1
+		},
 	},
 	{
 		what: "SetWriteDeadline after a deadline has passed", row: true,
-		keys:  everything,
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.passes("writeby") && s.sets("writeby") > 1 },
+		keys: everything,
+		where: func(s *trafficScript, _, _ seenIn) bool {
+			return s.passes("writeby") &&
+				s.sets("writeby") > 1
+		},
 	},
 	{
 		what: "a write deadline, or http.Server.WriteTimeout, that passes while nothing is written", row: true,
 		keys: everything,
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.passes("writeby") && (strings.HasSuffix(nethttp["after"], "canceled") || strings.Contains(nethttp["client end"], "INTERNAL_ERROR"))
+			return s.passes("writeby") && (strings.HasSuffix(nethttp["after"], "canceled") ||
+				strings.Contains(nethttp["client end"], "INTERNAL_ERROR"))
 		},
 	},
 
 	{
 		what: "Request.Body where there is none", row: true,
-		keys:  []string{"request NoBody"},
-		where: func(s *trafficScript, _, weir seenIn) bool { return s.NoBody && weir["request NoBody"] == "true" },
+		keys: []string{"request NoBody"},
+		where: func(s *trafficScript, _, weir seenIn) bool {
+			return s.NoBody &&
+				weir["request NoBody"] == "true"
+		},
 	},
 	{
 		what: "HEAD whose handler goes on behind the header", row: true,
-		keys:  []string{"op ", "body ", "answer ", "both ", "after", "client reset", "client end", "request trailer"},
+		keys: []string{"op ", "body ", "answer ", "both ", "after", "client reset", "client end",
+			"request trailer"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.Method == "HEAD" },
 	},
 	{
@@ -176,42 +191,44 @@ var trafficDifferences = []trafficDifference{
 
 	// What cannot be compared.
 	{
-		what:  "whether a client has sent its body that waits for a 100 behind Body.Close, which net/http sends at the next Body.Read",
+		what:  "what a client has sent that waits for a 100 behind Body.Close",
 		keys:  []string{"client reset"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.Expect && s.has("closebody") },
 	},
 	{
-		what: "what a write deadline finds: octets that a server keeps for a client that is slow to read, or a Write that waits",
+		what: "what a deadline finds: octets that a server keeps for a client, or a Write that waits",
 		keys: everything,
 		where: func(s *trafficScript, _, _ seenIn) bool {
-			return s.passes("writeby") && s.answers() > 1000 && len(s.Reads) > 0
+			return (s.passes("writeby") || s.passes("readby")) && s.answers() > 1000 && len(s.Reads) > 0
 		},
 	},
 	{
-		what:  "whether a body has come to its end when the handler has: where the client is slow to read, the handler is done sooner or later",
+		what:  "whether the body or the handler ends first, where the client is slow to read",
 		keys:  []string{"client reset"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.answers() > 1000 && len(s.Reads) > 0 },
 	},
 	{
-		what:  "when a client whose window is used up may go on: how much of it is given back at once, padding too, is the server's affair",
+		what:  "when a client may go on whose window is used up: a server gives it back in pieces",
 		keys:  []string{"client reset"},
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.uploads() > s.Window/2 },
 	},
 	{
-		what:  "the first octets of an echo, which its type is guessed from: a frame may be handed on in pieces, as it arrives",
+		what:  "the first octets of an echo, which its type is guessed from",
 		keys:  inAnswer("Content-Type"),
-		where: func(s *trafficScript, _, _ seenIn) bool { return s.Raw && s.has("echo") },
+		where: func(s *trafficScript, _, _ seenIn) bool { return s.has("echo") },
 	},
 	{
 		what: "a Write after the client has gone, which fits into a buffer or not",
 		keys: []string{"answer "},
 		where: func(s *trafficScript, nethttp, weir seenIn) bool {
-			return s.cancels() && strings.HasSuffix(nethttp["after"], "canceled") && strings.HasSuffix(weir["after"], "canceled")
+			return s.cancels() && strings.HasSuffix(nethttp["after"], "canceled") &&
+				strings.HasSuffix(weir["after"], "canceled")
 		},
 	},
 	{
-		what: "how much of an answer a server keeps before its window opens (64 KiB, or 4): a handler is done sooner, or too late",
-		keys: []string{"op ", "body ", "answer ", "both ", "after", "client body", "client end", "client reset", "client trailer"},
+		what: "how much of an answer a server keeps until a window opens: 64 KiB, or 4",
+		keys: []string{"op ", "body ", "answer ", "both ", "after", "client body", "client end",
+			"client reset", "client trailer"},
 		where: func(s *trafficScript, _, _ seenIn) bool {
 			return s.cancels() && s.answers() > 1000 && (len(s.Reads) > 0 || s.ReadEnd != readAllOf)
 		},

@@ -19,9 +19,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// rawPeer is a client that says the same requests in frames of random shape: padding, CONTINUATION at random places, frames
-// and octets cut anywhere, windows opened in pieces, settings changed midway. It keeps the books of flow control, and
-// holds the server to them.
+// rawPeer is a client that says the same requests in frames of random shape: padding, CONTINUATION
+// at random places, frames and octets cut anywhere, windows opened in pieces, settings changed
+// midway. It keeps the books of flow control, and holds the server to them.
 type rawPeer struct {
 	run *trafficRun
 	nc  net.Conn
@@ -76,7 +76,8 @@ type rawStream struct {
 
 // newRawPeer greets the server.
 func newRawPeer(run *trafficRun, nc net.Conn, r *rand.Rand) *rawPeer {
-	p := &rawPeer{run: run, nc: nc, rand: r, streams: map[uint32]*rawStream{}, window: 65535, target: 65535, initial: 65535, credit: 65535, mine: 65535, maxFrame: 16384,
+	p := &rawPeer{run: run, nc: nc, rand: r, streams: map[uint32]*rawStream{}, window: 65535,
+		target: 65535, initial: 65535, credit: 65535, mine: 65535, maxFrame: 16384,
 		pings: map[[8]byte]bool{}}
 	p.changed.L = &p.mu
 	p.henc = hpack.NewEncoder(&p.hbuf)
@@ -84,15 +85,16 @@ func newRawPeer(run *trafficRun, nc net.Conn, r *rand.Rand) *rawPeer {
 	p.cut = []int{0, 0, 0, 1, 9, 100, 5000}[r.IntN(7)]
 	p.mu.Lock()
 	p.write([]byte(http2.ClientPreface))
-	p.set(http2.Setting{ID: http2.SettingEnablePush}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(run.answerWindow)})
+	p.set(http2.Setting{ID: http2.SettingEnablePush}, http2.Setting{ID: http2.SettingInitialWindowSize,
+		Val: uint32(run.answerWindow)})
 	p.grant(0, 1<<24)
 	p.mu.Unlock()
 	go p.reads() // ends with the connection
 	return p
 }
 
-// set sends SETTINGS. What lets the server send more counts at once, what lets it send less from its ACK on
-// (RFC 9113, 6.5.3); mu is held.
+// set sends SETTINGS. What lets the server send more counts at once, what lets it send less from
+// its ACK on (RFC 9113, 6.5.3); mu is held.
 func (p *rawPeer) set(ss ...http2.Setting) {
 	b := []byte{}
 	for _, s := range ss {
@@ -212,7 +214,8 @@ func (p *rawPeer) noise(id uint32) {
 		b := binary.BigEndian.AppendUint32(nil, p.last+2+uint32(p.rand.IntN(1000))*2)
 		p.frame(http2.FramePriority, 0, id, append(b, byte(p.rand.Uint32())))
 	case 1:
-		p.frame(http2.FrameType(0x42+p.rand.IntN(100)), http2.Flags(p.rand.Uint32()), id, make([]byte, p.rand.IntN(50)))
+		p.frame(http2.FrameType(0x42+p.rand.IntN(100)), http2.Flags(p.rand.Uint32()), id, make([]byte,
+			p.rand.IntN(50)))
 	default:
 		p.ping()
 	}
@@ -243,7 +246,8 @@ func (p *rawPeer) block(id uint32, fields [][2]string, fin, whole bool) {
 		p.henc.SetMaxDynamicTableSize(uint32(p.rand.IntN(4097)))
 	}
 	for _, f := range fields {
-		_ = p.henc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1], Sensitive: p.rand.IntN(8) == 0}) // into memory
+		_ = p.henc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1],
+			Sensitive: p.rand.IntN(8) == 0}) // into memory
 	}
 	b := bytes.Clone(p.hbuf.Bytes())
 	var pieces [][]byte
@@ -284,9 +288,11 @@ func (p *rawPeer) block(id uint32, fields [][2]string, fin, whole bool) {
 func (p *rawPeer) play(s *trafficScript, rec *trafficRecord) {
 	p.mu.Lock()
 	p.last += 2
-	t := &rawStream{p: p, s: s, rec: rec, id: p.last - 1, window: p.initial, credit: p.mine, eager: len(s.Reads) == 0 && s.ReadEnd == readAllOf, body: tally{key: s.answerKey()}}
+	t := &rawStream{p: p, s: s, rec: rec, id: p.last - 1, window: p.initial, credit: p.mine,
+		eager: len(s.Reads) == 0 && s.ReadEnd == readAllOf, body: tally{key: s.answerKey()}}
 	p.streams[t.id] = t
-	fields := [][2]string{{":method", s.Method}, {":scheme", p.run.scheme()}, {":authority", "example.test"}, {":path", s.Target}}
+	fields := [][2]string{{":method", s.Method}, {":scheme", p.run.scheme()}, {":authority",
+		"example.test"}, {":path", s.Target}}
 	p.rand.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 	rest := append([][2]string{{strings.ToLower(trafficField), itoa(s.I)}}, s.Fields...)
 	if s.Length >= 0 {
@@ -310,9 +316,11 @@ func (p *rawPeer) play(s *trafficScript, rec *trafficRecord) {
 	case "te":
 		rest = append(rest, [2]string{"te", "gzip"})
 	case "space":
-		fields = append(fields[:0], [2]string{":method", s.Method}, [2]string{":scheme", p.run.scheme()}, [2]string{":authority", "example.test"}, [2]string{":path", "/a b"})
+		fields = append(fields[:0], [2]string{":method", s.Method}, [2]string{":scheme", p.run.scheme()},
+			[2]string{":authority", "example.test"}, [2]string{":path", "/a b"})
 	case "method":
-		fields = append(fields[:0], [2]string{":method", "GET POST"}, [2]string{":scheme", p.run.scheme()}, [2]string{":authority", "example.test"}, [2]string{":path", "/"})
+		fields = append(fields[:0], [2]string{":method", "GET POST"}, [2]string{":scheme",
+			p.run.scheme()}, [2]string{":authority", "example.test"}, [2]string{":path", "/"})
 	case "length":
 		rest = append(rest, [2]string{"content-length", "1"}, [2]string{"content-length", "2"})
 	case "pseudo":
@@ -321,7 +329,8 @@ func (p *rawPeer) play(s *trafficScript, rec *trafficRecord) {
 		rest = append(rest, [2]string{"x-control", "a\x00b"})
 	}
 	p.noise(t.id)
-	p.block(t.id, append(fields, rest...), s.NoBody, s.Odd != "") // net/http ends the connection when a CONTINUATION has the fault
+	p.block(t.id, append(fields, rest...), s.NoBody,
+		s.Odd != "") // net/http ends the connection when a CONTINUATION has the fault
 	t.finSent = s.NoBody
 	p.mu.Unlock()
 
@@ -331,7 +340,8 @@ func (p *rawPeer) play(s *trafficScript, rec *trafficRecord) {
 	})
 	defer guard.Stop()
 	if s.Cancel > 0 {
-		defer time.AfterFunc(p.run.clock.in(s.Cancel, s.cancelPhase()), func() { t.giveUp(http2.ErrCode(s.Code)) }).Stop()
+		defer time.AfterFunc(p.run.clock.in(s.Cancel, s.cancelPhase()),
+			func() { t.giveUp(http2.ErrCode(s.Code)) }).Stop()
 	}
 	sent := make(chan struct{})
 	go func() { // ends with the stream
@@ -394,7 +404,8 @@ func (t *rawStream) upload() {
 				n = min(n, 100+p.rand.IntN(n))
 			}
 			flags, b := p.pad(pattern(s.uploadKey(), off, n), http2.FlagDataPadded, room-n)
-			if last := off+n == s.uploads(); last && s.End == endFin && len(s.Trailers) == 0 && p.rand.IntN(2) == 0 {
+			if last := off+n == s.uploads(); last && s.End == endFin && len(s.Trailers) == 0 &&
+				p.rand.IntN(2) == 0 {
 				flags |= http2.FlagDataEndStream
 				t.finSent = true
 			}
@@ -451,7 +462,7 @@ func (t *rawStream) download() {
 			break
 		}
 		p.mu.Unlock()
-		p.run.clock.sleep(step.Wait, s.clientPhase())
+		p.run.clock.sleep(step.Wait, s.readPhase())
 		p.mu.Lock()
 		for left := step.N; left > 0 && !t.over() && (!t.fin || t.unread > 0); {
 			wait(func() bool { return t.unread > 0 })
@@ -660,7 +671,8 @@ func (p *rawPeer) finish() (faults []string) {
 		return faults
 	}
 	if len(p.pings) > 0 || len(p.settings) > 0 || p.greetings != 1 {
-		bad("%d PINGs and %d SETTINGS are not acknowledged, %d SETTINGS came", len(p.pings), len(p.settings), p.greetings)
+		bad("%d PINGs and %d SETTINGS are not acknowledged, %d SETTINGS came", len(p.pings),
+			len(p.settings), p.greetings)
 	}
 	if 2*p.window < p.target {
 		bad("the connection's window has %d octets of %d left", p.window, p.target)

@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// trafficScript is one request of random shape: what the client does, and what the handler does. Both know it by the field
-// trafficField. It comes of a seed alone.
+// trafficScript is one request of random shape: what the client does, and what the handler does.
+// Both know it by the field trafficField. It comes of a seed alone.
 //
-// Client and handler act at instants of fake time that never meet: the client at whole milliseconds, the handler half a
-// millisecond later, each script a few microseconds apart from every other. Fake time moves on when everybody
-// waits, so what has been done at one instant has had its whole effect before the next. What client and handler see is then
-// decided by the script and not by the scheduler, and two servers can be compared.
+// Client and handler act at instants of fake time that never meet: the client at whole
+// milliseconds, the handler half a millisecond later, each script a few microseconds apart from
+// every other. Fake time moves on when everybody waits, so what has been done at one instant has
+// had its whole effect before the next. What client and handler see is then decided by the script
+// and not by the scheduler, and two servers can be compared.
 type trafficScript struct {
 	I      int // in its batch
 	Raw    bool
@@ -43,7 +44,9 @@ type trafficScript struct {
 	Now  bool   // the handler begins at the client's instant
 	Wild bool   // so does everything: nothing is compared but the request
 	Odd  string // what is malformed
-	Ops  []trafficOp
+
+	Close bool // the answer says Connection: close; the connection is this request's alone
+	Ops   []trafficOp
 }
 
 // trafficField carries the number of a script in its batch.
@@ -181,8 +184,8 @@ func (s *trafficScript) cancels() bool {
 	return s.Cancel > 0 || s.End == endError || s.ReadEnd != readAllOf || s.lies()
 }
 
-// lies says that the body is not as long as its content-length says: Go's client gives up when it finds out, and a server
-// resets the stream.
+// lies says that the body is not as long as its content-length says: Go's client gives up when it
+// finds out, and a server resets the stream.
 func (s *trafficScript) lies() bool {
 	return !s.NoBody && s.Length >= 0 && s.Length != int64(s.uploads())
 }
@@ -241,7 +244,8 @@ func (g *generator) pieces(n int) []trafficStep {
 
 // script makes one.
 func (g *generator) script(i int, raw bool, conns int) *trafficScript {
-	s := &trafficScript{I: i, Raw: raw, Conn: g.IntN(conns), Start: g.IntN(30), Window: g.window, Length: -1, End: endFin, ReadEnd: readAllOf}
+	s := &trafficScript{I: i, Raw: raw, Conn: g.IntN(conns), Start: g.IntN(30), Window: g.window,
+		Length: -1, End: endFin, ReadEnd: readAllOf}
 	g.request(s)
 	g.content(s)
 	g.ending(s)
@@ -249,21 +253,29 @@ func (g *generator) script(i int, raw bool, conns int) *trafficScript {
 	s.Now = s.NoBody && !s.cancels() && g.chance(30)
 	g.handler(s)
 	s.Wild = g.chance(8)
-	if s.Raw && (s.Wild || s.Method == "HEAD" || !s.readsFirst()) {
+	if s.Wild || s.Method == "HEAD" || !s.readsFirst() {
 		s.Trailers = nil // net/http ends the connection for trailers that cross a RST_STREAM of its own
+	}
+	if !s.Raw && g.chance(2) {
+		s.Close = true
+		s.Ops = slices.Insert(s.Ops, 0, trafficOp{"set", 0, "Connection", "close"})
 	}
 	if s.Raw && g.chance(2) {
 		s.Odd = pick(g, "name", "connection", "te", "space", "method", "length", "pseudo", "control")
-		s.NoBody, s.Expect, s.Trailers, s.Length, s.End = true, false, nil, -1, endFin // net/http takes what follows for frames of an idle stream
+		// A server that has refused HEADERS may take what follows for frames of an idle stream.
+		s.NoBody, s.Expect, s.Trailers, s.Length, s.End = true, false, nil, -1, endFin
 	}
 	return s
 }
 
 func (g *generator) request(s *trafficScript) {
-	s.Method = pick(g, "GET", "GET", "GET", "HEAD", "POST", "POST", "POST", "PUT", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "M-SEARCH")
-	s.Target = pick(g, "/", "/", "/a/b", "//double", "/%41%2f", "/a/../b", "/./", "/a;p=1", "/*", "/~x", "/a+b", "/'()!$&,", "/%E4%BC%9A", "/a//b/",
+	s.Method = pick(g, "GET", "GET", "GET", "HEAD", "POST", "POST", "POST", "PUT", "PUT", "PATCH",
+		"DELETE", "OPTIONS", "TRACE", "BREW", "M-SEARCH")
+	s.Target = pick(g, "/", "/", "/a/b", "//double", "/%41%2f", "/a/../b", "/./", "/a;p=1", "/*",
+		"/~x", "/a+b", "/'()!$&,", "/%E4%BC%9A", "/a//b/",
 		"/"+strings.Repeat("long/", g.IntN(100)))
-	s.Target += pick(g, "", "", "", "?", "?a=1", "?a=1&a=2&b", "?a=%zz", "?a;b", "?a?b", "?q="+strings.Repeat("v", g.IntN(500)), "?a=b+c%20d")
+	s.Target += pick(g, "", "", "", "?", "?a=1", "?a=1&a=2&b", "?a=%zz", "?a;b", "?a?b",
+		"?q="+strings.Repeat("v", g.IntN(500)), "?a=b+c%20d")
 	if g.chance(10) {
 		s.Fields = append(s.Fields, [2]string{"te", "trailers"})
 	}
@@ -272,15 +284,24 @@ func (g *generator) request(s *trafficScript) {
 	}
 	for range g.IntN(6) {
 		s.Fields = append(s.Fields, pick(g,
-			[2]string{"x-one", "1"}, [2]string{"x-many", "first"}, [2]string{"x-many", "second, third"}, [2]string{"x-empty", ""},
-			[2]string{"cookie", "a=1"}, [2]string{"cookie", "b=2; c=3"}, [2]string{"cookie", "d"}, [2]string{"accept", "*/*;q=0.5"},
-			[2]string{"accept-encoding", "br"}, [2]string{"user-agent", "traffic/1"}, [2]string{"authorization", "Basic eDp5"},
-			[2]string{"content-type", "application/x-www-form-urlencoded"}, [2]string{"content-type", "text/plain"}, [2]string{"if-none-match", `W/"x", "y"`},
-			[2]string{"range", "bytes=0-1,3-"}, [2]string{"x-latin", "caf\xe9 \x80"}, [2]string{"x-utf8", "äöü 会"}, [2]string{"x-punct", `"(),/:;<=>?@[\]{}`},
-			[2]string{"x-space", "\tv "}, [2]string{"x-tab", "a\tb"}, [2]string{"priority", "u=3, i"}, [2]string{"forwarded", "for=1.2.3.4"},
-			[2]string{"x-long", strings.Repeat("long value ", g.IntN(300)) + "."}, [2]string{"!#$%&'*+-.^_`|~", "token"},
-			[2]string{"via", "1.1 proxy"}, [2]string{"x-forwarded-for", "1.2.3.4"}, [2]string{"content-language", "de"}, [2]string{"expect", "miracles"},
-			[2]string{"proxy-authorization", "Basic eDp5"}, [2]string{"referer", "http://elsewhere/"}, [2]string{"upgrade-insecure-requests", "1"}))
+			[2]string{"x-one", "1"}, [2]string{"x-many", "first"}, [2]string{"x-many",
+				"second, third"}, [2]string{"x-empty", ""},
+			[2]string{"cookie", "a=1"}, [2]string{"cookie", "b=2; c=3"}, [2]string{"cookie",
+				"d"}, [2]string{"accept", "*/*;q=0.5"},
+			[2]string{"accept-encoding", "br"}, [2]string{"user-agent",
+				"traffic/1"}, [2]string{"authorization", "Basic eDp5"},
+			[2]string{"content-type", "application/x-www-form-urlencoded"}, [2]string{"content-type",
+				"text/plain"}, [2]string{"if-none-match", `W/"x", "y"`},
+			[2]string{"range", "bytes=0-1,3-"}, [2]string{"x-latin", "caf\xe9 \x80"}, [2]string{"x-utf8",
+				"äöü 会"}, [2]string{"x-punct", `"(),/:;<=>?@[\]{}`},
+			[2]string{"x-space", "\tv "}, [2]string{"x-tab", "a\tb"}, [2]string{"priority",
+				"u=3, i"}, [2]string{"forwarded", "for=1.2.3.4"},
+			[2]string{"x-long", strings.Repeat("long value ",
+				g.IntN(300)) + "."}, [2]string{"!#$%&'*+-.^_`|~", "token"},
+			[2]string{"via", "1.1 proxy"}, [2]string{"x-forwarded-for",
+				"1.2.3.4"}, [2]string{"content-language", "de"}, [2]string{"expect", "miracles"},
+			[2]string{"proxy-authorization", "Basic eDp5"}, [2]string{"referer",
+				"http://elsewhere/"}, [2]string{"upgrade-insecure-requests", "1"}))
 	}
 }
 
@@ -290,7 +311,8 @@ func (g *generator) content(s *trafficScript) {
 	if strings.HasPrefix(s.Method, "P") || s.Method == "BREW" {
 		likely = 85
 	}
-	if s.Target == "*" || s.Method == "TRACE" && !s.Raw || !g.chance(likely) { // OPTIONS * is net/http's own to answer
+	if s.Target == "*" || s.Method == "TRACE" && !s.Raw ||
+		!g.chance(likely) { // OPTIONS * is net/http's own to answer
 		s.NoBody = true
 		if s.Raw && g.chance(20) {
 			s.Length = 0
@@ -304,7 +326,8 @@ func (g *generator) content(s *trafficScript) {
 	s.Expect = g.chance(8) && s.uploads() > 0
 	if g.chance(20) {
 		for range 1 + g.IntN(3) {
-			s.Trailers = append(s.Trailers, pick(g, [2]string{"x-sum", "abc"}, [2]string{"x-end", ""}, [2]string{"x-end", "two, three"},
+			s.Trailers = append(s.Trailers, pick(g, [2]string{"x-sum", "abc"}, [2]string{"x-end", ""},
+				[2]string{"x-end", "two, three"},
 				[2]string{"grpc-status", "0"}, [2]string{"x-size", strconv.Itoa(s.uploads())}))
 		}
 		if s.Announce = !s.Raw || g.chance(70); !s.Raw {
@@ -316,8 +339,8 @@ func (g *generator) content(s *trafficScript) {
 	}
 }
 
-// ending decides how the request ends before its time. What the client has sent until then fits into the window, so that
-// all of it has arrived.
+// ending decides how the request ends before its time. What the client has sent until then fits
+// into the window, so that all of it has arrived.
 func (g *generator) ending(s *trafficScript) {
 	switch k := g.IntN(100); {
 	case k < 8:
@@ -393,7 +416,8 @@ func (g *generator) handler(s *trafficScript) {
 			s.Ops = append(s.Ops, trafficOp{"info", pick(g, 103, 103, 102), "Link", "</x.css>"})
 		}
 		if g.chance(50) {
-			op("status", pick(g, 200, 200, 200, 201, 202, 204, 205, 206, 299, 301, 304, 400, 404, 418, 500, 503, 599, 999))
+			op("status", pick(g, 200, 200, 200, 201, 202, 204, 205, 206, 299, 301, 304, 400, 404, 418, 500,
+				503, 599, 999))
 		}
 		for range g.IntN(5) {
 			switch g.IntN(8) {
@@ -466,7 +490,8 @@ func (g *generator) handler(s *trafficScript) {
 	}
 	if len(s.Ops) > 0 && g.chance(8) {
 		i := g.IntN(len(s.Ops))
-		s.Ops = slices.Insert(s.Ops, i, trafficOp{Kind: pick(g, "readby", "writeby", "nodeadline"), N: pick(g, -1, 2, 8, 30, 3_600_000)})
+		s.Ops = slices.Insert(s.Ops, i, trafficOp{Kind: pick(g, "readby", "writeby", "nodeadline"),
+			N: pick(g, -1, 2, 8, 30, 3_600_000)})
 	}
 	if s.hasField("Trailer") {
 		s.Ops = append(s.Ops, trafficOp{"set", 0, "X-Check", "sum"})
@@ -483,7 +508,8 @@ func (g *generator) handler(s *trafficScript) {
 	}
 }
 
-// kind keeps a handler from waiting for a body behind an answer of 300 and more: Go's client stops sending for one.
+// kind keeps a handler from waiting for a body behind an answer of 300 and more: Go's client stops
+// sending for one.
 func (g *generator) kind(s *trafficScript) {
 	for i, op := range s.Ops {
 		if op.Kind == "status" && op.N > 299 {
@@ -495,11 +521,16 @@ func (g *generator) kind(s *trafficScript) {
 // fields are those of the answer.
 func (g *generator) fields(s *trafficScript) (ops []trafficOp) {
 	for range g.IntN(5) {
-		kv := pick(g, [2]string{"X-A", "1"}, [2]string{"X-A", "two, three"}, [2]string{"X-Empty", ""}, [2]string{"Set-Cookie", "a=1; Path=/"},
-			[2]string{"Set-Cookie", "b=2"}, [2]string{"Content-Type", "text/x-traffic"}, [2]string{"Content-Encoding", "br"}, [2]string{"Etag", `"x"`},
-			[2]string{"Server", "traffic"}, [2]string{"Location", "/elsewhere"}, [2]string{"Vary", "*"}, [2]string{"X-Bad\x00", "v"}, [2]string{"X-Line", "a\nb"},
-			[2]string{"Connection", "keep-alive"}, [2]string{"Transfer-Encoding", "chunked"}, [2]string{"x-lower", "1"}, [2]string{"X-Latin", "caf\xe9"},
-			[2]string{"Keep-Alive", "timeout=5"}, [2]string{"Upgrade", "h2c"}, [2]string{"X-Space", " v "}, [2]string{"X-Long", strings.Repeat("v", g.IntN(3000))})
+		kv := pick(g, [2]string{"X-A", "1"}, [2]string{"X-A", "two, three"}, [2]string{"X-Empty", ""},
+			[2]string{"Set-Cookie", "a=1; Path=/"},
+			[2]string{"Set-Cookie", "b=2"}, [2]string{"Content-Type",
+				"text/x-traffic"}, [2]string{"Content-Encoding", "br"}, [2]string{"Etag", `"x"`},
+			[2]string{"Server", "traffic"}, [2]string{"Location", "/elsewhere"}, [2]string{"Vary",
+				"*"}, [2]string{"X-Bad\x00", "v"}, [2]string{"X-Line", "a\nb"},
+			[2]string{"Connection", "keep-alive"}, [2]string{"Transfer-Encoding",
+				"chunked"}, [2]string{"x-lower", "1"}, [2]string{"X-Latin", "caf\xe9"},
+			[2]string{"Keep-Alive", "timeout=5"}, [2]string{"Upgrade", "h2c"}, [2]string{"X-Space",
+				" v "}, [2]string{"X-Long", strings.Repeat("v", g.IntN(3000))})
 		ops = append(ops, trafficOp{pick(g, "set", "add"), 0, kv[0], kv[1]})
 	}
 	if g.chance(10) {
@@ -514,7 +545,8 @@ func (g *generator) fields(s *trafficScript) (ops []trafficOp) {
 	return ops
 }
 
-// trafficText are the octets of bodies: something that looks like text, like HTML, and like nothing.
+// trafficText are the octets of bodies: something that looks like text, like HTML, and like
+// nothing.
 var trafficText = func() (kinds [3][]byte) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for k := range kinds {
@@ -599,6 +631,7 @@ type trafficClock struct{ base time.Time }
 
 // The instants of client and handler.
 func (s *trafficScript) clientPhase() time.Duration { return time.Duration(s.I) * 4 * time.Microsecond }
+func (s *trafficScript) readPhase() time.Duration   { return s.clientPhase() + time.Microsecond }
 func (s *trafficScript) cancelPhase() time.Duration { return s.clientPhase() + 2*time.Microsecond }
 func (s *trafficScript) handlerPhase() time.Duration {
 	if s.Wild {
@@ -619,7 +652,8 @@ func (c trafficClock) in(ms int, phase time.Duration) time.Duration {
 
 func (c trafficClock) sleep(ms int, phase time.Duration) { time.Sleep(c.in(ms, phase)) }
 
-// settle goes on to the next instant of phase, unless this is one: octets that were cut take some nanoseconds.
+// settle goes on to the next instant of phase, unless this is one: octets that were cut take some
+// nanoseconds.
 func (c trafficClock) settle(phase time.Duration) {
 	if off := time.Since(c.base)%time.Millisecond - phase; off < 0 || off > 20*time.Microsecond {
 		c.sleep(0, phase)

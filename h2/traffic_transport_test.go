@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// trafficGuard ends a request that nothing else has ended: then somebody waits for ever, and the test fails.
+// trafficGuard ends a request that nothing else has ended: then somebody waits for ever, and the
+// test fails.
 const trafficGuard = 10 * time.Second
 
 // uploadReader is the body of a request, at the pace of its script.
@@ -68,7 +69,8 @@ func (run *trafficRun) viaTransport(tr *http.Transport, s *trafficScript, rec *t
 		run.t.Errorf("%s: %v", s.Target, err)
 		return
 	}
-	req := (&http.Request{Method: s.Method, URL: u, Header: http.Header{trafficField: {itoa(s.I)}}}).WithContext(ctx)
+	req := (&http.Request{Method: s.Method, URL: u,
+		Header: http.Header{trafficField: {itoa(s.I)}}}).WithContext(ctx)
 	for _, f := range s.Fields {
 		k := http.CanonicalHeaderKey(f[0])
 		req.Header[k] = append(req.Header[k], f[1])
@@ -126,7 +128,7 @@ func (run *trafficRun) viaTransport(tr *http.Transport, s *trafficScript, rec *t
 	}
 	t := tally{key: s.answerKey()}
 	for _, step := range s.Reads {
-		run.clock.sleep(step.Wait, s.clientPhase())
+		run.clock.sleep(step.Wait, s.readPhase())
 		if _, err = io.CopyN(&t, onlyReader{resp.Body}, int64(step.N)); err != nil {
 			break
 		}

@@ -21,4 +21,4 @@ cd "$(dirname "$0")/.."
 
 echo "$requests requests, seed $seed"
 go test -race -timeout 0 -v ./h2 -run 'TestTraffic$' "-traffic.requests=$requests" "-traffic.seed=$seed" |
-	grep -v -E '^ *(=== |--- PASS: TestTraffic/batches/)'
+	grep --line-buffered -v -E '^ *(=== |--- PASS: TestTraffic/batches/)'
