@@ -21,7 +21,7 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	x := b.x
 	c := x.c
-	if n := x.in.glance(p); n > 0 {
+	if n := x.in.tryRead(p); n > 0 {
 		return n, nil
 	}
 	c.mu.Lock()
@@ -36,7 +36,7 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	if x.in.len() == 0 && !x.in.whole() {
-		x.reads()
+		x.giveCredit()
 	}
 	for x.in.len() == 0 && !x.in.whole() && !x.closed && !x.reading.passed && !b.closed && len(p) > 0 {
 		x.wait()
@@ -82,7 +82,7 @@ func (b *body) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b.closed = true
-	b.x.in.shut()
+	b.x.in.close()
 	b.x.wake()
 	return nil
 }

@@ -21,8 +21,8 @@ type Config struct {
 	MaxFrameSize         int // octets a peer's frame may have, 16 384 to 2^24-1; 0: 16 384
 	InitialWindow        int // octets a peer may send ahead on a stream; 0: 65 535
 	ConnWindow           int // octets a peer may send ahead on the connection, at least 65 535; 0: 1 MiB
-	MaxWindow            int // what a stream's window grows to while a handler reads the request's body, see below; 0: 4 MiB; negative: it does not grow
-	MaxConnWindow        int // what the connection's window grows to with them, and by how much those of all bodies may have grown; 0: 16 MiB; negative: none grows
+	MaxWindow            int // what a stream's window grows to, see below; 0: 4 MiB; negative: it does not
+	MaxConnWindow        int // what those of a connection grow by, see below; 0: 16 MiB; negative: they do not
 	MaxMemory            int // octets that may wait on all streams of a connection, see below; 0: 64 MiB
 	MaxUnread            int // octets of answers to PING, SETTINGS and faults that the peer does not read; 0: 64 KiB
 
@@ -32,10 +32,14 @@ type Config struct {
 	MaxDecoderHeaderTableSize int // for what the peer sends
 	MaxEncoderHeaderTableSize int // for what it is sent, if it allows for so many
 
-	// A stream begins with InitialWindow, and a WebSocket has the window that it asks for. The window of any other request grows
-	// while its body is read: to 1 MiB at the first Read, and twofold whenever a whole window is read within four round trips, up to
-	// MaxWindow. What a handler does not read is kept in memory, MaxWindow octets of a request and MaxConnWindow and InitialWindow
-	// for each stream of a connection.
+	// MaxWindow: a stream begins with InitialWindow, and a WebSocket has the window that it asks for.
+	// The window of another request grows while a handler reads its body: to 1 MiB at the first Read,
+	// and twofold whenever a whole window is read within four round trips. What is not read is kept
+	// in memory, up to the window. Zero takes http.Server.HTTP2.MaxReceiveBufferPerStream first.
+	//
+	// MaxConnWindow: the windows of all bodies of a connection together have never grown by more, and
+	// its own grows with them up to it. So at most MaxConnWindow octets are kept, and InitialWindow
+	// for each stream. Zero takes http.Server.HTTP2.MaxReceiveBufferPerConnection first.
 
 	// MaxMemory: answers and messages that wait to be sent, and bodies and messages that nobody has read, are kept in
 	// memory. Each stream has bounds of its own: its window, 64 KiB of an answer, SendHigh and a message of a WebSocket.
@@ -123,8 +127,10 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.MaxFrameSize = bound(cmp.Or(cfg.MaxFrameSize, valid(h.MaxReadFrameSize)), 16384, 1<<24-1)
 	cfg.InitialWindow = bound(cmp.Or(cfg.InitialWindow, valid(h.MaxReceiveBufferPerStream), flow.DefaultWindow), 1, flow.MaxWindow)
 	cfg.ConnWindow = bound(cmp.Or(cfg.ConnWindow, valid(h.MaxReceiveBufferPerConnection), 1<<20), flow.DefaultWindow, flow.MaxWindow)
-	cfg.MaxWindow = cmp.Or(cfg.MaxWindow, valid(h.MaxReceiveBufferPerStream), max(4<<20, cfg.InitialWindow))
-	cfg.MaxConnWindow = cmp.Or(cfg.MaxConnWindow, valid(h.MaxReceiveBufferPerConnection), max(16<<20, cfg.ConnWindow))
+	cfg.MaxWindow = cmp.Or(cfg.MaxWindow, valid(h.MaxReceiveBufferPerStream),
+		max(4<<20, cfg.InitialWindow))
+	cfg.MaxConnWindow = cmp.Or(cfg.MaxConnWindow, valid(h.MaxReceiveBufferPerConnection),
+		max(16<<20, cfg.ConnWindow))
 	cfg.IdleTimeout = max(cmp.Or(cfg.IdleTimeout, srv.IdleTimeout, srv.ReadTimeout), 0)
 	cfg.WriteTimeout = max(cmp.Or(cfg.WriteTimeout, h.WriteByteTimeout), 0)
 	cfg.MaxDecoderHeaderTableSize = tableSize(cfg.MaxDecoderHeaderTableSize, h.MaxDecoderHeaderTableSize)
@@ -180,8 +186,9 @@ func (cfg Config) core() coreConfig {
 		connect: !cfg.NoExtendedConnect, plainConnect: cfg.PlainConnect, maxStreams: cfg.MaxConcurrentStreams,
 		maxHeaderList: cfg.MaxHeaderListSize, maxHeaderFields: cfg.MaxHeaderFields, maxFrame: cfg.MaxFrameSize,
 		initialWindow: cfg.InitialWindow, connWindow: cfg.ConnWindow,
-		maxWindow: min(cfg.MaxWindow, flow.MaxWindow), maxConnWindow: min(cfg.MaxConnWindow, flow.MaxWindow),
-		idle: cfg.IdleTimeout, handshake: cfg.HandshakeTimeout,
+		maxWindow:     min(cfg.MaxWindow, flow.MaxWindow),
+		maxConnWindow: min(cfg.MaxConnWindow, flow.MaxWindow),
+		idle:          cfg.IdleTimeout, handshake: cfg.HandshakeTimeout,
 		pingInterval: cfg.PingInterval, pingTimeout: cfg.PingTimeout, kinds: cfg.CountError != nil,
 		decoderTable: cfg.MaxDecoderHeaderTableSize, encoderTable: cfg.MaxEncoderHeaderTableSize,
 		stall: max(cfg.StallTimeout, 0), hold: hold, blockFrames: 1 + cfg.MaxContinuations, unread: cfg.MaxUnread, memory: cfg.MaxMemory,

@@ -89,8 +89,8 @@ type coreConfig struct {
 	maxFrame        int
 	initialWindow   int
 	connWindow      int
-	maxWindow       int           // what the window of a body grows to that is being read; at most the initial one: it does not
-	maxConnWindow   int           // what the connection's grows to, and by how much those of all bodies may have grown
+	maxWindow       int           // what the window of a body grows to that is being read; negative: it does not
+	maxConnWindow   int           // what the connection's grows to, and by how much those of all bodies may grow
 	idle            time.Duration // 0: none
 	handshake       time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each header block; 0: none
 	stall           time.Duration // an answer of which nothing can be sent is given up after it; 0: never, but for hold

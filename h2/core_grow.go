@@ -7,16 +7,19 @@ import (
 )
 
 const (
-	// firstWindow is the window that a stream gets at its handler's first Read, as far as the bounds allow.
+	// firstWindow is the window that a stream gets at its handler's first Read, as far as the
+	// bounds allow.
 	firstWindow = 1 << 20
 	// leastGrant is the least by which a window is worth an update of its own.
 	leastGrant = 16 << 10
-	// growWithin is the number of round trips within which a whole window has to be read for it to grow.
+	// growWithin is the number of round trips within which a whole window has to be read for it to
+	// grow.
 	growWithin = 4
 )
 
-// growth is how far the window of one request's body has grown, and what decides whether it grows on. The window is the
-// initial one until a handler reads the body: a stream that nobody reads, and a WebSocket, never has more than it asked for.
+// growth is how far the window of one request's body has grown, and what decides whether it grows
+// on. The window is the initial one until a handler reads the body: a stream that nobody reads, and
+// a WebSocket, never has more than it asked for.
 type growth struct {
 	begun   bool
 	granted int       // octets of window above the initial one
@@ -24,8 +27,16 @@ type growth struct {
 	read    int       // and the octets that were read since
 }
 
-// readBegins is what the handler's first Read does: the stream's window grows before anything was measured, for a window of
-// 65 535 octets lets a peer far away send no more than that in a round trip.
+// fast says that a whole window would be read in less than growWithin round trips, at the rate at
+// which a part of it was.
+func (g *growth) fast(window int, rtt time.Duration, now time.Time) bool {
+	whole := now.Sub(g.since).Seconds() * float64(window) / float64(g.read)
+	return rtt > 0 && whole < growWithin*rtt.Seconds()
+}
+
+// readBegins is what the handler's first Read does: the stream's window grows before anything was
+// measured, for a window of 65 535 octets lets a peer far away send no more than that in a round
+// trip.
 func (c *core) readBegins(s *coreStream, g *growth, now time.Time) {
 	if g.begun {
 		return
@@ -34,8 +45,9 @@ func (c *core) readBegins(s *coreStream, g *growth, now time.Time) {
 	c.widen(s, g, firstWindow)
 }
 
-// readBody gives back the credit of n octets that the handler has read. The window doubles when more than half of it was read
-// so fast that a whole one would take no more than growWithin round trips: then the peer waits for credit.
+// readBody gives back the credit of n octets that the handler has read. The window doubles when
+// more than half of it was read so fast that a whole one would take no more than growWithin round
+// trips: then the peer waits for credit.
 func (c *core) readBody(s *coreStream, g *growth, n int, now time.Time) {
 	if s.state == stateClosed {
 		return
@@ -47,29 +59,28 @@ func (c *core) readBody(s *coreStream, g *growth, n int, now time.Time) {
 		c.consumed(s, n)
 	}
 	g.read += n
-	if g.begun && c.wantsMore(s) {
-		if target := s.credit.Target(); 2*g.read > target {
-			if c.trip.rtt > 0 && float64(now.Sub(g.since))*float64(target) < growWithin*float64(c.trip.rtt)*float64(g.read) {
-				if c.widen(s, g, max(2*target, firstWindow)) {
-					c.trip.measure(c, now)
-				}
-			}
-			g.since, g.read = now, 0
-		}
-	}
 	if !c.wantsMore(s) {
 		return
 	}
-	if inc := s.credit.Flush(batch(s)); inc > 0 { // one write for both: the peer is not to wait for the connection's window instead
+	if target := s.credit.Target(); g.begun && 2*g.read > target {
+		if g.fast(target, c.trip.rtt, now) && c.widen(s, g, max(2*target, firstWindow)) {
+			c.trip.measure(c, now)
+		}
+		g.since, g.read = now, 0
+	}
+	if inc := s.credit.Flush(batch(s)); inc > 0 {
 		c.sendCredit(s.id, inc)
+		// In the same write: a peer is not to wait for the connection's window instead.
 		c.sendCredit(0, c.credit.Flush(leastGrant))
 	}
 }
 
-// batch is how many octets of a body are read for one WINDOW_UPDATE. What is withheld meanwhile is lost to a peer far away.
+// batch is how many octets of a body are read for one WINDOW_UPDATE. What is withheld meanwhile is
+// lost to a peer far away.
 func batch(s *coreStream) int { return max(s.credit.Target()/4, 1) }
 
-// untilUpdate is how many octets of s have to be read until readBody has something to do, as things are now.
+// untilUpdate is how many octets of s have to be read until readBody has something to do, as things
+// are now.
 func (c *core) untilUpdate(s *coreStream) int {
 	switch {
 	case s.lack > 0:
@@ -80,9 +91,11 @@ func (c *core) untilUpdate(s *coreStream) int {
 	return max(batch(s)-s.credit.Due(), 0)
 }
 
-// wantsMore says that the peer may have more to send than it is allowed by now.
+// wantsMore says that the peer may have more to send than it is allowed by now. It is to have an octet
+// more than content-length leaves to come: nghttp2 sends not even an empty frame, with END_STREAM, into
+// a window of 0.
 func (c *core) wantsMore(s *coreStream) bool {
-	return s.state != stateRemoteEnded && (s.length < 0 || int64(s.credit.Outstanding()) < s.length)
+	return s.state != stateRemoteEnded && (s.length < 0 || int64(s.credit.Outstanding()) <= s.length)
 }
 
 // announce sends the credit of s that is due.
@@ -92,14 +105,16 @@ func (c *core) announce(s *coreStream) {
 	}
 }
 
-// widen grows the window of s to target, as far as it is of use and the bounds allow: no stream gets more than half of what the
-// connection has left, so that there is something for the next one. The connection's window grows with it. False: not at all.
+// widen grows the window of s to target, as far as it is of use and the bounds allow: no stream
+// gets more than half of what the connection has left, so that there is something for the next one.
+// The connection's window grows with it. False: not at all.
 func (c *core) widen(s *coreStream, g *growth, target int) bool {
 	if s.state == stateClosed || !c.wantsMore(s) {
 		return false
 	}
-	if target = min(target, c.cfg.maxWindow); s.length >= 0 { // all that content-length leaves to come
-		target = int(min(int64(target), s.length+int64(s.credit.Held())))
+	target = min(target, c.cfg.maxWindow)
+	if s.length >= 0 { // all that content-length leaves to come, see wantsMore
+		target = int(min(int64(target), s.length+1+int64(s.credit.Held())))
 	}
 	more := min(target-s.credit.Target(), (c.cfg.maxConnWindow-c.granted)/2)
 	if more < leastGrant {
@@ -112,20 +127,23 @@ func (c *core) widen(s *coreStream, g *growth, target int) bool {
 	return true
 }
 
-// readEnds takes back what the window of a body had grown by: nobody reads it any more, and nothing of it is kept.
+// readEnds takes back what the window of a body had grown by: nobody reads it any more, and nothing
+// of it is kept.
 func (c *core) readEnds(g *growth) {
 	c.granted -= g.granted
 	g.granted = 0
 	c.credit.Resize(c.connTarget()) // shrinks: what was announced stays
 }
 
-// connTarget is the connection's window: what the bodies were granted comes on top of what it is without them.
+// connTarget is the connection's window: what the bodies were granted comes on top of what it is
+// without them.
 func (c *core) connTarget() int {
 	return max(min(c.cfg.connWindow+c.granted, c.cfg.maxConnWindow), c.cfg.connWindow)
 }
 
-// trip is the round trip to the peer, measured: the shortest that was seen, for the peer may be slow to answer, and what waits in
-// queues on the way counts as time, too. The first measure is the peer's ACK of our SETTINGS.
+// trip is the round trip to the peer, measured: the shortest that was seen, for the peer may be
+// slow to answer, and what waits in queues on the way counts as time, too. The first measure is the
+// peer's ACK of our SETTINGS.
 type trip struct {
 	rtt   time.Duration // 0: not known
 	asked time.Time     // when our PING was sent that has not been answered; zero: none

@@ -137,7 +137,7 @@ func (x *exchange) event(ev event) {
 			return
 		}
 		if x.in.put(ev.data); x.s.lack > 0 {
-			x.in.watch()
+			x.in.reportNext()
 		}
 		x.countRoom()
 		if ev.fin {

@@ -10,12 +10,14 @@ import (
 const (
 	// chunkSize is what a chunk holds, as much as a frame by default.
 	chunkSize = 16 << 10
-	// smallChunk is the most that comes at a time of a body, for it to be kept in a buffer of its own size.
+	// smallChunk is the most that comes at a time of a body, for it to be kept in a buffer of its
+	// own size.
 	smallChunk = 1 << 10
 )
 
-// inbox holds what was received of a request's body and not read; the stream's window bounds it. It is written with conn.mu held.
-// A handler reads it without, so that it need not wait for the connection's reader, until there is credit to announce.
+// inbox holds what was received of a request's body and not read; the stream's window bounds it. It
+// is written with conn.mu held. A handler reads it without, so that it need not wait for the
+// connection's reader, until there is credit to announce.
 type inbox struct {
 	fin     bool // the peer has ended its side; under conn.mu
 	expired bool // the read deadline passed before it did; under conn.mu
@@ -69,7 +71,8 @@ func (in *inbox) held() (size, room int) {
 // whole says that nothing can come behind them; conn.mu is held.
 func (in *inbox) whole() bool { return in.fin && !in.expired }
 
-// expire says that the deadline has passed, or no more: then what came since can be read. conn.mu is held.
+// expire says that the deadline has passed, or no more: then what came since can be read. conn.mu
+// is held.
 func (in *inbox) expire(on bool) {
 	if in.expired = on && (in.expired || !in.fin); !in.expired {
 		in.mu.Lock()
@@ -133,8 +136,8 @@ func (in *inbox) next() {
 	}
 }
 
-// glance reads what may be read without conn.mu: 0 octets if there is more to do than that.
-func (in *inbox) glance(p []byte) (n int) {
+// tryRead reads what may be read without conn.mu: 0 octets if there is more to do than that.
+func (in *inbox) tryRead(p []byte) (n int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed || in.spent+min(len(p), in.size-in.late) >= in.free {
@@ -143,21 +146,22 @@ func (in *inbox) glance(p []byte) (n int) {
 	return in.take(p)
 }
 
-// watch has the next Read tell at once what was read: frames have come that count until they are.
-func (in *inbox) watch() {
+// reportNext has the next Read tell at once what was read: frames have come that count until they are.
+func (in *inbox) reportNext() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.free = 0
 }
 
-// shut ends glance.
-func (in *inbox) shut() {
+// close ends tryRead.
+func (in *inbox) close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.closed = true
 }
 
-// drop forgets everything, and says how many octets it is, and how many were read before whose credit has not been given back.
+// drop forgets everything, and says how many octets it is, and how many were read before whose
+// credit has not been given back.
 func (in *inbox) drop() (spent, left int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -180,8 +184,9 @@ func (in *inbox) all() []byte {
 	return b[:in.take(b)]
 }
 
-// reads gives back the credit of what was read until now, and grants more at the first Read; conn.mu is held.
-func (x *exchange) reads() {
+// giveCredit gives back the credit of what was read until now, and grants more at the first Read;
+// conn.mu is held.
+func (x *exchange) giveCredit() {
 	c, in := x.c, &x.in
 	in.mu.Lock()
 	spent := in.spent
@@ -195,19 +200,21 @@ func (x *exchange) reads() {
 		c.core.readBegins(x.s, &x.growth, now)
 		c.core.readBody(x.s, &x.growth, spent, now)
 		free = c.core.untilUpdate(x.s)
-		c.after(true)
 	}
 	in.mu.Lock()
 	in.free = free
 	in.mu.Unlock()
 	x.countRoom()
+	if !in.fin {
+		c.after(true) // conn.mu may be given up in it
+	}
 }
 
-// read is inbox.take and reads.
+// read is inbox.take and giveCredit.
 func (x *exchange) read(p []byte) int {
 	x.in.mu.Lock()
 	n := x.in.take(p)
 	x.in.mu.Unlock()
-	x.reads()
+	x.giveCredit()
 	return n
 }

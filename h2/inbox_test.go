@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestInbox: what comes out of an inbox is what was put in, in order, in pieces of any size; and each octet's credit is counted
-// once: as free to read without the connection's lock, as spent, or as left.
+// TestInbox: what comes out of an inbox is what was put in, in order, in pieces of any size; and
+// each octet's credit is counted once: as free to read without the connection's lock, as spent, or
+// as left.
 func TestInbox(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
@@ -25,7 +26,7 @@ func TestInbox(t *testing.T) {
 				in.put(p)
 				clear(p) // it was lent
 			case 2:
-				got = append(got, p[:in.glance(p)]...)
+				got = append(got, p[:in.tryRead(p)]...)
 				if in.spent > 0 && in.spent >= in.free {
 					t.Fatalf("%d octets were read without the lock, %d were free", in.spent, in.free)
 				}
@@ -36,7 +37,8 @@ func TestInbox(t *testing.T) {
 				in.spent, in.free = 0, r.IntN(100_000)
 			}
 			if in.len() != len(put)-len(got) || given+in.spent != len(got) {
-				t.Fatalf("%d octets in, %d out: %d are left, %d spent, %d given back", len(put), len(got), in.len(), in.spent, given)
+				t.Fatalf("%d octets in, %d out: %d are left, %d spent, %d given back",
+					len(put), len(got), in.len(), in.spent, given)
 			}
 			if in.spent >= in.free {
 				given += in.spent
@@ -49,18 +51,20 @@ func TestInbox(t *testing.T) {
 				t.Fatal("all that was taken is spent")
 			}
 		} else if spent, left := in.drop(); spent != len(got)-given || left != len(put)-len(got) {
-			t.Fatalf("%d octets spent at the end, %d left, want %d and %d", spent, left, len(got)-given, len(put)-len(got))
+			t.Fatalf("%d octets spent at the end, %d left, want %d and %d",
+				spent, left, len(got)-given, len(put)-len(got))
 		}
 		if !bytes.Equal(got, put[:len(got)]) {
 			t.Fatal("octets have changed")
 		}
-		if in.put([]byte("x")); in.glance(make([]byte, 1)) != 0 {
+		if in.put([]byte("x")); in.tryRead(make([]byte, 1)) != 0 {
 			t.Fatal("it can be read after the end")
 		}
 	}
 }
 
-// TestInboxKeepsNoRoom: an inbox that was read to its end holds no chunk, and a small body none of full size.
+// TestInboxKeepsNoRoom: an inbox that was read to its end holds no chunk, and a small body none of
+// full size.
 func TestInboxKeepsNoRoom(t *testing.T) {
 	var in inbox
 	in.put(make([]byte, 100))

@@ -20,14 +20,16 @@ import (
 
 func begin(t *testing.T, p *h2test.Peer, path string, fields ...string) *h2test.Tunnel {
 	t.Helper()
-	tn, err := p.Open(false, append([]string{":method", "POST", ":scheme", "http", ":authority", "a", ":path", path}, fields...)...)
+	pseudo := []string{":method", "POST", ":scheme", "http", ":authority", "a", ":path", path}
+	tn, err := p.Open(false, append(pseudo, fields...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tn
 }
 
-// TestUploadsArriveWhole: what handlers read, in pieces of any size, is what clients sent, however much the windows have grown.
+// TestUploadsArriveWhole: what handlers read, in pieces of any size, is what clients sent, however
+// much the windows have grown.
 func TestUploadsArriveWhole(t *testing.T) {
 	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		h, rnd := sha256.New(), rand.New(rand.NewPCG(uint64(len(r.URL.Path)), 0))
@@ -77,26 +79,28 @@ func TestUploadsArriveWhole(t *testing.T) {
 	})
 }
 
-// TestUploadWindow: a stream has the initial window until its handler reads, and then 1 MiB at once; what is not read is bounded by it.
-// Config and http.HTTP2Config bound it further.
+// TestUploadWindow: a stream has the initial window until its handler reads, and then 1 MiB at
+// once; what is not read is bounded by it. Config and http.HTTP2Config bound it further.
 func TestUploadWindow(t *testing.T) {
 	const mib = 1 << 20
 	for name, tt := range map[string]struct {
-		cfg    *h2.Config
+		cfg    h2.Config
 		http   http.HTTP2Config
 		before int // octets that a client may send before the first Read
 		after  int
 	}{
-		"default":                                {nil, http.HTTP2Config{}, 65535, mib},
-		"MaxWindow":                              {&h2.Config{MaxWindow: 200_000}, http.HTTP2Config{}, 65535, 200_000},
-		"MaxWindow off":                          {&h2.Config{MaxWindow: -1}, http.HTTP2Config{}, 65535, 65535},
-		"MaxConnWindow":                          {&h2.Config{MaxConnWindow: 2 * 100_000}, http.HTTP2Config{}, 65535, 165_535},
-		"MaxConnWindow off":                      {&h2.Config{MaxConnWindow: -1}, http.HTTP2Config{}, 65535, 65535},
-		"InitialWindow":                          {&h2.Config{InitialWindow: 300_000}, http.HTTP2Config{}, 300_000, mib},
-		"InitialWindow over all":                 {&h2.Config{InitialWindow: 6 * mib, ConnWindow: 8 * mib}, http.HTTP2Config{}, 6 * mib, 6 * mib},
-		"HTTP2Config":                            {nil, http.HTTP2Config{MaxReceiveBufferPerStream: 100_000}, 100_000, 100_000},
-		"HTTP2Config of the connection":          {nil, http.HTTP2Config{MaxReceiveBufferPerConnection: 200_000}, 65535, 165_535},
-		"HTTP2Config, and MaxWindow against it ": {&h2.Config{MaxWindow: 500_000}, http.HTTP2Config{MaxReceiveBufferPerStream: 100_000}, 100_000, 500_000},
+		"default":                {before: 65535, after: mib},
+		"MaxWindow":              {cfg: h2.Config{MaxWindow: 200_000}, before: 65535, after: 200_000},
+		"MaxWindow off":          {cfg: h2.Config{MaxWindow: -1}, before: 65535, after: 65535},
+		"MaxConnWindow":          {cfg: h2.Config{MaxConnWindow: 200_000}, before: 65535, after: 165_535},
+		"MaxConnWindow off":      {cfg: h2.Config{MaxConnWindow: -1}, before: 65535, after: 65535},
+		"InitialWindow":          {cfg: h2.Config{InitialWindow: 300_000}, before: 300_000, after: mib},
+		"InitialWindow over all": {cfg: h2.Config{InitialWindow: 6 * mib, ConnWindow: 8 * mib}, before: 6 * mib, after: 6 * mib},
+		"HTTP2Config":            {http: http.HTTP2Config{MaxReceiveBufferPerStream: 100_000}, before: 100_000, after: 100_000},
+		"HTTP2Config of the connection": {
+			http: http.HTTP2Config{MaxReceiveBufferPerConnection: 200_000}, before: 65535, after: 165_535},
+		"HTTP2Config, and MaxWindow against it": {
+			cfg: h2.Config{MaxWindow: 500_000}, http: http.HTTP2Config{MaxReceiveBufferPerStream: 100_000}, before: 100_000, after: 500_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var read chan bool
@@ -110,7 +114,7 @@ func TestUploadWindow(t *testing.T) {
 				read = make(chan bool)
 				hs := &http.Server{HTTP2: &tt.http, Handler: s.hs.Handler}
 				var err error
-				if s.h2, err = h2.ConfigureServer(hs, tt.cfg); err != nil {
+				if s.h2, err = h2.ConfigureServer(hs, &tt.cfg); err != nil {
 					t.Fatal(err)
 				}
 				s.hs.Close()
@@ -136,7 +140,8 @@ func TestUploadWindow(t *testing.T) {
 					t.Errorf("%d more: %v", n, err)
 				}
 				tn.CloseWrite()
-				if res, err := tn.Response(time.Hour); err != nil || string(res.Body) != fmt.Sprintf("%d <nil>", 12*mib) {
+				want := fmt.Sprintf("%d <nil>", 12*mib)
+				if res, err := tn.Response(time.Hour); err != nil || string(res.Body) != want {
 					t.Errorf("%+v, %v", res, err)
 				}
 			})

@@ -36,7 +36,9 @@ var clients = map[string]func(ctx context.Context, t task) (time.Duration, error
 var programs = map[string]string{"curl": "curl", "node": "node"}
 
 func goClient(ctx context.Context, t task) (time.Duration, error) {
-	tr := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	tr := &http.Transport{
+		Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}
 	if t.secure {
 		tr.Protocols.SetHTTP2(true)
 	} else {
@@ -79,7 +81,8 @@ func whole(got string, n int) error {
 }
 
 func curlClient(ctx context.Context, t task) (time.Duration, error) {
-	args := []string{"-sS", "-k", "--http2-prior-knowledge", "-w", "\n%{time_total} %{http_version} %{http_code} %{size_download}"}
+	args := []string{"-sS", "-k", "--http2-prior-knowledge",
+		"-w", "\n%{time_total} %{http_version} %{http_code} %{size_download}"}
 	if t.secure {
 		args[2] = "--http2"
 	}
@@ -96,7 +99,8 @@ func curlClient(ctx context.Context, t task) (time.Duration, error) {
 	var seconds float64
 	var version, status string
 	var got int
-	if _, err := fmt.Sscan(line, &seconds, &version, &status, &got); err != nil || version != "2" || status != "200" {
+	_, err = fmt.Sscan(line, &seconds, &version, &status, &got)
+	if err != nil || version != "2" || status != "200" {
 		return 0, fmt.Errorf("curl: %q", out)
 	}
 	if !t.up {
@@ -105,17 +109,19 @@ func curlClient(ctx context.Context, t task) (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), whole(answer, t.n)
 }
 
-// nodeScript takes a URL, "up" or "down", and a number of octets. It prints how many milliseconds it took and how many octets
-// arrived.
+// nodeScript takes a URL, "up" or "down", and a number of octets. It prints how many milliseconds
+// it took and how many octets arrived.
 const nodeScript = `
 const http2 = require('http2');
 const [url, way, n] = [process.argv[1], process.argv[2], +process.argv[3]];
 const begin = process.hrtime.bigint();
-const session = http2.connect(url, { rejectUnauthorized: false, settings: { initialWindowSize: 4 << 20 } });
+const settings = { initialWindowSize: 4 << 20 };
+const session = http2.connect(url, { rejectUnauthorized: false, settings });
 session.on('connect', () => session.setLocalWindowSize(16 << 20));
 session.on('error', (e) => { console.error(e); process.exit(1); });
 const up = way === 'up';
-const stream = session.request({ ':method': up ? 'PUT' : 'GET', ':path': up ? '/' : '/' + n, ...(up && { 'content-length': n }) });
+const stream = session.request(up ?
+  { ':method': 'PUT', ':path': '/', 'content-length': n } : { ':method': 'GET', ':path': '/' + n });
 let status = 0, got = 0, text = '';
 stream.on('response', (h) => { status = h[':status']; });
 stream.on('data', (b) => { got += b.length; if (up) text += b; });
@@ -146,7 +152,8 @@ func nodeClient(ctx context.Context, t task) (time.Duration, error) {
 	if t.up {
 		direction = "up"
 	}
-	out, err := exec.CommandContext(ctx, "node", "-e", nodeScript, t.url, direction, strconv.Itoa(t.n)).Output()
+	n := strconv.Itoa(t.n)
+	out, err := exec.CommandContext(ctx, "node", "-e", nodeScript, t.url, direction, n).Output()
 	if err != nil {
 		return 0, errorOf("node", err)
 	}

@@ -1,5 +1,6 @@
-// Command distance measures uploads and downloads over a long way: net/http's HTTP/2 and weir's, in cleartext and over TLS, with Go's
-// client, curl and Node, through a proxy that delays what passes. The proxy and everything behind it listen on 127.0.0.1.
+// Command distance measures uploads and downloads over a long way: net/http's HTTP/2 and weir's, in
+// cleartext and over TLS, with Go's client, curl and Node, through a proxy that delays what passes.
+// The proxy and everything behind it listen on 127.0.0.1.
 package main
 
 import (
@@ -14,22 +15,25 @@ import (
 	"time"
 )
 
-const about = `distance: how long uploads and downloads take over a way of 100 ms, from net/http's HTTP/2 and from weir's.
+const about = `distance: how long uploads and downloads take over a long way, from net/http's HTTP/2 and
+from weir's.
 
-Each server is a process of its own. In front of it is a proxy that delays all octets by half a round trip each way, and that may
-bound how many pass in a second. Each measurement makes a new connection, the servers take turns, and medians are compared: the ratio
-is weir's time to net/http's, and is held to -target. TCP's own handshake ends at the proxy and is not delayed.
+Each server is a process of its own. In front of it is a proxy that delays all octets by half a round
+trip each way, and that may bound how many pass in a second. Each measurement makes a new connection,
+the servers take turns, and medians are compared: the ratio is weir's time to net/http's, and is held
+to -target. TCP's own handshake ends at the proxy and is not delayed.
 
-Clients are Go's http.Transport, curl and Node's http2 (with a stream's window of 4 MiB and a connection's of 16 MiB). A client that is
-not installed is left out, and said to be.
+Clients are Go's http.Transport, curl and Node's http2 (with a window of 4 MiB a stream and 16 MiB a
+connection). A client that is not installed is left out, and said to be.
 
-After that -mbit bounds the way, and the most memory is shown that a server had more than before: its heap, and what is resident.
+After that -mbit bounds the way, and what is shown is the most that a server's memory had grown by:
+its heap, and what is resident.
 
-  go run ./interop/distance -quick                         5 MiB once, and the bounded way for a moment: about a minute
-  go run ./interop/distance -write docs/performance.md     everything, into the page: about ten minutes
-  go run ./interop/distance -cpu                           CPU of an upload of 1 MiB over loopback, by h2load; no proxy
+  go run ./interop/distance -quick                      5 MiB once: about half a minute
+  go run ./interop/distance -write docs/performance.md  everything, into the page: about ten minutes
+  go run ./interop/distance -cpu                        CPU of an upload of 1 MiB, by h2load, no proxy
 
-It exits with 1 where a ratio is over the target.
+It exits with 1 where a ratio is over the target, with 2 for an error.
 
 `
 

@@ -85,7 +85,8 @@ func measure(ctx context.Context, o *options) (missed bool, err error) {
 		for _, up := range []bool{true, false} {
 			for _, n := range o.sizes {
 				for _, c := range o.clients {
-					rows = append(rows, &row{secure: secure, client: c, up: up, n: n, took: map[string][]time.Duration{}})
+					took := map[string][]time.Duration{}
+					rows = append(rows, &row{secure: secure, client: c, up: up, n: n, took: took})
 				}
 			}
 		}
@@ -110,14 +111,18 @@ func measure(ctx context.Context, o *options) (missed bool, err error) {
 			}
 			for range o.rounds {
 				for _, name := range servers {
-					took, err := clients[r.client](ctx, task{url: scheme(secure) + ways[name].addr(), secure: secure, up: r.up, n: r.n, file: sizes[r.n]})
+					url := scheme(secure) + ways[name].addr()
+					t := task{url: url, secure: secure, up: r.up, n: r.n, file: sizes[r.n]}
+					took, err := clients[r.client](ctx, t)
 					if err != nil {
-						return false, fmt.Errorf("%s, %s %s, %d octets %s: %w", r.client, name, transport(secure), r.n, direction(r.up), err)
+						return false, fmt.Errorf("%s, %s %s, %d octets %s: %w",
+							r.client, name, transport(secure), r.n, direction(r.up), err)
 					}
 					r.took[name] = append(r.took[name], took)
 				}
 			}
-			fmt.Fprintf(os.Stderr, "%-9s %-4s %-4s %4d MiB  net/http %8.3f s  weir %8.3f s  ratio %.2f\n", transport(secure), r.client, direction(r.up), r.n>>20,
+			fmt.Fprintf(os.Stderr, "%-9s %-4s %-4s %4d MiB  net/http %8.3f s  weir %8.3f s  ratio %.2f\n",
+				transport(secure), r.client, direction(r.up), r.n>>20,
 				r.median("net/http").Seconds(), r.median("weir").Seconds(), r.ratio())
 			missed = missed || o.target > 0 && r.ratio() > o.target
 		}
@@ -143,7 +148,8 @@ func measure(ctx context.Context, o *options) (missed bool, err error) {
 	return missed, nil
 }
 
-// bounded has octets cross a way of o.mbit with Go's client, and looks at the server's memory meanwhile.
+// bounded has octets cross a way of o.mbit with Go's client, and looks at the server's memory
+// meanwhile.
 func bounded(ctx context.Context, o *options, s *child, secure, up bool) (memory, error) {
 	m := memory{server: s.name, secure: secure, up: up}
 	p, err := newProxy(s.addr, way{delay: o.rtt / 2, rate: o.mbit * 1_000_000 / 8})
@@ -158,7 +164,8 @@ func bounded(ctx context.Context, o *options, s *child, secure, up bool) (memory
 	}
 	done := make(chan result, 1)
 	go func() { // ends with the transfer
-		took, err := goClient(ctx, task{url: scheme(secure) + p.addr(), secure: secure, up: up, n: o.bounded})
+		t := task{url: scheme(secure) + p.addr(), secure: secure, up: up, n: o.bounded}
+		took, err := goClient(ctx, t)
 		done <- result{took, err}
 	}()
 	look := time.NewTicker(50 * time.Millisecond)
@@ -167,11 +174,12 @@ func bounded(ctx context.Context, o *options, s *child, secure, up bool) (memory
 		select {
 		case r := <-done:
 			m.took = r.took
-			fmt.Fprintf(os.Stderr, "%-9s %d Mbit/s %-4s %-8s %6.1f s, heap at most %+d KiB, resident %+d KiB\n", transport(secure), o.mbit, direction(up), s.name,
-				m.took.Seconds(), m.heap>>10, m.resident>>10)
+			fmt.Fprintf(os.Stderr, "%-9s %d Mbit/s %-4s %-8s %6.1f s, heap at most %+d KiB, resident %+d KiB\n",
+				transport(secure), o.mbit, direction(up), s.name, m.took.Seconds(), m.heap>>10, m.resident>>10)
 			return m, r.err
 		case <-look.C:
-			m.heap, m.resident = max(m.heap, s.heap(false)-heap), max(m.resident, s.resident()-resident)
+			m.heap = max(m.heap, s.heap(false)-heap)
+			m.resident = max(m.resident, s.resident()-resident)
 		}
 	}
 }

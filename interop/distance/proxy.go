@@ -13,7 +13,8 @@ type way struct {
 	rate  int           // octets a second; 0: any number
 }
 
-// queue is how many octets a way holds beside those that its delay and its rate make it hold, as a router does.
+// queue is how many octets a way holds beside those that its delay and its rate make it hold, as a
+// router does.
 const queue = 256 << 10
 
 // fast is what a way without a rate holds.
@@ -75,7 +76,7 @@ func (w way) carry(to, from *net.TCPConn) {
 		room = queue + int(w.delay.Seconds()*float64(w.rate))
 	}
 	const piece = 16 << 10
-	under := make(chan packet, 1+room/piece) // the sum of pieces may be less than room, and is not more
+	under := make(chan packet, 1+room/piece) // pieces may be small: then it holds less
 	done := make(chan struct{})
 	go func() { // ends with under, or when to takes nothing any more
 		defer close(done)

@@ -27,10 +27,11 @@ import (
 // servers are what is compared; the second to the first.
 var servers = []string{"net/http", "weir"}
 
-// serveChild is the process of a server. It prints its address, and for each line on standard input how many octets its heap has in
-// use; the word gc collects before. It ends with standard input.
+// serveChild is the process of a server. It prints its address, and for each line on standard input
+// how many octets its heap has in use; the word gc collects before. It ends with standard input.
 func serveChild(name string, secure bool) {
-	hs := &http.Server{Handler: http.HandlerFunc(handle), Protocols: new(http.Protocols), ErrorLog: log.New(io.Discard, "", 0)}
+	hs := &http.Server{Handler: http.HandlerFunc(handle), Protocols: new(http.Protocols)}
+	hs.ErrorLog = log.New(io.Discard, "", 0)
 	hs.Protocols.SetHTTP2(true)
 	hs.Protocols.SetUnencryptedHTTP2(true)
 	if secure {
@@ -95,7 +96,8 @@ func selfSigned() tls.Certificate {
 	if err != nil {
 		log.Fatal(err)
 	}
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	t.NotBefore, t.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
 	if err != nil {
 		log.Fatal(err)
