@@ -141,8 +141,10 @@ func (c *core) chargeData(s *coreStream, n int, fin bool) bool {
 	case lack == 0 || fin && s != nil:
 	case n > 0 && s != nil:
 		s.lack += int32(lack)
+	case n > 0: // as in chargeUnread: a part of a window may still have been under way
+		return c.charge(LimitTinyData, lack)
 	default:
-		return c.charge(LimitTinyData, lack*emptyData/c.tiny())
+		return c.charge(LimitTinyData, emptyData)
 	}
 	return true
 }

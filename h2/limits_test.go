@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/flow"
 	"weir/h2/h2test"
 
 	"golang.org/x/net/http2"
@@ -121,7 +122,7 @@ var limitAttacks = []limitAttack{
 	}, 10000, 2 * time.Millisecond},
 	{LimitTinyData, "9113-10.5/an octet for a stream that we have reset", []string{"HEADERS 1 " + aConnect, "A reset 1 8"}, func(p *player, i uint32) {
 		p.raw(http2.FrameData, 0, 1, 'x')
-	}, 12222, time.Millisecond},
+	}, 66000, 200 * time.Microsecond},
 	{LimitTinyData, "9113-5.1/the end of a stream again and again", []string{"HEADERS 1 " + aConnect, "A reset 1 8"}, func(p *player, i uint32) {
 		p.raw(http2.FrameData, http2.FlagDataEndStream, 1)
 	}, 10000, 2 * time.Millisecond},
@@ -209,6 +210,29 @@ func TestLimitsAreRates(t *testing.T) {
 				p.forget()
 			}
 		})
+	}
+}
+
+// TestTinyDataUnderWay (RFC 9113, 8.1): a request may be answered, and its stream ended, while as much as a window of its
+// body is under way in DATA frames of one octet, wherever the end falls among them.
+func TestTinyDataUnderWay(t *testing.T) {
+	for _, before := range []int{0, 30_000, flow.DefaultWindow} {
+		a := &limitAttack{begin: []string{"HEADERS 1 " + aPost}}
+		p := a.start(Config{})
+		octets := func(n int) {
+			for range n {
+				p.raw(http2.FrameData, 0, 1, 'x')
+				p.forget()
+			}
+		}
+		octets(before)
+		if err := p.do("reset 1 0"); err != nil {
+			t.Fatal(err)
+		}
+		octets(flow.DefaultWindow - before)
+		if p.c.err != nil {
+			t.Errorf("%d octets before the end: %v", before, p.c.err)
+		}
 	}
 }
 

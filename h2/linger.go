@@ -27,14 +27,13 @@ type lingering struct {
 	left  int       // octets the socket held when it was asked last
 }
 
-// hangUp ends our side of the socket.
+// hangUp ends our side of the socket. A net.Conn that has no CloseWrite, as one that wraps another, is closed when the
+// wait is over: GOAWAY has told the peer.
 func (c *conn) hangUp() {
-	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok && cw.CloseWrite() == nil {
-		if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-			return
-		}
+	cw, ok := c.nc.(interface{ CloseWrite() error })
+	if ok && cw.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		c.nc.Close()
 	}
-	c.nc.Close()
 }
 
 // lingers says whether the reader goes on after err: the connection has ended, and the peer still takes or sends.

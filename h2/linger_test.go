@@ -3,6 +3,7 @@ package h2_test
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"weir/h2"
 	"weir/h2/h2test"
 	"weir/stream"
+	"weir/stream/memnet"
 
 	"golang.org/x/net/http2"
 )
@@ -48,6 +50,48 @@ func TestLingerEnds(t *testing.T) {
 		}
 		p.Close()
 	})
+}
+
+// bareListener gives connections of which nothing shows but net.Conn.
+type bareListener struct{ net.Listener }
+
+func (l bareListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return struct{ net.Conn }{nc}, err
+}
+
+// TestLingerWithoutCloseWrite (RFC 9113, 9.1): the server waits for the client to close also where a net.Conn is wrapped, so
+// that our side cannot be closed alone: what the client still sends must not reset what it has not read.
+func TestLingerWithoutCloseWrite(t *testing.T) {
+	for _, closes := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{t: t, l: memnet.Listen(), hs: new(http.Server)}
+			s.hs.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
+			var err error
+			if s.h2, err = h2.ConfigureServer(s.hs, nil); err != nil {
+				t.Fatal(err)
+			}
+			go s.hs.Serve(bareListener{s.l}) // ends with Close
+			defer s.hs.Close()
+			p := s.dial()
+			if _, err := p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", "/"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if n := s.h2.Conns(); n != 1 {
+				t.Errorf("%d connections before the client has closed its side", n)
+			}
+			if closes {
+				p.Close()
+			} else {
+				time.Sleep(10 * time.Second)
+			}
+			synctest.Wait()
+			if n := s.h2.Conns(); n != 0 {
+				t.Errorf("%d connections are left, the client closes: %v", n, closes)
+			}
+		})
+	}
 }
 
 // TestSocketStall (ATTACKS S9): while a peer does not read its socket, a WebSocket beside a download ends with its own
