@@ -57,8 +57,8 @@ type core struct {
 	written  uint32  // the turn up to which all is written
 	dataTurn uint32  // of the write that the last DATA belongs to
 	window   flow.Window
-	ready    ring // streams with something that can leave
-	blocked  ring // streams that wait for the connection's window alone
+	sched    *scheduler // of streams with something that can leave; nil: there was none yet
+	blocked  ring       // streams that wait for the connection's window alone
 	hbuf     appender
 	henc     *hpack.Encoder
 	spare    []byte // one empty send queue, kept for the next stream that needs one

@@ -28,18 +28,16 @@ func (c *core) swap(spare []byte, now time.Time) []byte {
 }
 
 // pending says whether swap would give anything.
-func (c *core) pending() bool { return len(c.out) > 0 || c.ready.first != nil }
+func (c *core) pending() bool { return len(c.out) > 0 || c.anyReady() }
 
-// pump takes from the streams that can send, one frame from each in turn.
+// pump takes from the streams that can send, frame by frame.
 func (c *core) pump() {
-	for len(c.out) < maxOut {
-		s := c.ready.first
-		if s == nil {
-			return
-		}
-		c.ready.remove(s)
+	for len(c.out) < maxOut && c.anyReady() {
+		s, helped := c.pick()
+		before := len(c.out)
 		c.step(s)
 		c.schedule(s)
+		c.sent(s, len(c.out)-before, helped)
 	}
 }
 
@@ -48,8 +46,8 @@ func (c *core) step(s *coreStream) {
 	c.writeHeads(s)
 	if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
 		last := n == s.queued() && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes()
-		c.writeData(s, s.buf[s.off:s.off+n], last)
-		if s.off += n; s.off == len(s.buf) {
+		c.writeData(s, s.buf[s.off:][:n], last)
+		if s.leave(n); s.queued() == 0 {
 			c.recycle(s)
 		}
 		if s.above && !s.over() {
@@ -225,6 +223,7 @@ func (c *core) answer(s *coreStream, fields []hpack.HeaderField, fin, held bool)
 	}
 	s.blocks.ahead = append(s.blocks.ahead, block{fields, fin})
 	s.fin, s.held = fin, held
+	c.answerPriority(s, fields)
 	c.schedule(s)
 	return nil
 }
@@ -253,7 +252,7 @@ func (c *core) send(s *coreStream, v [][]byte, fin bool) (queued int, err error)
 	}
 	s.held = false
 	s.fin = fin
-	if c.ready.first == nil && s.queued() == 0 && !s.lending && c.direct(s, v) {
+	if !c.anyReady() && s.queued() == 0 && !s.lending && c.direct(s, v) {
 		return 0, nil
 	}
 	for _, p := range v {
