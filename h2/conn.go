@@ -50,8 +50,9 @@ type conn struct {
 	flusher  func()    // method values, so that go statements do not allocate
 	notifier func()
 	crew     crew
-	in       source    // the reader's
-	vectored bool      // nc takes many pieces in one write
+	in       source // the reader's
+	vectored bool   // nc takes many pieces in one write
+	lowat    lowat
 	wrote    sync.Cond // on mu: nobody writes any more, for those who wait in large
 	iov      [][]byte
 	left     net.Buffers

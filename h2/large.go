@@ -62,6 +62,13 @@ func (c *conn) large(s *coreStream, v [][]byte, n int, fin bool) (done bool) {
 	return true
 }
 
+func lentSize(lent []piece) (n int) {
+	for _, l := range lent {
+		n += len(l.p)
+	}
+	return n
+}
+
 func (c *conn) portion() int {
 	if c.vectored {
 		return largeWrite
@@ -82,6 +89,9 @@ func (c *conn) put() {
 	c.events()
 	if len(out) > 0 {
 		lent := c.core.lent
+		if c.lowat.writes(len(out)+lentSize(lent), now) {
+			limitUnsent(c.nc, c.lowat.limit)
+		}
 		if c.plain.raw == nil { // it may block, and nobody will know
 			c.core.socketWaits(now)
 			c.arm()
