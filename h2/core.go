@@ -57,6 +57,9 @@ type core struct {
 	written  uint32  // the turn up to which all is written
 	dataTurn uint32  // of the write that the last DATA belongs to
 	window   flow.Window
+	loans    []loan
+	most     int // octets of one write, and if they are those of one loan portion, see pump
+	portion  int
 	sched    *scheduler // of streams with something that can leave; nil: there was none yet
 	blocked  ring       // streams that wait for the connection's window alone
 	hbuf     appender
@@ -122,6 +125,7 @@ func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
 	c.henc.SetMaxDynamicTableSizeLimit(uint32(cfg.encoderTable))
 	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384, maxStreams: unnamedStreams}
 	c.stalls.least = cfg.stall
+	c.most, c.portion = maxOut, largeCopy
 	c.timers.start(c)
 	c.keep.heardAt(now)
 	c.sendSettings()

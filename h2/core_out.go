@@ -30,21 +30,36 @@ func (c *core) swap(spare []byte, now time.Time) []byte {
 // pending says whether swap would give anything.
 func (c *core) pending() bool { return len(c.out) > 0 || c.anyReady() }
 
-// pump takes from the streams that can send, frame by frame.
+// pump takes from the streams that can send, frame by frame, for one write. What is urgent behind it
+// waits until that is done, so it is not much: a loan has more only while it is alone.
 func (c *core) pump() {
-	for len(c.out) < maxOut && c.anyReady() {
+	for lent := 0; c.anyReady(); {
+		most := c.most
+		switch s := c.sched.only(); {
+		case s != nil && s.lending:
+			most = c.portion
+		case lent > 0:
+			most = min(most, c.portion)
+		}
+		if len(c.out)+lent >= most {
+			return
+		}
 		s, helped := c.pick()
 		before := len(c.out)
-		c.step(s)
+		n := c.step(s)
 		c.schedule(s)
-		c.sent(s, len(c.out)-before, helped)
+		c.sent(s, len(c.out)-before+n, helped)
+		lent += n
 	}
 }
 
-// step writes the field blocks of a stream, then one DATA frame, then its end.
-func (c *core) step(s *coreStream) {
+// step writes the field blocks of a stream, then one DATA frame, then its end. It says how many octets
+// of the frame are lent, and so not in out.
+func (c *core) step(s *coreStream) (lent int) {
 	c.writeHeads(s)
-	if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
+	if s.lending {
+		lent = c.stepLoan(s)
+	} else if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
 		last := n == s.queued() && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes()
 		c.writeData(s, s.buf[s.off:][:n], last)
 		if s.leave(n); s.queued() == 0 {
@@ -55,15 +70,15 @@ func (c *core) step(s *coreStream) {
 			c.events.push(event{kind: evDrained, s: s})
 		}
 	}
-	if s.fin && !s.sent && s.queued() == 0 {
+	if s.fin && !s.sent && s.queued() == 0 && !s.lending {
 		switch {
 		case s.cut != NoError:
 			c.reset(s, s.cut)
-			return
+			return lent
 		case s.hushes():
 			s.fin = false // nothing is pending
 			c.reset(s, NoError)
-			return
+			return lent
 		case s.blocks.tail() != nil:
 			c.writeBlock(s.id, s.blocks.tail(), true)
 			s.blocks, s.sent = nil, true
@@ -74,6 +89,7 @@ func (c *core) step(s *coreStream) {
 	if s.sent {
 		c.weEnded(s)
 	}
+	return lent
 }
 
 // writeHeads writes the field blocks that come before a stream's octets.

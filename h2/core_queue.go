@@ -140,10 +140,11 @@ func (c *core) schedule(s *coreStream) {
 	to := nowhere
 	stalled := false
 	switch {
-	case s.held || s.lending || s.state == stateClosed:
+	case s.held || s.state == stateClosed:
 	case len(s.blocks.heads()) > 0:
 		to = isReady
-	case s.queued() > 0:
+	case s.lending && c.loan(s).n == 0:
+	case s.lending || s.queued() > 0:
 		stalled = true
 		if s.window.Available() > 0 {
 			if to = isBlocked; c.window.Available() > 0 {

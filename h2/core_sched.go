@@ -61,6 +61,21 @@ func (c *core) scheduler() *scheduler {
 // anyReady says that a stream can send something.
 func (c *core) anyReady() bool { return c.sched != nil && c.sched.ready != 0 }
 
+// only is the stream that can send if there is one, and no other.
+func (d *scheduler) only() *coreStream {
+	if d.ready&(d.ready-1) != 0 {
+		return nil
+	}
+	l := &d.levels[bits.TrailingZeros8(d.ready)]
+	switch s := l.turns.first; {
+	case s != nil && s == l.turns.last && l.serial.first == nil:
+		return s
+	case s == nil && l.serial.first == l.serial.last:
+		return l.serial.first
+	}
+	return nil
+}
+
 // push adds a stream that can send.
 func (d *scheduler) push(s *coreStream) {
 	u := s.prio.urgency()

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"cmp"
 	"net"
 	"sync"
 	"time"
@@ -37,28 +38,25 @@ func freeOut(b []byte) {
 	}
 }
 
-// large is send for many octets, n in all: as far as windows go they are written from where they stand. mu is held, but not
-// during a write, nor while others write. v is used up. done is false if nothing was done, for the queue is the only way.
+// large is send for many octets, n in all: as far as windows go they are written from where they stand, in the turns of
+// the stream. mu is held, but not during a write, nor while others write. v is used up. done is false if nothing was done,
+// for the queue is the only way.
 func (c *conn) large(s *coreStream, v [][]byte, n int, fin bool) (done bool) {
-	for c.core.lendable(s) && c.flushing {
-		c.wrote.Wait()
-	}
 	if !c.core.lendable(s) {
 		return false
 	}
 	s.fin = fin
-	for s.state != stateClosed && s.queued() == 0 && n > 0 {
-		took := c.core.lend(s, &v, n, c.portion())
-		if took == 0 {
-			break
+	c.core.lend(s, v, n)
+	for c.core.lends(s) || c.flushing && c.core.inWrite(s) {
+		if c.flushing {
+			c.wrote.Wait() // whoever writes writes ours as well
+			continue
 		}
-		n -= took
 		c.flushing = true
 		c.put()
 		c.flushing = false
 	}
-	c.core.lendDone(s, v, n)
-	c.wrote.Broadcast()
+	c.core.lendDone(s)
 	return true
 }
 
@@ -69,11 +67,14 @@ func lentSize(lent []piece) (n int) {
 	return n
 }
 
-func (c *conn) portion() int {
+// portions says how much one write takes: no more than may wait in the socket.
+func (c *conn) portions() {
+	most := largeCopy
 	if c.vectored {
-		return largeWrite
+		most = largeWrite
 	}
-	return largeCopy
+	limit := cmp.Or(c.lowat.limit, lowatMost)
+	c.core.most, c.core.portion = min(maxOut, limit), min(most, limit)
 }
 
 // put writes what there is, and what is lent to it, in one write; mu is held, but not during the write. After hangUp there
@@ -91,6 +92,7 @@ func (c *conn) put() {
 		lent := c.core.lent
 		if c.lowat.writes(len(out)+lentSize(lent), now) {
 			limitUnsent(c.nc, c.lowat.limit)
+			c.portions()
 		}
 		if c.plain.raw == nil { // it may block, and nobody will know
 			c.core.socketWaits(now)
@@ -108,6 +110,7 @@ func (c *conn) put() {
 			c.lose(err)
 		}
 	}
+	c.wrote.Broadcast()
 	if cap(out) > outKeep {
 		freeOut(out)
 		return
