@@ -22,6 +22,7 @@ type config struct {
 	downloads, uploads int
 	size               int
 	window, connWindow int
+	socket             int
 	post               bool
 }
 
@@ -114,6 +115,9 @@ type transfer struct {
 
 func newClient(nc net.Conn, cfg config) *client {
 	lowat(nc)
+	if t, ok := nc.(*net.TCPConn); ok {
+		_ = t.SetReadBuffer(cfg.socket) // else megabytes wait for the client, and their time would be the server's
+	}
 	c := &client{cfg: cfg, nc: nc, next: 1, window: 65535, initial: 65535, streams: map[uint32]*transfer{}}
 	c.changed.L = &c.mu
 	c.fr = http2.NewFramer(nil, bufio.NewReaderSize(nc, 64<<10))

@@ -17,8 +17,8 @@ const usage = `mixed measures what a WebSocket feels of downloads and uploads be
 
 A server runs in a process of its own. A client opens one connection to it, and sends an echo of 32 octets every -pace for
 -time: alone, and then beside -downloads and -uploads of -size octets, each of which is followed by the next one. The
-client has one connection's window and one of each stream, as a browser has (-window, -conn-window); it reads what arrives
-at once, and sends its own echoes before its uploads.
+windows of the client are those of a browser (-window, -conn-window). It reads what arrives at once, keeps little unread in its
+socket (-socket), and sends its echoes before its uploads.
 
 Servers are weir with a WebSocket (RFC 8441), weir with a POST whose body is echoed while it is sent, and net/http's HTTP/2
 with such a POST, which stands for the WebSocket that it does not have.
@@ -39,6 +39,7 @@ func main() {
 	flag.IntVar(&cfg.size, "size", 10<<20, "octets of a download and of an upload")
 	flag.IntVar(&cfg.window, "window", 6<<20, "the client's window of a stream")
 	flag.IntVar(&cfg.connWindow, "conn-window", 15<<20, "the client's window of the connection")
+	flag.IntVar(&cfg.socket, "socket", 128<<10, "the receive buffer of the client's socket")
 	rtt := flag.Duration("rtt", 50*time.Millisecond, "round trip of the links that have one")
 	rate := flag.Int("rate", 100, "Mbit/s of the link that is limited")
 	rounds := flag.Int("rounds", 3, "rounds, in which the servers take turns; what is printed is the median of them")
