@@ -88,7 +88,9 @@ func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
 	c.wrote.L, c.toldStates.L = &c.mu, &c.mu
 	_, c.vectored = c.nc.(*net.TCPConn)
-	c.portions()
+	if c.vectored {
+		c.core.portion = largeWrite
+	}
 	c.plain.open(c.nc, c.socketFull)
 	c.crew.c, c.crew.work, c.crew.write, c.crew.reads, c.crew.bell.L = c, c.crew.turns, c.crew.flush, c.reads, &c.crew.mu
 }

@@ -58,8 +58,7 @@ type core struct {
 	dataTurn uint32  // of the write that the last DATA belongs to
 	window   flow.Window
 	loans    []loan
-	most     int // octets of one write, and if they are those of one loan portion, see pump
-	portion  int
+	portion  int        // octets of a loan in one write, see pump
 	sched    *scheduler // of streams with something that can leave; nil: there was none yet
 	blocked  ring       // streams that wait for the connection's window alone
 	hbuf     appender
@@ -125,7 +124,7 @@ func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
 	c.henc.SetMaxDynamicTableSizeLimit(uint32(cfg.encoderTable))
 	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384, maxStreams: unnamedStreams}
 	c.stalls.least = cfg.stall
-	c.most, c.portion = maxOut, largeCopy
+	c.portion = largeCopy
 	c.timers.start(c)
 	c.keep.heardAt(now)
 	c.sendSettings()

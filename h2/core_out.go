@@ -31,11 +31,13 @@ func (c *core) swap(spare []byte, now time.Time) []byte {
 func (c *core) pending() bool { return len(c.out) > 0 || c.anyReady() }
 
 // pump takes from the streams that can send, frame by frame, for one write. What is urgent behind it
-// waits until that is done, so it is not much: a loan has more only while it is alone.
+// waits until that is done, so it is not much: a loan has more only while nothing else can be sent.
 func (c *core) pump() {
 	for lent := 0; c.anyReady(); {
-		most := c.most
+		most := maxOut
 		switch s := c.sched.only(); {
+		case s != nil && s.lending && len(c.streams) > 1:
+			most = min(c.portion, largeShare)
 		case s != nil && s.lending:
 			most = c.portion
 		case lent > 0:

@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"cmp"
 	"net"
 	"sync"
 	"time"
@@ -10,9 +9,11 @@ import (
 const (
 	// largeSend is what a send has at least that is written from where it stands.
 	largeSend = 16 << 10
-	// largeWrite is about what one write takes of it, to a socket that takes many pieces at once, and largeCopy to others.
+	// largeWrite is about what one write takes of it, to a socket that takes many pieces at once, and largeCopy to others;
+	// largeShare if there are other streams, for which something may come at any time.
 	largeWrite = 256 << 10
 	largeCopy  = 48 << 10
+	largeShare = 128 << 10
 	// outSize is the size of the buffers that come and go: frames of the connection, and of streams up to maxOut.
 	outSize = maxOut + 8<<10
 	// outKeep is what an idle connection keeps.
@@ -67,16 +68,6 @@ func lentSize(lent []piece) (n int) {
 	return n
 }
 
-// portions says how much one write takes: no more than may wait in the socket.
-func (c *conn) portions() {
-	most := largeCopy
-	if c.vectored {
-		most = largeWrite
-	}
-	limit := cmp.Or(c.lowat.limit, lowatMost)
-	c.core.most, c.core.portion = min(maxOut, limit), min(most, limit)
-}
-
 // put writes what there is, and what is lent to it, in one write; mu is held, but not during the write. After hangUp there
 // is nobody to write to: what is said then is dropped.
 func (c *conn) put() {
@@ -90,9 +81,8 @@ func (c *conn) put() {
 	c.events()
 	if len(out) > 0 {
 		lent := c.core.lent
-		if c.lowat.writes(len(out)+lentSize(lent), now) {
-			limitUnsent(c.nc, c.lowat.limit)
-			c.portions()
+		if len(c.core.streams) > 1 && c.lowat.due(len(out)+lentSize(lent), now) {
+			c.lowat.limitSocket(c.nc)
 		}
 		if c.plain.raw == nil { // it may block, and nobody will know
 			c.core.socketWaits(now)

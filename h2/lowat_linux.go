@@ -3,15 +3,14 @@ package h2
 import (
 	"net"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// tcpNotSentLowAt is TCP_NOTSENT_LOWAT of linux/tcp.h.
-const tcpNotSentLowAt = 25
-
-// limitUnsent has the socket below nc take no more while n octets in it have not been sent. What has
-// been sent and not acknowledged is not counted: the connection is as fast as without. So the
-// order of streams is decided late, and not megabytes ahead of what the peer reads.
-func limitUnsent(nc net.Conn, n int) {
+// limitSocket has the socket below nc take no more while limit octets in it have not been sent.
+// What has been sent and not acknowledged is not counted.
+func (l *lowat) limitSocket(nc net.Conn) {
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS
 		nc = t.NetConn()
 	}
@@ -23,7 +22,13 @@ func limitUnsent(nc net.Conn, n int) {
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) { // if it fails, the socket is none of TCP's
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowAt, n)
+	_ = raw.Control(func(fd uintptr) { // if it fails, there is no socket any more
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			return // none of TCP's
+		}
+		if l.adapt(time.Duration(info.Busy_time)*time.Microsecond, time.Duration(info.Sndbuf_limited)*time.Microsecond) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, l.limit)
+		}
 	})
 }

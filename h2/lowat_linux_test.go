@@ -3,36 +3,46 @@ package h2
 import (
 	"crypto/tls"
 	"net"
-	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
-// TestLimitUnsent: the socket below TLS is limited too, and what is no socket is let alone.
-func TestLimitUnsent(t *testing.T) {
+// TestLimitSocket: the socket below TLS is limited too, and what is no socket is let alone.
+func TestLimitSocket(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	raw, err := nc.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, c := range []net.Conn{nc, tls.Client(nc, nil)} {
-		limitUnsent(c, 40_000+i)
-		var got int
-		raw.Control(func(fd uintptr) { got, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowAt) })
-		if err != nil || got != 40_000+i {
-			t.Errorf("%T: %d, %v", c, got, err)
-		}
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"TCP": func(nc net.Conn) net.Conn { return nc },
+		"TLS": func(nc net.Conn) net.Conn { return tls.Client(nc, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			nc, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			var w lowat
+			w.limitSocket(wrap(nc))
+			raw, err := nc.(*net.TCPConn).SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got int
+			raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT) })
+			if err != nil || got != lowatFirst {
+				t.Errorf("%d, %v", got, err)
+			}
+		})
 	}
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	limitUnsent(a, 1000)
+	var w lowat
+	if w.limitSocket(a); w.limit != 0 {
+		t.Errorf("a pipe is limited to %d", w.limit)
+	}
 }

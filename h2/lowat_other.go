@@ -4,5 +4,5 @@ package h2
 
 import "net"
 
-// limitUnsent does nothing here.
-func limitUnsent(net.Conn, int) {}
+// limitSocket does nothing here.
+func (l *lowat) limitSocket(net.Conn) {}

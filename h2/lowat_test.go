@@ -5,41 +5,51 @@ import (
 	"time"
 )
 
-// TestLowat: the limit follows what the link takes, and changes only by much.
+// TestLowat: the limit goes down while the link has always something to send, and up when it has not.
 func TestLowat(t *testing.T) {
 	var l lowat
-	now := epoch
-	// run writes n octets every d, for a while, and gives the limits that were set.
-	run := func(n int, d, during time.Duration) (set []int) {
-		for end := now.Add(during); now.Before(end); now = now.Add(d) {
-			if l.writes(n, now) {
-				set = append(set, l.limit)
-			}
+	var busy, dry time.Duration
+	ms := time.Millisecond
+	for _, tt := range []struct {
+		why       string
+		busy, dry time.Duration // since the last time
+		want      int
+	}{
+		{"the first", 0, 0, 256 << 10},
+		{"nothing was missing", 20 * ms, 0, 192 << 10},
+		{"nor then", 20 * ms, 0, 144 << 10},
+		{"a little was", 20 * ms, ms, 144 << 10},
+		{"much was", 20 * ms, 2 * ms, 288 << 10},
+		{"too short to say", 4 * ms, 4 * ms, 288 << 10},
+		{"and on", 2 * ms, 0, 576 << 10},
+		{"all was", 100 * ms, 100 * ms, 1152 << 10},
+		{"all was", 100 * ms, 100 * ms, 2304 << 10},
+		{"the most", 100 * ms, 100 * ms, 4 << 20},
+		{"the most", 100 * ms, 100 * ms, 4 << 20},
+	} {
+		was := l.limit
+		busy, dry = busy+tt.busy, dry+tt.dry
+		if changed := l.adapt(busy, dry); l.limit != tt.want || changed != (was != l.limit) {
+			t.Errorf("%s: %d (%v), want %d", tt.why, l.limit, changed, tt.want)
 		}
-		return set
 	}
-	near := func(what string, want int) {
-		t.Helper()
-		if l.limit < want/2 || l.limit > 2*want {
-			t.Errorf("%s: the limit is %d, want about %d", what, l.limit, want)
+}
+
+// TestLowatLeast: it does not go below lowatLeast, and is asked for now and then only, and for much.
+func TestLowatLeast(t *testing.T) {
+	var l lowat
+	asked := 0
+	for i := range 1000 {
+		now := epoch.Add(time.Duration(i) * time.Millisecond)
+		if l.due(100, now) {
+			t.Fatal("a small write says nothing of the link")
+		}
+		if l.due(lowatBulk, now) {
+			asked++
+			l.adapt(now.Sub(epoch), 0)
 		}
 	}
-	if set := run(1000, time.Microsecond, 50*time.Millisecond); set != nil || l.limit != 0 {
-		t.Errorf("small writes say nothing of the link, and set %v", set)
+	if asked != 50 || l.limit != lowatLeast {
+		t.Errorf("asked %d times, the limit is %d", asked, l.limit)
 	}
-	run(64<<10, 200*time.Millisecond, 2*time.Second)
-	if l.limit != 0 {
-		t.Errorf("a write now and then says nothing of the link, and set %d", l.limit)
-	}
-	run(64<<10, 5*time.Millisecond, time.Second) // 100 Mbit/s
-	near("13 MB/s", 52<<10)
-	if set := run(64<<10, 6*time.Millisecond, time.Second); set != nil {
-		t.Errorf("a little slower, and set %v", set)
-	}
-	run(64<<10, 500*time.Microsecond, time.Second) // 1 Gbit/s
-	near("131 MB/s", 512<<10)
-	run(64<<10, 50*time.Millisecond, time.Second) // 10 Mbit/s
-	near("1.3 MB/s", lowatLeast)
-	run(256<<10, 20*time.Microsecond, time.Second)
-	near("13 GB/s", lowatMost)
 }

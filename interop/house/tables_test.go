@@ -10,7 +10,7 @@ var floors = map[string][]string{
 	"wsframe/deflate": {flate},
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
 	"h1": {"stream", httpguts},
-	"h2": {"stream", "flow", httpguts, http2, hpack},
+	"h2": {"stream", "flow", httpguts, http2, hpack, unix},
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
 	// 3: the public face
