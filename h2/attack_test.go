@@ -286,11 +286,15 @@ var attacks = []attack{
 	}, code: http2.ErrCodeProtocol, frames: 5, handlers: 1},
 	{name: "S11 all types of frames that are not known (CVE-2026-27141)", run: func(a *attacker) {
 		for t := 10; t < 256; t++ {
+			if http2.FrameType(t) == http2.FramePriorityUpdate {
+				continue
+			}
 			a.frame(http2.FrameType(t), http2.Flags(t), uint32(t), []byte("whatever")...)
 		}
 	}},
 	{name: "S11 frames of a type that is not known", run: flood(20_000, 0x42, 0xff, 3), limit: "MaxIgnored", frames: 2010, handlers: 1},
 	{name: "S11 PRIORITY", run: flood(20_000, http2.FramePriority, 0, 7, 0, 0, 0, 1, 9), limit: "MaxIgnored", frames: 2010, handlers: 1},
+	{name: "S11 PRIORITY_UPDATE", run: flood(20_000, http2.FramePriorityUpdate, 0, 0, 0, 0, 0, 9, 'u', '=', '1'), limit: "MaxIgnored", frames: 2010, handlers: 1},
 	{name: "S11 PING ACK", run: flood(20_000, http2.FramePing, http2.FlagPingAck, 0, make([]byte, 8)...), limit: "MaxIgnored", frames: 2010, handlers: 1},
 	{name: "S11 PUSH_PROMISE", run: func(a *attacker) { a.frame(http2.FramePushPromise, http2.FlagHeadersEndHeaders, 1, 0, 0, 0, 2) },
 		code: http2.ErrCodeProtocol, frames: 4},

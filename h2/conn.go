@@ -50,9 +50,10 @@ type conn struct {
 	flusher  func()    // method values, so that go statements do not allocate
 	notifier func()
 	crew     crew
-	in       source    // the reader's
-	vectored bool      // nc takes many pieces in one write
-	wrote    sync.Cond // on mu: nobody writes any more, for those who wait in large
+	in       source // the reader's
+	vectored bool   // nc takes many pieces in one write
+	lowat    lowat
+	wrote    sync.Cond // on mu: a write is done, for those who wait in large
 	iov      [][]byte
 	left     net.Buffers
 	plain    plain // nc, if it is a plain socket
@@ -87,6 +88,9 @@ func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
 	c.wrote.L, c.toldStates.L = &c.mu, &c.mu
 	_, c.vectored = c.nc.(*net.TCPConn)
+	if c.vectored {
+		c.core.portion = largeWrite
+	}
 	c.plain.open(c.nc, c.socketFull)
 	c.crew.c, c.crew.work, c.crew.write, c.crew.reads, c.crew.bell.L = c, c.crew.turns, c.crew.flush, c.reads, &c.crew.mu
 }

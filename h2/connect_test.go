@@ -82,7 +82,7 @@ func TestConnect(t *testing.T) {
 		}
 	}, func(s *site) {
 		p := s.dial()
-		if ss, _ := p.Settings(); ss[http2.SettingEnableConnectProtocol] != 0 || len(ss) != 4 {
+		if ss, _ := p.Settings(); ss[http2.SettingEnableConnectProtocol] != 0 || len(ss) != 5 {
 			t.Errorf("off, and in the settings: %v", ss)
 		}
 		var re *h2test.ResetError

@@ -57,8 +57,10 @@ type core struct {
 	written  uint32  // the turn up to which all is written
 	dataTurn uint32  // of the write that the last DATA belongs to
 	window   flow.Window
-	ready    ring // streams with something that can leave
-	blocked  ring // streams that wait for the connection's window alone
+	loans    []loan
+	portion  int        // octets of a loan in one write, see pump
+	sched    *scheduler // of streams with something that can leave; nil: there was none yet
+	blocked  ring       // streams that wait for the connection's window alone
 	hbuf     appender
 	henc     *hpack.Encoder
 	spare    []byte // one empty send queue, kept for the next stream that needs one
@@ -122,6 +124,7 @@ func newCore(cfg coreConfig, greeted bool, trace *tracer, now time.Time) *core {
 	c.henc.SetMaxDynamicTableSizeLimit(uint32(cfg.encoderTable))
 	c.peer = peerSettings{initialWindow: flow.DefaultWindow, maxFrame: 16384, maxStreams: unnamedStreams}
 	c.stalls.least = cfg.stall
+	c.portion = largeCopy
 	c.timers.start(c)
 	c.keep.heardAt(now)
 	c.sendSettings()

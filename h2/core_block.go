@@ -212,6 +212,7 @@ func (c *core) request(b *blockIn) {
 	}
 	s := c.open(b.id, b.fin)
 	s.tunnel = req.method == "CONNECT"
+	c.firstPriority(s, req.fields)
 	s.length = req.length
 	c.events.push(event{kind: evRequest, s: s, req: req, fin: b.fin})
 }

@@ -43,7 +43,7 @@ func (c *core) connect(fields []hpack.HeaderField, now time.Time) *coreStream {
 		c.maxID += 2
 	}
 	s := c.open(c.maxID, false)
-	s.tunnel = true
+	s.tunnel, s.prio = true, tunnelPriority
 	c.writeBlock(s.id, fields, false)
 	return s
 }

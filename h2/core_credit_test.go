@@ -433,7 +433,7 @@ func (l *life) end(seen map[string]int) {
 	if p.c.granted != 0 || p.c.credit.Target() != p.c.cfg.connWindow {
 		l.fatalf("%d octets of window are left of bodies that are over, the connection's is %d", p.c.granted, p.c.credit.Target())
 	}
-	if len(p.c.streams) > 0 || p.c.ready.first != nil || p.c.blocked.first != nil || slices.ContainsFunc(p.c.stalls.fresh, func(s *coreStream) bool { return s.stalled }) {
+	if len(p.c.streams) > 0 || p.c.anyReady() || p.c.blocked.first != nil || slices.ContainsFunc(p.c.stalls.fresh, func(s *coreStream) bool { return s.stalled }) {
 		l.fatalf("something is left of streams that are over")
 	}
 }

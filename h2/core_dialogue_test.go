@@ -161,11 +161,15 @@ func (p *player) event(ev event) {
 }
 
 // do is what a user of the core does: "answer 1 200 [name=value ...] [fin]", "send 1 text [fin]", "send 1 LEN=n", "trailers 1 a=b", "release 1 n",
-// "grow 1 n", "reset 1 n", "finish 1", "goaway", "wait 10s".
+// "grow 1 n", "reset 1 n", "finish 1", "goaway", "wait 10s", "write"; "later send 1 text" and the like: nothing is written yet.
 func (p *player) do(line string) error {
 	w, err := h2test.Words(line)
 	if err != nil {
 		return err
+	}
+	later := w[0] == "later"
+	if later {
+		w = w[1:]
 	}
 	fin := w[len(w)-1] == "fin"
 	var s *coreStream
@@ -229,6 +233,7 @@ func (p *player) do(line string) error {
 			}
 		}
 		p.c.tick(p.now)
+	case "write":
 	case "connect":
 		s := p.c.connect(fieldsOf(strings.Join(w[1:], "|")), p.now)
 		p.streams[s.id] = s
@@ -241,7 +246,9 @@ func (p *player) do(line string) error {
 	default:
 		return fmt.Errorf("unknown action %q", line)
 	}
-	p.drain()
+	if !later {
+		p.drain()
+	}
 	return err
 }
 

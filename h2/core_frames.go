@@ -81,6 +81,10 @@ func (c *core) parse() bool {
 	}
 	c.framed = false
 	c.countIn(c.head, p)
+	if c.head.Type == http2.FramePriorityUpdate {
+		c.priorityUpdate(p)
+		return true
+	}
 	c.reader.b = p
 	f, err := c.fr.ReadFrameForHeader(c.head)
 	if err != nil {
@@ -164,6 +168,10 @@ func (c *core) checkHead(h http2.FrameHeader) bool {
 	case http2.FrameContinuation:
 		if !c.block.open {
 			c.fail(ProtocolError, "RFC 9113, 6.10", "CONTINUATION without a field block")
+			return false
+		}
+	case http2.FramePriorityUpdate:
+		if !c.checkPriorityUpdate(h) {
 			return false
 		}
 	case http2.FramePushPromise:

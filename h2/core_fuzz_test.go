@@ -106,5 +106,43 @@ func (c *core) check() error {
 	if n != len(c.streams) {
 		return fmt.Errorf("%d streams on the list, %d known", n, len(c.streams))
 	}
+	return c.sched.check()
+}
+
+// check holds the order of what can send.
+func (d *scheduler) check() error {
+	if d == nil {
+		return nil
+	}
+	for u := range d.levels {
+		l := &d.levels[u]
+		if (l.turns.first != nil || l.serial.first != nil) != (d.ready&(1<<u) != 0) {
+			return fmt.Errorf("level %d: its bit is wrong", u)
+		}
+		fresh, round := l.fresh, l.round
+		for s := l.turns.first; s != nil; s = s.succ {
+			switch {
+			case s.in != &l.turns || s.prio.urgency() != u || s.prio&incremental == 0:
+				return fmt.Errorf("level %d: stream %d is in the wrong place", u, s.id)
+			case s.round < round || s.round > nextRound(l.round) || s.left <= 0:
+				return fmt.Errorf("level %d: stream %d has %d octets of round %d, in round %d", u, s.id, s.left, s.round, l.round)
+			case fresh != nil && s.round != l.round:
+				return fmt.Errorf("level %d: stream %d is of the next round, and goes before others", u, s.id)
+			case fresh == s:
+				fresh = nil
+			}
+			round = s.round
+		}
+		if fresh != nil {
+			return fmt.Errorf("level %d: stream %d is not there", u, fresh.id)
+		}
+		id := uint32(0)
+		for s := l.serial.first; s != nil; s = s.succ {
+			if s.in != &l.serial || s.prio.urgency() != u || s.prio&incremental != 0 || s.id <= id {
+				return fmt.Errorf("level %d: stream %d is in the wrong place", u, s.id)
+			}
+			id = s.id
+		}
+	}
 	return nil
 }

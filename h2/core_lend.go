@@ -1,5 +1,7 @@
 package h2
 
+import "slices"
+
 // piece is octets that are written behind the first at of out, and are not copied into it.
 type piece struct {
 	at int
@@ -12,36 +14,69 @@ func (c *core) lendable(s *coreStream) bool {
 		s.window.Available() > 0 && c.window.Available() > 0
 }
 
-// lend frames the beginning of v, of n octets in all, as DATA, about most octets of it as far as the windows go, and says how
-// many it took off v. The octets are not copied: they are pieces of what is written next, and lent until it is. Until lendDone
-// is called what others send on s waits behind v.
-func (c *core) lend(s *coreStream, v *[][]byte, n, most int) (took int) {
+// loan is octets of a stream that are sent from where they stand, before those of its queue.
+type loan struct {
+	s *coreStream
+	v [][]byte // what is left of them
+	n int      // octets
+}
+
+// lend has v, of n octets in all, sent in the stream's turns. They are not copied: they are pieces of
+// what swap gives, and lent until that is written and lendDone has been called. What others send on s
+// meanwhile waits behind them.
+func (c *core) lend(s *coreStream, v [][]byte, n int) {
 	s.held, s.lending = false, true
-	for took < n && took < most {
-		k := min(n-took, s.window.Available(), c.window.Available(), c.frameSize())
-		if k <= 0 {
-			break
-		}
-		last := took+k == n && s.queued() == 0
-		c.writeDataHead(s, k, last && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes(), last)
-		took += k
-		for k > 0 {
-			p := (*v)[0]
-			if len(p) <= k {
-				*v = (*v)[1:]
-			} else {
-				(*v)[0], p = p[k:], p[:k]
-			}
-			if k -= len(p); len(p) > 0 {
-				c.lent = append(c.lent, piece{len(c.out), p})
+	c.loans = append(c.loans, loan{s, v, n})
+	c.schedule(s)
+}
+
+// loan is that of a stream; nil: there is none.
+func (c *core) loan(s *coreStream) *loan {
+	if s.lending {
+		for i := range c.loans {
+			if c.loans[i].s == s {
+				return &c.loans[i]
 			}
 		}
 	}
-	return took
+	return nil
 }
 
-// lendDone ends lend: what is left of v, n octets, is queued, before what others have sent meanwhile.
-func (c *core) lendDone(s *coreStream, v [][]byte, n int) {
+// lends says that octets of the loan can be sent now.
+func (c *core) lends(s *coreStream) bool { return s.lending && c.place(s) == isReady }
+
+// inWrite says that octets of s are in a write that is under way.
+func (c *core) inWrite(s *coreStream) bool { return int32(s.turn-c.written) > 0 }
+
+// stepLoan writes one DATA frame of a loan, as step does, and says how many octets of it are not in
+// out.
+func (c *core) stepLoan(s *coreStream) (n int) {
+	l := c.loan(s)
+	if n = min(l.n, s.window.Available(), c.window.Available(), c.frameSize()); n <= 0 {
+		return 0
+	}
+	l.n -= n
+	last := l.n == 0 && s.queued() == 0
+	c.writeDataHead(s, n, last && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes(), last)
+	for k := n; k > 0; {
+		p := l.v[0]
+		if len(p) <= k {
+			l.v = l.v[1:]
+		} else {
+			l.v[0], p = p[k:], p[:k]
+		}
+		if k -= len(p); len(p) > 0 {
+			c.lent = append(c.lent, piece{len(c.out), p})
+		}
+	}
+	return n
+}
+
+// lendDone ends a loan: what is left of it is queued, before what others have sent meanwhile.
+func (c *core) lendDone(s *coreStream) {
+	i := slices.IndexFunc(c.loans, func(l loan) bool { return l.s == s })
+	v, n := c.loans[i].v, c.loans[i].n
+	c.loans = slices.Delete(c.loans, i, i+1)
 	s.lending = false
 	if s.state == stateClosed {
 		return

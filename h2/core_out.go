@@ -28,28 +28,43 @@ func (c *core) swap(spare []byte, now time.Time) []byte {
 }
 
 // pending says whether swap would give anything.
-func (c *core) pending() bool { return len(c.out) > 0 || c.ready.first != nil }
+func (c *core) pending() bool { return len(c.out) > 0 || c.anyReady() }
 
-// pump takes from the streams that can send, one frame from each in turn.
+// pump takes from the streams that can send, frame by frame, for one write. What is urgent behind it
+// waits until that is done, so it is not much: a loan has more only while nothing else can be sent.
 func (c *core) pump() {
-	for len(c.out) < maxOut {
-		s := c.ready.first
-		if s == nil {
+	for lent := 0; c.anyReady(); {
+		most := maxOut
+		switch s := c.sched.only(); {
+		case s != nil && s.lending && len(c.streams) > 1:
+			most = min(c.portion, largeShare)
+		case s != nil && s.lending:
+			most = c.portion
+		case lent > 0:
+			most = min(most, c.portion)
+		}
+		if len(c.out)+lent >= most {
 			return
 		}
-		c.ready.remove(s)
-		c.step(s)
+		s, helped := c.pick()
+		before := len(c.out)
+		n := c.step(s)
 		c.schedule(s)
+		c.sent(s, len(c.out)-before+n, helped)
+		lent += n
 	}
 }
 
-// step writes the field blocks of a stream, then one DATA frame, then its end.
-func (c *core) step(s *coreStream) {
+// step writes the field blocks of a stream, then one DATA frame, then its end. It says how many octets
+// of the frame are lent, and so not in out.
+func (c *core) step(s *coreStream) (lent int) {
 	c.writeHeads(s)
-	if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
+	if s.lending {
+		lent = c.stepLoan(s)
+	} else if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
 		last := n == s.queued() && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes()
-		c.writeData(s, s.buf[s.off:s.off+n], last)
-		if s.off += n; s.off == len(s.buf) {
+		c.writeData(s, s.buf[s.off:][:n], last)
+		if s.leave(n); s.queued() == 0 {
 			c.recycle(s)
 		}
 		if s.above && !s.over() {
@@ -57,15 +72,15 @@ func (c *core) step(s *coreStream) {
 			c.events.push(event{kind: evDrained, s: s})
 		}
 	}
-	if s.fin && !s.sent && s.queued() == 0 {
+	if s.fin && !s.sent && s.queued() == 0 && !s.lending {
 		switch {
 		case s.cut != NoError:
 			c.reset(s, s.cut)
-			return
+			return lent
 		case s.hushes():
 			s.fin = false // nothing is pending
 			c.reset(s, NoError)
-			return
+			return lent
 		case s.blocks.tail() != nil:
 			c.writeBlock(s.id, s.blocks.tail(), true)
 			s.blocks, s.sent = nil, true
@@ -76,6 +91,7 @@ func (c *core) step(s *coreStream) {
 	if s.sent {
 		c.weEnded(s)
 	}
+	return lent
 }
 
 // writeHeads writes the field blocks that come before a stream's octets.
@@ -225,6 +241,7 @@ func (c *core) answer(s *coreStream, fields []hpack.HeaderField, fin, held bool)
 	}
 	s.blocks.ahead = append(s.blocks.ahead, block{fields, fin})
 	s.fin, s.held = fin, held
+	c.answerPriority(s, fields)
 	c.schedule(s)
 	return nil
 }
@@ -253,7 +270,7 @@ func (c *core) send(s *coreStream, v [][]byte, fin bool) (queued int, err error)
 	}
 	s.held = false
 	s.fin = fin
-	if c.ready.first == nil && s.queued() == 0 && !s.lending && c.direct(s, v) {
+	if !c.anyReady() && s.queued() == 0 && !s.lending && c.direct(s, v) {
 		return 0, nil
 	}
 	for _, p := range v {

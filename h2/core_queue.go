@@ -22,7 +22,10 @@ type sendQueue struct {
 	above   bool        // the queue was over the mark
 	blocks  *blocks     // nil: none waits
 	buf     []byte      // octets; those before off have left
-	off     int
+	off     int32
+	prio    priority
+	round   uint8 // of its level, in which it may send left octets; 0: none that counts
+	left    int16 // see scheduler
 	link
 }
 
@@ -64,7 +67,14 @@ type block struct {
 // final says that the block is the header of the answer, and no informational one (RFC 9110, 15.2).
 func (b *block) final() bool { return b.fields[0].Value[0] != '1' }
 
-func (q *sendQueue) queued() int { return len(q.buf) - q.off }
+func (q *sendQueue) queued() int { return len(q.buf) - int(q.off) }
+
+// leave takes n octets off the queue, which have left.
+func (q *sendQueue) leave(n int) {
+	if q.off += int32(n); q.off > 1<<30 {
+		q.buf, q.off = q.buf[q.off:], 0
+	}
+}
 
 // pending: something was said that has not been written.
 func (q *sendQueue) pending() bool {
@@ -83,14 +93,22 @@ type link struct {
 // ring is a queue of streams in which each has at most one place.
 type ring struct{ first, last *coreStream }
 
-func (r *ring) push(s *coreStream) {
-	s.in, s.prev, s.succ = r, r.last, nil
-	if r.last != nil {
-		r.last.succ = s
+func (r *ring) push(s *coreStream) { r.insert(s, r.last) }
+
+// insert puts a stream behind another, nil: first.
+func (r *ring) insert(s, before *coreStream) {
+	s.in, s.prev, s.succ = r, before, r.first
+	if before != nil {
+		s.succ = before.succ
+		before.succ = s
 	} else {
 		r.first = s
 	}
-	r.last = s
+	if s.succ != nil {
+		s.succ.prev = s
+	} else {
+		r.last = s
+	}
 }
 
 func (r *ring) remove(s *coreStream) {
@@ -107,34 +125,66 @@ func (r *ring) remove(s *coreStream) {
 	s.link = link{}
 }
 
-// schedule puts a stream where what it has to send belongs: among those that can send, among those that wait for the
-// connection's window, or nowhere.
+// place is where a stream is that has something to send, or nothing.
+type place uint8
+
+const (
+	nowhere   place = iota
+	isReady         // in the scheduler: it can send
+	isBlocked       // it waits for the connection's window alone
+)
+
+// schedule puts a stream where what it has to send belongs: among those that can send, among those
+// that wait for the connection's window, or nowhere.
 func (c *core) schedule(s *coreStream) {
-	var to *ring
+	to := nowhere
 	stalled := false
 	switch {
-	case s.held || s.lending || s.state == stateClosed:
+	case s.held || s.state == stateClosed:
 	case len(s.blocks.heads()) > 0:
-		to = &c.ready
-	case s.queued() > 0:
+		to = isReady
+	case s.lending && c.loan(s).n == 0:
+	case s.lending || s.queued() > 0:
 		stalled = true
 		if s.window.Available() > 0 {
-			if to = &c.blocked; c.window.Available() > 0 {
-				to, stalled = &c.ready, false
+			if to = isBlocked; c.window.Available() > 0 {
+				to, stalled = isReady, false
 			}
 		}
 	case s.fin && !s.sent:
-		to = &c.ready
+		to = isReady
 	}
 	c.noteStall(s, stalled)
-	if s.in == to {
+	if c.place(s) == to {
 		return
 	}
-	if s.in != nil {
-		s.in.remove(s)
+	c.unlink(s)
+	switch to {
+	case isReady:
+		c.scheduler().push(s)
+	case isBlocked:
+		c.blocked.push(s)
 	}
-	if to != nil {
-		to.push(s)
+}
+
+// place is where a stream is.
+func (c *core) place(s *coreStream) place {
+	switch s.in {
+	case nil:
+		return nowhere
+	case &c.blocked:
+		return isBlocked
+	}
+	return isReady
+}
+
+// unlink takes a stream from where it is.
+func (c *core) unlink(s *coreStream) {
+	switch c.place(s) {
+	case isReady:
+		c.sched.remove(s)
+	case isBlocked:
+		c.blocked.remove(s)
 	}
 }
 
@@ -143,9 +193,7 @@ func (c *core) dropQueue(s *coreStream) {
 	s.blocks = nil
 	c.noteStall(s, false)
 	c.recycle(s)
-	if s.in != nil {
-		s.in.remove(s)
-	}
+	c.unlink(s)
 }
 
 // recycle takes the emptied buffer of a queue, so that a stream with nothing to send owns none.
@@ -166,7 +214,7 @@ func (c *core) enqueue(s *coreStream, p []byte) {
 	if s.buf == nil {
 		s.buf, c.spare = c.spare, nil
 	}
-	if s.off > len(s.buf)/2 {
+	if int(s.off) > len(s.buf)/2 {
 		n := copy(s.buf, s.buf[s.off:])
 		s.buf, s.off = s.buf[:n], 0
 	}

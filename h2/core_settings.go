@@ -53,6 +53,9 @@ func (c *core) sendSettings() {
 	if c.cfg.connect && !c.cfg.client { // RFC 8441, 3; there are peers that take its presence for a yes
 		ss = append(ss, http2.Setting{ID: http2.SettingEnableConnectProtocol, Val: 1})
 	}
+	if !c.cfg.client { // RFC 9218, 2.1: it is that scheme which is obeyed, and no other
+		ss = append(ss, http2.Setting{ID: http2.SettingNoRFC7540Priorities, Val: 1})
+	}
 	c.must(c.fr.WriteSettings(ss...))
 	c.sendCredit(0, c.credit.Resize(c.cfg.connWindow))
 }
@@ -96,6 +99,11 @@ func (c *core) settings(f *http2.SettingsFrame) {
 				return
 			}
 			c.peer.connect = s.Val == 1
+		case http2.SettingNoRFC7540Priorities:
+			if s.Val > 1 {
+				c.fail(ProtocolError, "RFC 9218, 2.1", "NO_RFC7540_PRIORITIES over 1")
+				return
+			}
 		}
 	}
 	if !c.peer.seen {

@@ -410,7 +410,7 @@ func (t *tunnel) Hand(v [][]byte, fin bool, n int) (queued int, err error) {
 	switch {
 	case size >= largeSend:
 		c.afterTurns()
-	case len(c.core.out) >= maxOut/2 || c.core.ready.first != nil:
+	case len(c.core.out) >= maxOut/2 || c.core.anyReady():
 		c.crew.full.Store(true)
 	}
 	return t.s.queued(), nil

@@ -44,7 +44,7 @@ func (s *Server) Rest() (windows map[string]int, faults []string) {
 		if k.pending() || len(k.lent) != 0 {
 			bad("%d octets to write", len(k.out))
 		}
-		if k.ready.first != nil || k.blocked.first != nil {
+		if k.anyReady() || k.blocked.first != nil {
 			bad("streams wait for their turn to send")
 		}
 		if k.unstamped() {

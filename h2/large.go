@@ -9,9 +9,11 @@ import (
 const (
 	// largeSend is what a send has at least that is written from where it stands.
 	largeSend = 16 << 10
-	// largeWrite is about what one write takes of it, to a socket that takes many pieces at once, and largeCopy to others.
+	// largeWrite is about what one write takes of it, to a socket that takes many pieces at once, and largeCopy to others;
+	// largeShare if there are other streams, for which something may come at any time.
 	largeWrite = 256 << 10
 	largeCopy  = 48 << 10
+	largeShare = 128 << 10
 	// outSize is the size of the buffers that come and go: frames of the connection, and of streams up to maxOut.
 	outSize = maxOut + 8<<10
 	// outKeep is what an idle connection keeps.
@@ -37,36 +39,33 @@ func freeOut(b []byte) {
 	}
 }
 
-// large is send for many octets, n in all: as far as windows go they are written from where they stand. mu is held, but not
-// during a write, nor while others write. v is used up. done is false if nothing was done, for the queue is the only way.
+// large is send for many octets, n in all: as far as windows go they are written from where they stand, in the turns of
+// the stream. mu is held, but not during a write, nor while others write. v is used up. done is false if nothing was done,
+// for the queue is the only way.
 func (c *conn) large(s *coreStream, v [][]byte, n int, fin bool) (done bool) {
-	for c.core.lendable(s) && c.flushing {
-		c.wrote.Wait()
-	}
 	if !c.core.lendable(s) {
 		return false
 	}
 	s.fin = fin
-	for s.state != stateClosed && s.queued() == 0 && n > 0 {
-		took := c.core.lend(s, &v, n, c.portion())
-		if took == 0 {
-			break
+	c.core.lend(s, v, n)
+	for c.core.lends(s) || c.flushing && c.core.inWrite(s) {
+		if c.flushing {
+			c.wrote.Wait() // whoever writes writes ours as well
+			continue
 		}
-		n -= took
 		c.flushing = true
 		c.put()
 		c.flushing = false
 	}
-	c.core.lendDone(s, v, n)
-	c.wrote.Broadcast()
+	c.core.lendDone(s)
 	return true
 }
 
-func (c *conn) portion() int {
-	if c.vectored {
-		return largeWrite
+func lentSize(lent []piece) (n int) {
+	for _, l := range lent {
+		n += len(l.p)
 	}
-	return largeCopy
+	return n
 }
 
 // put writes what there is, and what is lent to it, in one write; mu is held, but not during the write. After hangUp there
@@ -82,6 +81,9 @@ func (c *conn) put() {
 	c.events()
 	if len(out) > 0 {
 		lent := c.core.lent
+		if len(c.core.streams) > 1 && c.lowat.due(len(out)+lentSize(lent), now) {
+			c.lowat.limitSocket(c.nc)
+		}
 		if c.plain.raw == nil { // it may block, and nobody will know
 			c.core.socketWaits(now)
 			c.arm()
@@ -98,6 +100,7 @@ func (c *conn) put() {
 			c.lose(err)
 		}
 	}
+	c.wrote.Broadcast()
 	if cap(out) > outKeep {
 		freeOut(out)
 		return

@@ -311,7 +311,7 @@ func TestTrace(t *testing.T) {
 		}
 		var want bytes.Buffer
 		for _, l := range []string{
-			`out type=SETTINGS stream=0 flags="" len=30 MAX_CONCURRENT_STREAMS=250 INITIAL_WINDOW_SIZE=65535 MAX_FRAME_SIZE=16384 MAX_HEADER_LIST_SIZE=65536 ENABLE_CONNECT_PROTOCOL=1`,
+			`out type=SETTINGS stream=0 flags="" len=36 MAX_CONCURRENT_STREAMS=250 INITIAL_WINDOW_SIZE=65535 MAX_FRAME_SIZE=16384 MAX_HEADER_LIST_SIZE=65536 ENABLE_CONNECT_PROTOCOL=1 NO_RFC7540_PRIORITIES=1`,
 			`out type=WINDOW_UPDATE stream=0 flags="" len=4 inc=983041`,
 			`in type=SETTINGS stream=0 flags="" len=0`,
 			`out type=SETTINGS stream=0 flags=ACK len=0`,

@@ -129,8 +129,11 @@ var limitAttacks = []limitAttack{
 	{LimitIgnored, "9113-6.3/PRIORITY", nil, func(p *player, i uint32) {
 		p.raw(http2.FramePriority, 0, 2*i+3, 0, 0, 0, 1, 15)
 	}, 2000, 6 * time.Millisecond},
+	{LimitIgnored, "9218-7.1/PRIORITY_UPDATE", nil, func(p *player, i uint32) {
+		p.raw(http2.FramePriorityUpdate, 0, 0, 0, 0, 0, 1, 'u', '=', byte('0'+i%8))
+	}, 2000, 6 * time.Millisecond},
 	{LimitIgnored, "9113-5.5/unknown types", nil, func(p *player, i uint32) {
-		p.raw(http2.FrameType(10+i%246), 0xff, i, 'x')
+		p.raw(http2.FrameType(17+i%239), 0xff, i, 'x')
 	}, 2000, 6 * time.Millisecond},
 	{LimitIgnored, "9113-6.7/PING ACK", nil, func(p *player, i uint32) {
 		p.raw(http2.FramePing, http2.FlagPingAck, 0, make([]byte, 8)...)

@@ -37,6 +37,7 @@ func (e *Encoder) Block(fields ...string) []byte {
 //	DATA id [END_STREAM] [PAD=n] ["text" or LEN=n]
 //	RST_STREAM id CODE                    GOAWAY last CODE
 //	WINDOW_UPDATE id n                    PRIORITY id dep
+//	PRIORITY_UPDATE id ["value"]
 //	RAW type flags id [hex]               (numbers in any base of Go)
 //
 // A word with spaces is quoted as in Go: "user-agent=a b".
@@ -107,6 +108,12 @@ func (e *Encoder) Append(dst []byte, line string) ([]byte, error) {
 			t, p = http2.FramePriority, append(p, 15)
 		}
 		dst = AppendFrame(dst, t, 0, id, p)
+	case "PRIORITY_UPDATE":
+		p := binary.BigEndian.AppendUint32(nil, a.id())
+		for _, w := range a.words {
+			p = append(p, w...)
+		}
+		dst = AppendFrame(dst, http2.FramePriorityUpdate, 0, 0, p)
 	case "RAW":
 		t, flags, id := a.id(), a.id(), a.id()
 		var p []byte

@@ -10,7 +10,7 @@ var floors = map[string][]string{
 	"wsframe/deflate": {flate},
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
 	"h1": {"stream", httpguts},
-	"h2": {"stream", "flow", httpguts, http2, hpack},
+	"h2": {"stream", "flow", httpguts, http2, hpack, unix},
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
 	// 3: the public face
@@ -32,6 +32,7 @@ var floors = map[string][]string{
 	"interop/conform/report":   {"interop/conform", "stream"},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
+	"interop/mixed":      {"websocket", http2, hpack, unix},
 	"interop/starvation": {"websocket", "wsframe", "h2/h2test"},
 	"interop/distance":   {"h2"},
 }
@@ -53,7 +54,7 @@ const (
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs for interop's scripts. They may
 // do what tests may.
-var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/nethttp", "interop/starvation", "interop/distance"}
+var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{
@@ -172,6 +173,8 @@ var sockets = []string{
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/large.go",
+	"h2/lowat_linux.go",
+	"h2/lowat_other.go",
 	"h2/raw_linux.go",
 	"h2/raw_other.go",
 	"h2/read.go",
