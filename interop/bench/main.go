@@ -5,6 +5,7 @@
 //	go run . -quick                               everything, once, in about three minutes
 //	go run . -write ../../docs/performance.md     the whole matrix, about fifteen minutes, into the page
 //	go run . -cases h1-16,h2 -servers weir,gws    some of it: beginnings of names of cases, names of servers
+//	go run . -against ./bench-before              weir beside weir as another build of this program has it, in pairs
 //
 // It needs Linux. gcc, libwebsockets-dev, node with npm, and perf are used if they are there; what is not there is not measured.
 package main
@@ -30,13 +31,16 @@ type options struct {
 	calls          bool // count system calls, too
 	page           string
 	limit          time.Duration
+	against        string // another build of this program
 }
 
 func main() {
 	var o options
 	cases := flag.String("cases", "", "only cases whose names begin so; separated by commas")
 	servers := flag.String("servers", "", "only these servers; separated by commas")
-	flag.IntVar(&o.rounds, "rounds", 3, "runs of each server, in turn")
+	flag.IntVar(&o.rounds, "rounds", 0, "runs of each server, in turn (default 3; with -against 15)")
+	flag.StringVar(&o.against, "against", "", "a build of this program at another commit (go build -o FILE .): measure its weir and this one's in pairs,\n"+
+		"in turn, and fail if a case costs more now: the 95 % interval of the ratio lies above 1.05")
 	flag.DurationVar(&o.time, "time", time.Second, "how long a run measures")
 	flag.DurationVar(&o.warm, "warm", 250*time.Millisecond, "how long it warms up before")
 	flag.IntVar(&o.sockets, "idle", 0, "WebSockets of the idle cases; fewer if the descriptors do not suffice (default 10000; with -quick 1000)")
@@ -53,6 +57,11 @@ func main() {
 	}
 	if o.quick {
 		o.rounds, o.time, o.warm = 1, 250*time.Millisecond, 100*time.Millisecond
+	}
+	if o.rounds == 0 {
+		if o.rounds = 3; o.against != "" {
+			o.rounds = pairs
+		}
 	}
 	if o.sockets == 0 {
 		o.sockets = 10_000
@@ -71,7 +80,11 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
-	if err := run(ctx, &o); err != nil {
+	work := run
+	if o.against != "" {
+		work = runAgainst
+	}
+	if err := work(ctx, &o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -20,6 +20,7 @@ const wsVersion = "8.18.3"
 
 // peers are the servers that are no Go, made ready once.
 type peers struct {
+	before  string            // the other build, see runAgainst
 	folder  string            // of the sources, and of what is built
 	ws      string            // a folder in which Node finds ws
 	missing map[string]string // why a server cannot be run
@@ -95,11 +96,14 @@ func (p *peers) command(s setting) (*exec.Cmd, error) {
 	case "node-h2":
 		return exec.Command("node", "--expose-gc", filepath.Join(p.folder, "node_h2.mjs")), nil
 	}
-	b, err := json.Marshal(s)
+	self, err := os.Executable()
+	if s.Server == against {
+		s.Server, self, err = "weir", p.before, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
+	b, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
 	}
