@@ -41,6 +41,7 @@ type conn struct {
 	core     *core
 	flushing bool   // somebody writes, and writes on until nothing is left
 	spare    []byte // the buffer of the last write
+	begun    []byte // of a write that has left a rest; nil: none has
 	inSink   bool   // the reader is inside a sink: nobody may write to the socket on its goroutine
 	hungUp   bool   // our side of the socket is closed, or about to be
 	bounded  bool   // see boundWrite
@@ -228,15 +229,21 @@ func (c *conn) fails(panicked any) {
 }
 
 // after is what everybody does who did something to the core: tell what came of it, see to the output and the timer.
-// mu is held; it is let go while the caller writes, which happens only if inline, and for one write at most. While the reader is
-// inside a sink it is the one that sees to it, when it has done with what it read.
+// mu is held; it is let go while the caller writes, which happens only if inline, for one write at most, and without waiting for
+// the socket: a user's deadline, and the end of its stream, count while the peer does not read. While the reader is inside a sink
+// it is the one that sees to it, when it has done with what it read.
 func (c *conn) after(inline bool) {
 	c.events()
 	if !c.flushing && !c.inSink && (c.core.pending() || c.core.over() && !c.hungUp) {
 		c.flushing = true
-		if inline {
-			c.flush(false)
-		} else {
+		switch {
+		case !inline:
+			go c.flusher() // ends when there is nothing to write
+		case c.plain.raw != nil:
+			c.flush(false, false)
+		default:
+			c.core.fill(time.Now()) // so that the caller knows what waits for windows
+			c.events()
 			go c.flusher() // ends when there is nothing to write
 		}
 	}
@@ -248,7 +255,7 @@ func (c *conn) afterTurns() {
 	c.events()
 	if !c.flushing && (c.core.pending() || c.core.over() && !c.hungUp) {
 		c.flushing = true
-		c.flush(false)
+		c.flush(false, true)
 	}
 	c.arm()
 }
