@@ -41,6 +41,7 @@ type conn struct {
 	core     *core
 	flushing bool   // somebody writes, and writes on until nothing is left
 	spare    []byte // the buffer of the last write
+	begun    []byte // of a write that has left a rest; nil: none has
 	inSink   bool   // the reader is inside a sink: nobody may write to the socket on its goroutine
 	hungUp   bool   // our side of the socket is closed, or about to be
 	bounded  bool   // see boundWrite
@@ -57,6 +58,7 @@ type conn struct {
 	iov      [][]byte
 	left     net.Buffers
 	plain    plain // nc, if it is a plain socket
+	below    below // what is below it, if it is none
 
 	running int         // handlers
 	crowd   bool        // there were several at a time, in the same ctx
@@ -91,7 +93,9 @@ func (c *conn) shell() {
 	if c.vectored {
 		c.core.portion = largeWrite
 	}
-	c.plain.open(c.nc, c.socketFull)
+	if c.plain.open(c.nc, c.socketFull); c.plain.raw == nil {
+		c.below.open(c.nc)
+	}
 	c.crew.c, c.crew.work, c.crew.write, c.crew.reads, c.crew.bell.L = c, c.crew.turns, c.crew.flush, c.reads, &c.crew.mu
 }
 
@@ -232,16 +236,25 @@ func (c *conn) fails(panicked any) {
 }
 
 // after is what everybody does who did something to the core: tell what came of it, see to the output and the timer.
-// mu is held; it is let go while the caller writes, which happens only if inline, and for one write at most. While the reader is
-// inside a sink it is the one that sees to it, when it has done with what it read.
+// mu is held; it is let go while the caller writes, which happens only if inline, for one write at most, and without waiting for
+// the socket: a user's deadline, and the end of its stream, count while the peer does not read. While the reader is inside a sink
+// it is the one that sees to it, when it has done with what it read.
 func (c *conn) after(inline bool) {
 	c.events()
 	if !c.flushing && !c.inSink && (c.core.pending() || c.core.over() && !c.hungUp) {
 		c.flushing = true
-		if inline {
-			c.flush(false)
-		} else {
+		switch {
+		case !inline:
 			go c.flusher() // ends when there is nothing to write
+		case c.plain.raw != nil:
+			c.flush(false, false)
+		default:
+			c.core.fill(time.Now()) // so that the caller knows what waits for windows
+			if c.events(); len(c.core.lent) == 0 && len(c.core.out) <= smallWrite && c.below.takes() {
+				c.flush(false, true)
+			} else {
+				go c.flusher() // ends when there is nothing to write
+			}
 		}
 	}
 	c.arm()
@@ -252,7 +265,7 @@ func (c *conn) afterTurns() {
 	c.events()
 	if !c.flushing && (c.core.pending() || c.core.over() && !c.hungUp) {
 		c.flushing = true
-		c.flush(false)
+		c.flush(false, true)
 	}
 	c.arm()
 }

@@ -19,12 +19,17 @@ const (
 
 // swap gives the octets to write, in exchange for a buffer whose capacity is used for what comes next.
 func (c *core) swap(spare []byte, now time.Time) []byte {
-	c.now = now
-	c.pump()
+	c.fill(now)
 	out := c.out
 	c.out, c.control = spare[:0], 0
 	c.turn++
 	return out
+}
+
+// fill brings into out what the next swap gives of the streams.
+func (c *core) fill(now time.Time) {
+	c.now = now
+	c.pump()
 }
 
 // pending says whether swap would give anything.

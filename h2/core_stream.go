@@ -82,6 +82,8 @@ func (c *core) weEnded(s *coreStream) {
 			c.close(s, goneByUs, nil)
 		} else if s.hushed {
 			c.reset(s, NoError)
+		} else if s.cut != NoError { // END_STREAM came with a field block, see giveUp
+			c.reset(s, s.cut)
 		}
 	case stateRemoteEnded:
 		c.close(s, goneEnded, nil)
@@ -233,7 +235,7 @@ func (s *coreStream) hushes() bool { return s.hushed && s.open && s.state != sta
 
 // giveUp is reset behind what is queued: it was said for good.
 func (c *core) giveUp(s *coreStream, code Code) {
-	if len(s.blocks.heads()) == 0 && s.queued() == 0 || s.fin {
+	if len(s.blocks.heads()) == 0 && (s.queued() == 0 || s.fin) {
 		c.reset(s, code)
 		return
 	}

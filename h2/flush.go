@@ -6,13 +6,14 @@ func (c *conn) flushOn() {
 	defer c.mu.Unlock()
 	more := true
 	defer c.crashed(&more)
-	c.flush(true)
+	c.flush(true, true)
 	c.arm()
 }
 
 // flush writes what there is, one write after the other; mu is held, but not during a write. A caller that has better to
-// do (own false) does one write and leaves the rest to a goroutine.
-func (c *conn) flush(own bool) {
+// do (own false) does one write and leaves the rest to a goroutine; so does one that must not wait (waits false) when the
+// socket takes no more.
+func (c *conn) flush(own, waits bool) {
 	whole := false
 	defer func() {
 		if !whole { // a panic: the next one writes
@@ -20,13 +21,12 @@ func (c *conn) flush(own bool) {
 		}
 		c.wrote.Broadcast()
 	}()
-	for n := 0; c.core.pending(); n++ {
-		if n > 0 && !own {
+	for n := 0; c.begun != nil || c.core.pending(); n++ {
+		if n > 0 && !own || !c.put(waits) {
 			whole = true
 			go c.flusher() // ends when there is nothing to write
 			return
 		}
-		c.put()
 	}
 	c.rest()
 	if c.core.over() && !c.hungUp {

@@ -14,6 +14,8 @@ const (
 	largeWrite = 256 << 10
 	largeCopy  = 48 << 10
 	largeShare = 128 << 10
+	// smallWrite is what a socket surely takes that is below TLS and has room, see below.
+	smallWrite = 16 << 10
 	// outSize is the size of the buffers that come and go: frames of the connection, and of streams up to maxOut.
 	outSize = maxOut + 8<<10
 	// outKeep is what an idle connection keeps.
@@ -54,7 +56,7 @@ func (c *conn) large(s *coreStream, v [][]byte, n int, fin bool) (done bool) {
 			continue
 		}
 		c.flushing = true
-		c.put()
+		c.put(true)
 		c.flushing = false
 	}
 	c.core.lendDone(s)
@@ -68,17 +70,20 @@ func lentSize(lent []piece) (n int) {
 	return n
 }
 
-// put writes what there is, and what is lent to it, in one write; mu is held, but not during the write. After hangUp there
-// is nobody to write to: what is said then is dropped.
-func (c *conn) put() {
-	if c.hungUp {
+// put writes what there is, and what is lent to it, in one write; mu is held, but not during the write. False: it was not to
+// wait, and there is a rest, which the next put writes. After hangUp there is nobody to write to: what is said then is dropped.
+func (c *conn) put(waits bool) (whole bool) {
+	if c.hungUp && c.begun == nil {
 		c.core.out = nil
-		return
+		return true
 	}
 	now := time.Now()
-	out := c.core.swap(c.spare, now)
-	c.spare = nil
-	c.events()
+	out := c.begun
+	if out == nil {
+		out = c.core.swap(c.spare, now)
+		c.spare = nil
+		c.events()
+	}
 	if len(out) > 0 {
 		lent := c.core.lent
 		if len(c.core.streams) > 1 && c.lowat.due(len(out)+lentSize(lent), now) {
@@ -88,9 +93,15 @@ func (c *conn) put() {
 			c.core.socketWaits(now)
 			c.arm()
 		}
+		begun := c.begun != nil
 		c.mu.Unlock()
-		err := c.write(out, lent)
+		rest, err := c.write(out, lent, begun, waits)
 		c.mu.Lock()
+		if rest {
+			c.begun = out
+			return false
+		}
+		c.begun = nil
 		if c.core.socketTook() {
 			c.core.stir(time.Now())
 		}
@@ -103,15 +114,29 @@ func (c *conn) put() {
 	c.wrote.Broadcast()
 	if cap(out) > outKeep {
 		freeOut(out)
-		return
+		return true
 	}
 	c.spare = out[:0]
+	return true
 }
 
-func (c *conn) write(out []byte, lent []piece) error {
-	if c.plain.raw != nil {
-		return c.writePlain(out, lent)
+// write writes out and lent; begun: the rest of them. rest: it was not to wait, and did not write all.
+func (c *conn) write(out []byte, lent []piece, begun, waits bool) (rest bool, err error) {
+	if c.plain.raw == nil {
+		return false, c.writeBlind(out, lent)
 	}
+	if !begun {
+		c.addPlain(out, lent)
+	}
+	late, rest, err := c.plain.write(waits)
+	if late && err == nil {
+		err = c.nc.SetWriteDeadline(time.Time{})
+	}
+	return rest, err
+}
+
+// writeBlind writes to what is no plain socket: it waits, and nobody knows whether.
+func (c *conn) writeBlind(out []byte, lent []piece) error {
 	if _, err := c.limit(); err != nil {
 		return err
 	}
@@ -141,8 +166,8 @@ func (c *conn) write(out []byte, lent []piece) error {
 	return err
 }
 
-// writePlain has no deadline unless it has to wait: then WriteTimeout begins.
-func (c *conn) writePlain(out []byte, lent []piece) error {
+// addPlain gives a plain socket's writer what is to be written. It has no deadline unless it has to wait: then WriteTimeout begins.
+func (c *conn) addPlain(out []byte, lent []piece) {
 	from := 0
 	for _, l := range lent {
 		c.plain.add(out[from:l.at])
@@ -150,11 +175,6 @@ func (c *conn) writePlain(out []byte, lent []piece) error {
 		from = l.at
 	}
 	c.plain.add(out[from:])
-	late, err := c.plain.write()
-	if late && err == nil {
-		err = c.nc.SetWriteDeadline(time.Time{})
-	}
-	return err
 }
 
 // socketFull is told that a plain socket takes no more, or not all, of what is being written. late: it has set a deadline.

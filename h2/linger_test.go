@@ -142,6 +142,91 @@ func TestSocketStall(t *testing.T) {
 	})
 }
 
+// TestSocketStallFreesHandlers (RFC 9113, 5.4.2): while a peer does not read its socket, a handler's Write ends with its
+// write deadline and with the reset of its stream, and what a WebSocket sends is queued.
+func TestSocketStallFreesHandlers(t *testing.T) {
+	for _, end := range []string{"deadline", "reset"} {
+		var wrote chan error
+		ts := newTunnels()
+		bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "CONNECT" {
+				ts.ServeHTTP(w, r)
+				return
+			}
+			if end == "deadline" {
+				http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second))
+			}
+			_, err := w.Write(make([]byte, bigAnswer))
+			wrote <- err
+		}, func(s *site) {
+			wrote = make(chan error, 1)
+			ts.open()
+			nc := &stalled{Conn: s.conn(), gate: make(chan struct{})}
+			p := h2test.New(nc, h2test.Options{Settings: []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 1 << 30}}})
+			p.Send("WINDOW_UPDATE 0 100000000")
+			s.connect(p, "/")
+			sink := <-ts.sinks
+			nc.stall.Store(true)
+			tn, err := p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", "/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			time.Sleep(time.Second)
+			if end == "reset" {
+				tn.Reset(http2.ErrCodeCancel)
+			}
+			synctest.Wait()
+			select {
+			case err := <-wrote:
+				if err == nil {
+					t.Errorf("%s: all was written", end)
+				}
+			default:
+				t.Errorf("%s: Write goes on", end)
+			}
+			if _, err := sink.st.Send([][]byte{make([]byte, 300_000)}, false); err != nil {
+				t.Error(err)
+			}
+			close(nc.gate)
+			p.Close()
+		})
+	}
+}
+
+// TestAbortBehindEnd (RFC 9110, 9.3.2): what was flushed before a panic leaves, also where it has to wait and END_STREAM comes
+// with it: the header of an answer to HEAD.
+func TestAbortBehindEnd(t *testing.T) {
+	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "HEAD" {
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		w.Write(make([]byte, bigAnswer))
+	}, func(s *site) {
+		nc := &stalled{Conn: s.conn(), gate: make(chan struct{})}
+		p := h2test.New(nc, h2test.Options{Settings: []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 1 << 30}}})
+		p.Send("WINDOW_UPDATE 0 100000000")
+		synctest.Wait()
+		nc.stall.Store(true)
+		request := []string{":scheme", "http", ":authority", "a.test", ":path", "/"}
+		if _, err := p.Open(true, append(request, ":method", "GET")...); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		tn, err := p.Open(true, append(request, ":method", "HEAD")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		close(nc.gate)
+		if err := tn.Answer(time.Minute); err != nil || tn.Status != 200 || !tn.Fin() {
+			t.Errorf("status %d, END_STREAM %v: %v", tn.Status, tn.Fin(), err)
+		}
+		p.Close()
+	})
+}
+
 // TestHold (ATTACKS S9): a few answers wait as long as the client likes; of many, those that have waited for 5 minutes
 // are given up until they hold no more than 2 MiB.
 func TestHold(t *testing.T) {

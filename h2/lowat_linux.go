@@ -2,7 +2,6 @@ package h2
 
 import (
 	"net"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,15 +10,8 @@ import (
 // limitSocket has the socket below nc take no more while limit octets in it have not been sent.
 // What has been sent and not acknowledged is not counted.
 func (l *lowat) limitSocket(nc net.Conn) {
-	if t, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS
-		nc = t.NetConn()
-	}
-	c, ok := nc.(syscall.Conn)
-	if !ok {
-		return
-	}
-	raw, err := c.SyscallConn()
-	if err != nil {
+	raw := rawOf(nc)
+	if raw == nil {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) { // if it fails, there is no socket any more

@@ -34,6 +34,7 @@ type plain struct {
 	next  int
 	size  int
 	late  bool // limit has set one
+	waits bool // for a socket that takes no more; if not, write leaves the rest
 	err   error
 }
 
@@ -55,15 +56,19 @@ func (p *plain) add(b []byte) {
 	p.size += len(b)
 }
 
-// write writes all that was added. late: there is a deadline to be cleared.
-func (p *plain) write() (late bool, err error) {
-	p.late, p.err = false, nil
+// write writes what was added: all of it if waits, else what the socket takes now; then it says that there is a rest, which the
+// next call writes. late: there is a deadline to be cleared.
+func (p *plain) write(waits bool) (late, rest bool, err error) {
+	p.late, p.waits, p.err = false, waits, nil
 	if err = p.raw.Write(p.call); err == nil {
 		err = p.err
 	}
+	if err == nil && p.size > 0 {
+		return false, true, nil
+	}
 	clear(p.iov)
 	p.iov, p.next, p.size = p.iov[:0], 0, 0
-	return p.late, err
+	return p.late, false, err
 }
 
 // try asks to be called again when the socket takes more.
@@ -76,6 +81,8 @@ func (p *plain) try(fd uintptr) bool {
 		case e == syscall.EINTR:
 		case e != syscall.EAGAIN:
 			p.err = os.NewSyscallError("write", e)
+			return true
+		case !p.waits:
 			return true
 		case p.late:
 			return false

@@ -65,13 +65,45 @@ func TestPlainWrite(t *testing.T) {
 				from = at
 			}
 			want = append(want, out[from:]...)
-			if err := c.write(out, lent); err != nil {
+			if _, err := c.write(out, lent, false, true); err != nil {
 				t.Fatal(err)
 			}
 		}
 		c.nc.Close()
 		if b := <-got; !bytes.Equal(b, want) {
 			t.Errorf("%d octets arrived, want %d, or others", len(b), len(want))
+		}
+	}
+}
+
+// TestPlainWriteRest: a write that does not wait leaves what the socket does not take, and the next writes that, in order.
+func TestPlainWriteRest(t *testing.T) {
+	c, peer := plainPair(t, 0)
+	var want []byte
+	for range 3 {
+		out, lent := make([]byte, 1<<20), make([]byte, 1<<20)
+		for i := range out {
+			out[i], lent[i] = byte(rand.Uint32()), byte(rand.Uint32())
+		}
+		want = append(append(append(want, out[:100]...), lent...), out[100:]...)
+		rest, err := c.write(out, []piece{{100, lent}}, false, false)
+		if !rest || err != nil {
+			t.Fatalf("rest %v, %v", rest, err)
+		}
+		if rest, err = c.write(out, nil, true, false); !rest || err != nil {
+			t.Fatalf("the socket is full: rest %v, %v", rest, err)
+		}
+		got := make(chan []byte, 1)
+		go func() { // ends when all is read
+			b := make([]byte, 2<<20)
+			n, _ := io.ReadFull(peer, b)
+			got <- b[:n]
+		}()
+		if rest, err = c.write(out, nil, true, true); rest || err != nil {
+			t.Fatalf("rest %v, %v", rest, err)
+		}
+		if b := <-got; !bytes.Equal(b, want[len(want)-2<<20:]) {
+			t.Fatalf("%d octets arrived, or others", len(b))
 		}
 	}
 }
@@ -85,15 +117,15 @@ func TestPlainWriteTimeout(t *testing.T) {
 		time.Sleep(timeout / 4)
 		_, _ = io.CopyN(io.Discard, peer, int64(len(big)))
 	}()
-	if err := c.write(big, nil); err != nil {
+	if _, err := c.write(big, nil, false, true); err != nil {
 		t.Fatal("a peer that reads after a while:", err)
 	}
 	time.Sleep(2 * timeout)
-	if err := c.write([]byte("later"), nil); err != nil {
+	if _, err := c.write([]byte("later"), nil, false, true); err != nil {
 		t.Fatal("the deadline of the write before is left:", err)
 	}
 	began := time.Now()
-	if err := c.write(big, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := c.write(big, nil, false, true); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal("a peer that does not read:", err)
 	}
 	if d := time.Since(began); d < timeout {
@@ -106,7 +138,7 @@ func TestPlainWriteAllocs(t *testing.T) {
 	c, peer := plainPair(t, time.Minute)
 	out, in := make([]byte, 100), make([]byte, 100)
 	if n := testing.AllocsPerRun(100, func() {
-		if c.write(out, nil) != nil {
+		if _, err := c.write(out, nil, false, true); err != nil {
 			t.Error("write")
 		}
 		_, _ = io.ReadFull(peer, in)

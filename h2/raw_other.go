@@ -11,4 +11,4 @@ func (p *plain) open(net.Conn, func() (bool, error)) {}
 
 func (p *plain) add([]byte) {}
 
-func (p *plain) write() (late bool, err error) { return false, nil }
+func (p *plain) write(bool) (late, rest bool, err error) { return false, false, nil }

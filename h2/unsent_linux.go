@@ -7,21 +7,14 @@ import (
 )
 
 // unsent is how many octets the socket below nc holds that the peer has not acknowledged, and false if nobody knows:
-// only a *net.TCPConn, also one below TLS, can be asked.
+// only TCP, also below TLS, can be asked.
 func unsent(nc net.Conn) (n int, known bool) {
-	if below, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = below.NetConn()
-	}
-	tc, ok := nc.(*net.TCPConn)
-	if !ok {
-		return 0, false
-	}
-	raw, err := tc.SyscallConn()
-	if err != nil {
+	raw := rawOf(nc)
+	if raw == nil {
 		return 0, false
 	}
 	var left int32
-	err = raw.Control(func(fd uintptr) {
+	err := raw.Control(func(fd uintptr) {
 		_, _, e := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&left)))
 		known = e == 0
 	})

@@ -170,6 +170,8 @@ var sockets = []string{
 	"h1/sock_linux.go",
 	"h1/sock_other.go",
 	"h1/tunnel.go",
+	"h2/below_linux.go",
+	"h2/below_other.go",
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/large.go",
