@@ -15,10 +15,6 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// whyEmptyFlush is the reason of a difference.
-const whyEmptyFlush = "END_STREAM is on its HEADERS, as without Flush, and no empty DATA follows: there is " +
-	"no content (RFC 9110, 6.4.1)"
-
 // plainReader hides every method of a reader but Read.
 type plainReader struct{ io.Reader }
 
