@@ -204,7 +204,7 @@ var trafficDifferences = []trafficDifference{
 	},
 	{
 		what:  "what a client has sent that waits for a 100 behind Body.Close",
-		keys:  []string{"client reset"},
+		keys:  everything,
 		where: func(s *trafficScript, _, _ seenIn) bool { return s.Expect && s.has("closebody") },
 	},
 	{
