@@ -61,6 +61,8 @@ type rawStream struct {
 	rec *trafficRecord
 	id  uint32
 
+	rand *rand.Rand // how the body is cut: the same for both servers
+
 	window    int // what we may send
 	credit    int // what the server may send
 	unread    int // received, and no credit given back
@@ -230,11 +232,11 @@ func (p *rawPeer) ping() {
 }
 
 // pad gives the flags and the octets around a payload that is padded, or not.
-func (p *rawPeer) pad(b []byte, flag http2.Flags, room int) (http2.Flags, []byte) {
-	if p.rand.IntN(4) != 0 || room < 1 {
+func pad(r *rand.Rand, b []byte, flag http2.Flags, room int) (http2.Flags, []byte) {
+	if r.IntN(4) != 0 || room < 1 {
 		return 0, b
 	}
-	n := p.rand.IntN(min(256, room))
+	n := r.IntN(min(256, room))
 	padded := append([]byte{byte(n)}, b...)
 	return flag, append(padded, make([]byte, n)...)
 }
@@ -277,7 +279,7 @@ func (p *rawPeer) block(id uint32, fields [][2]string, fin, whole bool) {
 				piece = append(append(binary.BigEndian.AppendUint32(nil, dep), byte(p.rand.Uint32())), piece...)
 			}
 			var f http2.Flags
-			f, piece = p.pad(piece, http2.FlagHeadersPadded, 16384-6-len(piece))
+			f, piece = pad(p.rand, piece, http2.FlagHeadersPadded, 16384-6-len(piece))
 			flags |= f
 		}
 		p.frame(t, flags, id, piece)
@@ -288,8 +290,10 @@ func (p *rawPeer) block(id uint32, fields [][2]string, fin, whole bool) {
 func (p *rawPeer) play(s *trafficScript, rec *trafficRecord) {
 	p.mu.Lock()
 	p.last += 2
-	t := &rawStream{p: p, s: s, rec: rec, id: p.last - 1, window: p.initial, credit: p.mine,
-		eager: len(s.Reads) == 0 && s.ReadEnd == readAllOf, body: tally{key: s.answerKey()}}
+	cuts := rand.New(rand.NewPCG(*trafficSeed, uint64(p.run.batch)<<32|uint64(s.I)))
+	t := &rawStream{p: p, s: s, rec: rec, rand: cuts, id: p.last - 1, window: p.initial,
+		credit: p.mine,
+		eager:  len(s.Reads) == 0 && s.ReadEnd == readAllOf, body: tally{key: s.answerKey()}}
 	p.streams[t.id] = t
 	fields := [][2]string{{":method", s.Method}, {":scheme", p.run.scheme()}, {":authority",
 		"example.test"}, {":path", s.Target}}
@@ -400,12 +404,12 @@ func (t *rawStream) upload() {
 				continue
 			}
 			n := min(left, room)
-			if p.rand.IntN(3) == 0 {
-				n = min(n, 100+p.rand.IntN(n))
+			if t.rand.IntN(3) == 0 {
+				n = min(n, 100+t.rand.IntN(n))
 			}
-			flags, b := p.pad(pattern(s.uploadKey(), off, n), http2.FlagDataPadded, room-n)
+			flags, b := pad(t.rand, pattern(s.uploadKey(), off, n), http2.FlagDataPadded, room-n)
 			if last := off+n == s.uploads(); last && s.End == endFin && len(s.Trailers) == 0 &&
-				p.rand.IntN(2) == 0 {
+				t.rand.IntN(2) == 0 {
 				flags |= http2.FlagDataEndStream
 				t.finSent = true
 			}
@@ -414,7 +418,7 @@ func (t *rawStream) upload() {
 			left -= n
 		}
 		p.noise(t.id)
-		if p.rand.IntN(10) == 0 && !t.over() && !t.finSent {
+		if t.rand.IntN(10) == 0 && !t.over() && !t.finSent {
 			p.data(t, 0, nil)
 		}
 		p.mu.Unlock()
@@ -436,7 +440,7 @@ func (t *rawStream) upload() {
 		p.block(t.id, s.Trailers, true, false)
 		return
 	}
-	flags, b := p.pad(nil, http2.FlagDataPadded, min(t.window, p.window))
+	flags, b := pad(t.rand, nil, http2.FlagDataPadded, min(t.window, p.window))
 	p.data(t, flags|http2.FlagDataEndStream, b)
 }
 

@@ -40,6 +40,7 @@ const trafficBatchSize = 50
 // trafficRun is one batch against one server.
 type trafficRun struct {
 	t       *testing.T
+	batch   int
 	weir    *h2.Server // nil: net/http's
 	secure  bool
 	clock   trafficClock
@@ -134,7 +135,7 @@ func trafficOne(t *testing.T, cert tls.Certificate, batch int, spared *trafficTa
 	for i, weir := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(*trafficSeed, uint64(batch)))
-			run := &trafficRun{t: t, secure: r.IntN(8) == 0, clock: trafficClock{time.Now()},
+			run := &trafficRun{t: t, batch: batch, secure: r.IntN(8) == 0, clock: trafficClock{time.Now()},
 				conns: 1 + r.IntN(3), running: map[int]int{}, watched: map[int]func() bool{}}
 			run.window = []int{8192, 16384, 40_000, 65535, 1 << 18}[r.IntN(5)]
 			run.answerWindow = []int{1000, 8192, 30_000, 65535, 1 << 20}[r.IntN(5)]
