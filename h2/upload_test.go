@@ -11,11 +11,14 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/h2"
 	"weir/h2/h2test"
 	"weir/stream/memnet"
+
+	"golang.org/x/net/http2"
 )
 
 func begin(t *testing.T, p *h2test.Peer, path string, fields ...string) *h2test.Tunnel {
@@ -147,4 +150,131 @@ func TestUploadWindow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestBodyCreditIsExact: without growth a client may send one window ahead of what the handler has read,
+// in reads of any size, and no more; less than a quarter of a window is withheld (RFC 9113, 6.9.1).
+func TestBodyCreditIsExact(t *testing.T) {
+	const window, read = 65535, 300_000
+	bubble(t, &h2.Config{MaxWindow: -1}, func(w http.ResponseWriter, r *http.Request) {
+		for n := 0; n < read; n += 1000 {
+			if _, err := io.ReadFull(r.Body, make([]byte, 1000)); err != nil {
+				t.Error(err)
+			}
+		}
+		<-r.Context().Done()
+	}, func(s *site) {
+		p := s.dial()
+		tn := begin(t, p, "/")
+		tn.SetReadDeadline(time.Now().Add(time.Minute))
+		n, err := tn.Write(make([]byte, 1<<20))
+		if n > read+window || n <= read+window-window/4 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the client may send %d octets, of which %d are read: %v", n, read, err)
+		}
+		tn.Reset(http2.ErrCodeCancel)
+	})
+}
+
+// TestGrantsComeBack: what one body was granted is there for the next when its handler has returned, whatever
+// became of the stream.
+func TestGrantsComeBack(t *testing.T) {
+	bubble(t, &h2.Config{MaxConnWindow: 4 << 20}, func(w http.ResponseWriter, r *http.Request) {
+		r.Body.Read(make([]byte, 1))
+		switch r.URL.Path {
+		case "/all":
+			io.Copy(io.Discard, r.Body)
+		case "/panic":
+			panic(http.ErrAbortHandler)
+		case "/paused":
+			<-r.Context().Done()
+		}
+	}, func(s *site) {
+		p := s.dial()
+		for i := range 40 {
+			tn := begin(t, p, []string{"/all", "/panic", "/part", "/paused"}[i%4])
+			if _, err := tn.Write(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			switch i % 4 {
+			case 0:
+				tn.CloseWrite()
+			case 3:
+				tn.SetReadDeadline(time.Now().Add(time.Minute))
+				if n, _ := tn.Write(make([]byte, 2<<20)); n != 1<<20-1000 {
+					t.Fatalf("request %d: the client may send %d octets more", i, n)
+				}
+				tn.Reset(http2.ErrCodeCancel)
+			}
+			synctest.Wait()
+		}
+	})
+}
+
+// TestTinyDataThatIsRead: frames of one octet that a handler has read cost the client nothing when it resets
+// the stream, also where their credit need not be given back yet (see Config.MaxTinyData).
+func TestTinyDataThatIsRead(t *testing.T) {
+	const frames = 2000
+	var arrived, read chan bool
+	bubble(t, &h2.Config{MaxTinyData: 100}, func(w http.ResponseWriter, r *http.Request) {
+		for _, n := range []int{1000, frames} {
+			<-arrived
+			for range n {
+				if _, err := io.ReadFull(r.Body, make([]byte, 1)); err != nil {
+					t.Error(err)
+				}
+			}
+			read <- true
+		}
+		<-r.Context().Done()
+	}, func(s *site) {
+		arrived, read = make(chan bool), make(chan bool)
+		p := s.dial()
+		for range 4 {
+			tn := begin(t, p, "/")
+			if _, err := tn.Write(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			arrived <- true
+			<-read
+			for range frames {
+				if _, err := tn.Write([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+			arrived <- true
+			<-read
+			tn.Reset(http2.ErrCodeCancel)
+			synctest.Wait()
+		}
+		if g := p.GoAway(); g != nil {
+			t.Errorf("%v", g)
+		}
+	})
+}
+
+// TestReadBehindClose: a body that was closed gives nothing more, also where octets of it wait.
+func TestReadBehindClose(t *testing.T) {
+	var errs chan error
+	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		b := make([]byte, 10)
+		_, err := io.ReadFull(r.Body, b)
+		errs <- err
+		r.Body.Close()
+		_, err = r.Body.Read(b)
+		errs <- err
+	}, func(s *site) {
+		errs = make(chan error, 2)
+		tn := begin(t, s.dial(), "/")
+		if _, err := tn.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+		if err := <-errs; err != http.ErrBodyReadAfterClose {
+			t.Error(err)
+		}
+	})
 }

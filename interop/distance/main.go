@@ -27,7 +27,7 @@ Clients are Go's http.Transport, curl and Node's http2 (with a window of 4 MiB a
 connection). A client that is not installed is left out, and said to be.
 
 After that -mbit bounds the way, and what is shown is the most that a server's memory had grown by:
-its heap, and what is resident.
+what is alive of its heap, and what is resident.
 
   go run ./interop/distance -quick                      5 MiB once: about half a minute
   go run ./interop/distance -write docs/performance.md  everything, into the page: about ten minutes

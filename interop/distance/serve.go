@@ -28,7 +28,8 @@ import (
 var servers = []string{"net/http", "weir"}
 
 // serveChild is the process of a server. It prints its address, and for each line on standard input
-// how many octets its heap has in use; the word gc collects before. It ends with standard input.
+// how many octets of its heap are alive; with the word free it gives to the system what is not. It
+// ends with standard input.
 func serveChild(name string, secure bool) {
 	hs := &http.Server{Handler: http.HandlerFunc(handle), Protocols: new(http.Protocols)}
 	hs.ErrorLog = log.New(io.Discard, "", 0)
@@ -57,12 +58,13 @@ func serveChild(name string, secure bool) {
 		go hs.Serve(l) // ends with the process
 	}
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		if in.Text() == "gc" {
+		if in.Text() == "free" {
 			debug.FreeOSMemory()
 		}
+		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		fmt.Println(m.HeapInuse)
+		fmt.Println(m.HeapAlloc)
 	}
 }
 
@@ -145,11 +147,11 @@ func (s *child) stop() {
 	s.cmd.Wait()
 }
 
-// heap is how many octets the server's heap has in use; gc: after a collection.
-func (s *child) heap(gc bool) int {
+// heap is how many octets of the server's heap are alive; free: what is not is given to the system.
+func (s *child) heap(free bool) int {
 	word := "heap"
-	if gc {
-		word = "gc"
+	if free {
+		word = "free"
 	}
 	fmt.Fprintln(s.in, word)
 	if !s.out.Scan() {
