@@ -63,6 +63,7 @@ type conn struct {
 	running int         // handlers
 	crowd   bool        // there were several at a time, in the same ctx
 	waiting []*exchange // requests whose handler has not been started
+	ending  []answered  // answered streams whose request is still coming
 
 	notices   []*tunnel        // those whose sink has something to be told
 	states    []http.ConnState // for the hook of http.Server

@@ -256,6 +256,42 @@ func (x *exchange) head(fields []hpack.HeaderField, fin, final, flush bool) erro
 	return nil
 }
 
+// answered is a stream to finish behind the write of a turn, see core.turn.
+type answered struct {
+	s    *coreStream
+	turn uint32
+}
+
+// finish is core.finish behind the write that is under way, or about to be: what ends the rest of a request leaves behind
+// the answer, not with it, or else curl takes it for a failure, and forgets an answer that it has not looked at. mu is held.
+func (c *conn) finish(s *coreStream) {
+	if !c.flushing || s.state != stateOpen && s.state != stateLocalEnded {
+		c.core.finish(s)
+		return
+	}
+	turn := c.core.turn
+	if c.core.pending() {
+		turn++
+	}
+	c.ending = append(c.ending, answered{s, turn})
+}
+
+// finishes finishes the streams whose write is done; mu is held.
+func (c *conn) finishes() {
+	left := c.ending[:0]
+	for _, e := range c.ending {
+		if int32(c.core.written-e.turn) >= 0 {
+			c.core.finish(e.s)
+		} else {
+			left = append(left, e)
+		}
+	}
+	clear(c.ending[len(left):])
+	if c.ending = left; len(left) == 0 {
+		c.ending = nil
+	}
+}
+
 // continued says that the handler sends 100 itself: Read sends no second one (RFC 9110, 10.1.1).
 func (x *exchange) continued() {
 	x.c.mu.Lock()

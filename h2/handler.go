@@ -96,7 +96,7 @@ func (x *exchange) end(normal bool) {
 		c.core.giveUp(x.s, InternalError)
 	default:
 		c.core.discard(x.s, n)
-		c.core.finish(x.s)
+		c.finish(x.s)
 	}
 	c.after(true)
 }

@@ -105,6 +105,7 @@ func (c *conn) put(waits bool) (whole bool) {
 		if c.core.socketTook() {
 			c.core.stir(time.Now())
 		}
+		c.finishes()
 		clear(lent)
 		c.core.lent = lent[:0]
 		if err != nil {

@@ -194,6 +194,25 @@ func TestSocketStallFreesHandlers(t *testing.T) {
 	}
 }
 
+// TestEarlyAnswerLeavesFirst (RFC 9113, 8.1): RST_STREAM(NO_ERROR) behind an early answer is no part of its write: curl forgets
+// an answer that it gets together with it.
+func TestEarlyAnswerLeavesFirst(t *testing.T) {
+	bubble(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }, func(s *site) {
+		p := s.dial()
+		synctest.Wait()
+		before := s.writes.Load()
+		tn, err := p.Open(false, ":method", "POST", ":scheme", "http", ":authority", "a.test", ":path", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := s.writes.Load() - before; n != 2 || tn.Status != 413 || s.h2.Stats().Streams != 0 {
+			t.Errorf("%d writes, status %d, %d streams left", n, tn.Status, s.h2.Stats().Streams)
+		}
+		p.Close()
+	})
+}
+
 // TestAbortBehindEnd (RFC 9110, 9.3.2): what was flushed before a panic leaves, also where it has to wait and END_STREAM comes
 // with it: the header of an answer to HEAD.
 func TestAbortBehindEnd(t *testing.T) {
