@@ -52,13 +52,11 @@ type conn struct {
 	notifier func()
 	crew     crew
 	in       source // the reader's
-	vectored bool   // nc takes many pieces in one write
+	full     bool   // a plain socket takes no more of the write under way
 	lowat    lowat
 	wrote    sync.Cond // on mu: a write is done, for those who wait in large
-	iov      [][]byte
-	left     net.Buffers
-	plain    plain // nc, if it is a plain socket
-	below    below // what is below it, if it is none
+	plain    plain     // nc, if it is a plain socket
+	below    below     // what is below it, if it is none
 
 	running int         // handlers
 	crowd   bool        // there were several at a time, in the same ctx
@@ -90,11 +88,9 @@ func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler,
 func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
 	c.wrote.L, c.toldStates.L = &c.mu, &c.mu
-	_, c.vectored = c.nc.(*net.TCPConn)
-	if c.vectored {
+	if c.plain.open(c.nc, c.socketFull); c.plain.raw != nil {
 		c.core.portion = largeWrite
-	}
-	if c.plain.open(c.nc, c.socketFull); c.plain.raw == nil {
+	} else {
 		c.below.open(c.nc)
 	}
 	c.crew.c, c.crew.work, c.crew.write, c.crew.reads, c.crew.bell.L = c, c.crew.turns, c.crew.flush, c.reads, &c.crew.mu
@@ -244,29 +240,41 @@ func (c *conn) after(inline bool) {
 	c.events()
 	if !c.flushing && !c.inSink && (c.core.pending() || c.core.over() && !c.hungUp) {
 		c.flushing = true
-		switch {
-		case !inline:
+		if inline {
+			c.flushNow()
+		} else {
 			go c.flusher() // ends when there is nothing to write
-		case c.plain.raw != nil:
-			c.flush(false, false)
-		default:
-			c.core.fill(time.Now()) // so that the caller knows what waits for windows
-			if c.events(); len(c.core.lent) == 0 && len(c.core.out) <= smallWrite && c.below.takes() {
-				c.flush(false, true)
-			} else {
-				go c.flusher() // ends when there is nothing to write
-			}
 		}
 	}
 	c.arm()
 }
 
-// afterTurns is after for a crew's hand: it is not the reader, whatever the reader is about.
-func (c *conn) afterTurns() {
+// flushNow is flush for one write, and without waiting for the socket; what is left is a goroutine's.
+func (c *conn) flushNow() {
+	if c.plain.raw != nil {
+		c.flush(false, false)
+		return
+	}
+	c.core.fill(time.Now()) // so that the caller knows what waits for windows
+	c.events()
+	if len(c.core.lent) == 0 && len(c.core.out) <= smallWrite && c.below.takes() {
+		c.flush(false, true)
+		return
+	}
+	go c.flusher() // ends when there is nothing to write
+}
+
+// afterTurns is after for a crew's hand: it is not the reader, whatever the reader is about. waits: it holds no session, and
+// may wait for the socket.
+func (c *conn) afterTurns(waits bool) {
 	c.events()
 	if !c.flushing && (c.core.pending() || c.core.over() && !c.hungUp) {
 		c.flushing = true
-		c.flush(false, true)
+		if waits {
+			c.flush(false, true)
+		} else {
+			c.flushNow()
+		}
 	}
 	c.arm()
 }

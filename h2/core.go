@@ -55,6 +55,7 @@ type core struct {
 	control  int     // octets of out that are answers the peer provoked
 	turn     uint32  // how often swap was called: out is the write that comes next
 	written  uint32  // the turn up to which all is written
+	copied   uint32  // the turn up to which nothing of a loan is needed any more
 	dataTurn uint32  // of the write that the last DATA belongs to
 	window   flow.Window
 	loans    []loan

@@ -45,8 +45,10 @@ func (c *core) loan(s *coreStream) *loan {
 // lends says that octets of the loan can be sent now.
 func (c *core) lends(s *coreStream) bool { return s.lending && c.place(s) == isReady }
 
-// inWrite says that octets of s are in a write that is under way.
-func (c *core) inWrite(s *coreStream) bool { return int32(s.turn-c.written) > 0 }
+// borrows says that octets of the loan of s are in a write that is under way.
+func (c *core) borrows(s *coreStream) bool {
+	return int32(s.turn-c.written) > 0 && int32(s.turn-c.copied) > 0
+}
 
 // stepLoan writes one DATA frame of a loan, as step does, and says how many octets of it are not in
 // out.

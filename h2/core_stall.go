@@ -154,6 +154,9 @@ func (c *core) sweepStalled(now time.Time) {
 	if c.cfg.hold > 0 {
 		c.sweepHeld(now)
 	}
+	if d := max(c.cfg.hold, c.cfg.stall); d > 0 && c.err == nil {
+		c.sweepSocket(now, d)
+	}
 }
 
 func (c *core) giveUpStalled(s *coreStream) {
@@ -167,8 +170,7 @@ func (c *core) giveUpStalled(s *coreStream) {
 const holdFree = 2 << 20
 
 // sweepHeld gives up answers that have waited for the time of cfg.hold, the oldest streams first, while more than holdFree
-// octets of the connection wait. A connection without streams whose socket has taken nothing for so long has nobody to wait
-// for it.
+// octets of the connection wait.
 func (c *core) sweepHeld(now time.Time) {
 	held := 0
 	for s := c.oldest; s != nil; s = s.younger {
@@ -186,11 +188,19 @@ func (c *core) sweepHeld(now time.Time) {
 		}
 		s = next
 	}
-	if t := c.stalls.socket; len(c.streams) == 0 && !t.IsZero() && now.Sub(t) >= c.cfg.hold {
-		c.lost(&stallError{})
-		return
-	}
 	if waiting {
 		c.timers.stallBy(now.Add(c.cfg.hold))
+	}
+}
+
+// sweepSocket ends a connection without streams whose socket has taken nothing for d: nobody waits for it.
+func (c *core) sweepSocket(now time.Time, d time.Duration) {
+	t := c.stalls.socket
+	switch {
+	case t.IsZero() || len(c.streams) > 0:
+	case now.Sub(t) < d:
+		c.timers.stallBy(t.Add(d))
+	default:
+		c.lost(&stallError{})
 	}
 }

@@ -366,7 +366,7 @@ func (w *crew) flush() {
 	more := true
 	defer c.crashed(&more)
 	w.full.Store(false)
-	c.afterTurns()
+	c.afterTurns(true)
 }
 
 // writes has a hand see to the output before long; c.mu is held. So whoever has much to send finds nobody writing.
@@ -395,7 +395,7 @@ func (t *tunnel) Hand(v [][]byte, fin bool, n int) (queued int, err error) {
 	if size >= largeSend {
 		var lent [4][]byte // v is not ours to change
 		if c.large(t.s, append(lent[:0], v...), size, fin) {
-			c.afterTurns()
+			c.afterTurns(false)
 			if t.s.state == stateClosed {
 				return 0, told(t.s.sendable())
 			}
@@ -409,7 +409,7 @@ func (t *tunnel) Hand(v [][]byte, fin bool, n int) (queued int, err error) {
 	}
 	switch {
 	case size >= largeSend:
-		c.afterTurns()
+		c.afterTurns(false)
 	case len(c.core.out) >= maxOut/2 || c.core.anyReady():
 		c.crew.full.Store(true)
 	}

@@ -16,8 +16,20 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// sendHigh is how many octets of an answer may wait before Write blocks.
-const sendHigh = 64 << 10
+// sendHigh is how many octets of an answer may wait before Write blocks, and sendLeast where many answers of the connection
+// wait: what its streams hold together is more than holdFree.
+const (
+	sendHigh  = 64 << 10
+	sendLeast = 8 << 10
+)
+
+// high is the one of the two that counts now; mu is held.
+func (c *conn) high() int {
+	if c.core.held > holdFree {
+		return sendLeast
+	}
+	return sendHigh
+}
 
 // exchange is one request and its answer.
 type exchange struct {
@@ -210,7 +222,9 @@ func (x *exchange) write(p []byte, fin bool, tail []hpack.HeaderField) (took int
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		for !x.closed && x.s.queued() >= sendHigh && !x.writing.passed {
+		for !x.closed && x.s.queued() >= c.high() && !x.writing.passed {
+			x.s.low = int32(c.high() / 2)
+			x.s.above = true // until evDrained
 			x.wait()
 		}
 		switch {
@@ -219,7 +233,7 @@ func (x *exchange) write(p []byte, fin bool, tail []hpack.HeaderField) (took int
 		case x.writing.passed:
 			return took, os.ErrDeadlineExceeded
 		}
-		n := min(len(p)-took, sendHigh-x.s.queued())
+		n := min(len(p)-took, c.high()-x.s.queued())
 		last := took+n == len(p)
 		if n > 0 || last && fin && tail == nil {
 			if _, err := c.core.send(x.s, [][]byte{p[took : took+n]}, last && fin && tail == nil); err != nil {

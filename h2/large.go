@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"net"
 	"sync"
 	"time"
 )
@@ -9,10 +8,10 @@ import (
 const (
 	// largeSend is what a send has at least that is written from where it stands.
 	largeSend = 16 << 10
-	// largeWrite is about what one write takes of it, to a socket that takes many pieces at once, and largeCopy to others;
+	// largeWrite is about what one write takes of it, to a plain socket, and largeCopy to others, which may block;
 	// largeShare if there are other streams, for which something may come at any time.
 	largeWrite = 256 << 10
-	largeCopy  = 48 << 10
+	largeCopy  = smallWrite
 	largeShare = 128 << 10
 	// smallWrite is what a socket surely takes that is below TLS and has room, see below.
 	smallWrite = 16 << 10
@@ -41,26 +40,51 @@ func freeOut(b []byte) {
 	}
 }
 
-// large is send for many octets, n in all: as far as windows go they are written from where they stand, in the turns of
-// the stream. mu is held, but not during a write, nor while others write. v is used up. done is false if nothing was done,
-// for the queue is the only way.
+// large is send for many octets, n in all: as far as windows go, and as long as the socket takes them, they are written from
+// where they stand, in the turns of the stream; the rest is copied. So it never waits for a peer that does not read. mu is
+// held, but not during a write, nor while others write. v is used up. done is false if nothing was done, for the queue is
+// the only way.
 func (c *conn) large(s *coreStream, v [][]byte, n int, fin bool) (done bool) {
 	if !c.core.lendable(s) {
 		return false
 	}
 	s.fin = fin
 	c.core.lend(s, v, n)
-	for c.core.lends(s) || c.flushing && c.core.inWrite(s) {
-		if c.flushing {
+	for {
+		switch {
+		case c.flushing && c.core.borrows(s):
+			c.wrote.Wait() // until it is written, or copied because the socket is full
+		case !c.core.lends(s) || !c.keen():
+			c.core.lendDone(s)
+			return true
+		case c.flushing:
 			c.wrote.Wait() // whoever writes writes ours as well
-			continue
+		default:
+			c.flushing = true
+			if c.put(c.plain.raw == nil) {
+				c.flushing = false
+				continue
+			}
+			c.plain.own()
+			c.copied(true)
+			go c.flusher() // ends when there is nothing to write
 		}
-		c.flushing = true
-		c.put(true)
-		c.flushing = false
 	}
-	c.core.lendDone(s)
-	return true
+}
+
+// keen says that a large send goes on writing: nothing says that it would have to wait for the socket.
+func (c *conn) keen() bool {
+	if c.plain.raw != nil {
+		return !c.full
+	}
+	return !c.flushing && c.below.takes()
+}
+
+// copied notes that nothing of the write under way is lent any more; mu is held.
+func (c *conn) copied(full bool) {
+	c.full = full
+	c.core.copied = c.core.turn
+	c.wrote.Broadcast()
 }
 
 func lentSize(lent []piece) (n int) {
@@ -101,7 +125,7 @@ func (c *conn) put(waits bool) (whole bool) {
 			c.begun = out
 			return false
 		}
-		c.begun = nil
+		c.begun, c.full = nil, false
 		if c.core.socketTook() {
 			c.core.stir(time.Now())
 		}
@@ -145,25 +169,18 @@ func (c *conn) writeBlind(out []byte, lent []piece) error {
 		_, err := c.nc.Write(out)
 		return err
 	}
-	iov, from := c.iov[:0], 0
-	for _, l := range lent {
-		iov = append(iov, out[from:l.at], l.p)
-		from = l.at
-	}
-	iov = append(iov, out[from:])
-	c.iov, c.left = iov, net.Buffers(iov)
-	defer clear(iov)
-	if c.vectored {
-		_, err := c.left.WriteTo(c.nc)
-		return err
-	}
 	b := outs.Get().(*[outSize]byte)
 	defer outs.Put(b)
-	joined := b[:0]
-	for _, p := range iov {
-		joined = append(joined, p...)
+	joined, from := b[:0], 0
+	for _, l := range lent {
+		joined = append(append(joined, out[from:l.at]...), l.p...)
+		from = l.at
 	}
-	_, err := c.nc.Write(joined) // one record of TLS
+	joined = append(joined, out[from:]...)
+	c.mu.Lock()
+	c.copied(false)
+	c.mu.Unlock()
+	_, err := c.nc.Write(joined)
 	return err
 }
 
@@ -173,7 +190,7 @@ func (c *conn) addPlain(out []byte, lent []piece) {
 	for _, l := range lent {
 		c.plain.add(out[from:l.at])
 		c.plain.add(l.p)
-		from = l.at
+		c.plain.lent, from = true, l.at
 	}
 	c.plain.add(out[from:])
 }
@@ -181,6 +198,7 @@ func (c *conn) addPlain(out []byte, lent []piece) {
 // socketFull is told that a plain socket takes no more, or not all, of what is being written. late: it has set a deadline.
 func (c *conn) socketFull() (late bool, err error) {
 	c.mu.Lock()
+	c.copied(true)
 	c.core.socketWaits(time.Now())
 	c.arm()
 	c.mu.Unlock()

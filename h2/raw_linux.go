@@ -34,6 +34,7 @@ type plain struct {
 	next  int
 	size  int
 	late  bool // limit has set one
+	lent  bool // others' octets are among them
 	waits bool // for a socket that takes no more; if not, write leaves the rest
 	err   error
 }
@@ -67,8 +68,22 @@ func (p *plain) write(waits bool) (late, rest bool, err error) {
 		return false, true, nil
 	}
 	clear(p.iov)
-	p.iov, p.next, p.size = p.iov[:0], 0, 0
+	p.iov, p.next, p.size, p.lent = p.iov[:0], 0, 0, false
 	return p.late, false, err
+}
+
+// own copies what is left: it may be others' octets, who are not to wait for the socket.
+func (p *plain) own() {
+	if !p.lent {
+		return
+	}
+	b := make([]byte, 0, p.size)
+	for _, v := range p.iov[p.next:] {
+		b = append(b, unsafe.Slice(v.Base, int(v.Len))...)
+	}
+	clear(p.iov)
+	p.iov, p.next, p.size, p.lent = p.iov[:0], 0, 0, false
+	p.add(b)
 }
 
 // try asks to be called again when the socket takes more.
@@ -87,6 +102,7 @@ func (p *plain) try(fd uintptr) bool {
 		case p.late:
 			return false
 		default:
+			p.own()
 			p.late, p.err = p.limit()
 			return p.err != nil
 		}
