@@ -51,7 +51,7 @@ func TestMaxMemory(t *testing.T) {
 		size    int // octets that the peer sends on each
 		handler func(http.ResponseWriter, *http.Request)
 	}{
-		{"answers without a window", 1 << 20, 250, request("GET"), 0, func(w http.ResponseWriter, _ *http.Request) {
+		{"answers without a window", 1 << 20, 30, request("GET"), 0, func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(shared[:])
 		}},
 		{"messages without a window", 8 << 20, 250, connect, 0, func(w http.ResponseWriter, _ *http.Request) {

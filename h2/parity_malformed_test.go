@@ -300,7 +300,7 @@ var parityMalformed = []parityCase{
 			}
 			p.ask("GET", "/", fields...)
 		},
-		what:    "a request of more than 500 fields",
+		what:    "a request with more than 500 fields",
 		nethttp: `client: 200 | handler: 600`,
 		go127:   `client: 431`,
 		weir:    `client: 431`,
