@@ -49,12 +49,12 @@ func (b *body) Read(p []byte) (int, error) {
 	case x.in.whole():
 		x.takeTrailers()
 		return 0, io.EOF
+	case x.reading.passed: // also where the stream was reset behind it
+		return 0, os.ErrDeadlineExceeded
 	case x.closed && x.err != nil:
 		return 0, x.closedErr()
 	case x.closed:
 		return 0, io.ErrUnexpectedEOF
-	case x.reading.passed:
-		return 0, os.ErrDeadlineExceeded
 	}
 	return 0, nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"weir/h2/h2test"
+
+	"golang.org/x/net/http2"
 )
 
 // parityTraffics are what TestTraffic has found.
@@ -36,6 +38,22 @@ var parityTraffics = []parityCase{
 			synctest.Wait()
 		},
 		want: `client: 200 RST_STREAM NO_ERROR | handler: 10000 deadline; deadline`,
+	},
+	{
+		name: "net/http/read_deadline_and_then_a_reset",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
+			time.Sleep(3 * time.Second)
+			_, err := r.Body.Read(make([]byte, 1))
+			p.note("handler", "%s %v", fault(err), r.Context().Err())
+		},
+		client: func(p *play) {
+			tn := p.open(p.peer(h2test.Options{}), false, "POST", "/")
+			time.Sleep(2 * time.Second)
+			tn.Reset(http2.ErrCodeCancel)
+			time.Sleep(2 * time.Second)
+		},
+		want: `handler: deadline context canceled`,
 	},
 	{
 		name: "net/http/no_body_is_NoBody",

@@ -478,6 +478,7 @@ func (t *rawStream) download() {
 	}
 	if !t.over() && s.ReadEnd != readAllOf {
 		p.mu.Unlock()
+		p.run.clock.settle(s.readPhase()) // what came last came at the handler's
 		t.giveUp(http2.ErrCode(s.Code))
 		p.mu.Lock()
 	}

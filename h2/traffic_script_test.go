@@ -151,6 +151,9 @@ func (s *trafficScript) hasField(name string) bool {
 
 // readsFirst says that the handler reads all of the body before it answers.
 func (s *trafficScript) readsFirst() bool {
+	if s.passes("readby") || s.has("maxbytes") {
+		return false
+	}
 	for _, op := range s.Ops {
 		if sd := side(op.Kind); sd != "op" || op.Kind == "flush" {
 			return op.Kind == "readall"

@@ -133,6 +133,9 @@ func (run *trafficRun) viaTransport(tr *http.Transport, s *trafficScript, rec *t
 			break
 		}
 	}
+	if s.ReadEnd != readAllOf {
+		run.clock.settle(s.readPhase()) // what came last came at the handler's
+	}
 	switch {
 	case err != nil:
 	case s.ReadEnd == readClose:
