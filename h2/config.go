@@ -56,7 +56,7 @@ type Config struct {
 	MaxSettings      int // SETTINGS frames and the settings in them; 0: 1000
 	MaxWindowUpdates int // WINDOW_UPDATE, see below; 0: 10 000
 	MaxTinyData      int // DATA frames without octets, or with few that nobody reads, see below; 0: 10 000
-	MaxIgnored       int // frames that change nothing: PRIORITY, unknown types, frames for streams that are gone; each request gives two back; 0: 2000
+	MaxIgnored       int // frames that change nothing: PRIORITY, unknown types, PRIORITY_UPDATE, frames for streams that are gone; each request gives two back; 0: 2000
 
 	// MaxWindowUpdates: what we send earns the peer its updates, 2 for a DATA frame that was all there was to send and 1
 	// for each 32 octets. So a peer may answer each small message with an update of the stream's window and the

@@ -52,7 +52,7 @@ func randomFrames(r *rand.Rand, n int) []byte {
 	for range n {
 		id := 1 + 2*r.IntN(max(next/2, 1))
 		fin := [2]string{"", "END_STREAM"}[r.IntN(4)/3]
-		switch r.IntN(14) {
+		switch r.IntN(15) {
 		case 0, 1, 2:
 			add("HEADERS %d %s :method=POST :scheme=http :path=/%d :authority=a x-%d=y", next, fin, next, r.IntN(9))
 			next += 2
@@ -77,6 +77,8 @@ func randomFrames(r *rand.Rand, n int) []byte {
 			add("RAW %d %d %d %x", r.IntN(12), r.IntN(256), r.IntN(5), []byte("abcdefgh")[:r.IntN(8)])
 		case 13:
 			add("SETTINGS INITIAL_WINDOW_SIZE=%d", r.IntN(100000))
+		case 14:
+			add("PRIORITY_UPDATE %d u=%d,i", id+2*r.IntN(4), r.IntN(9))
 		}
 	}
 	return b

@@ -15,6 +15,9 @@ const (
 	// growWithin is the number of round trips within which a whole window has to be read for it to
 	// grow.
 	growWithin = 4
+	// fillRate is as many octets a second as any way takes. What the peer may send beyond a round trip of
+	// it waits in our socket, and so does a WebSocket's message behind it.
+	fillRate = 2 << 30
 )
 
 // growth is how far the window of one request's body has grown, and what decides whether it grows
@@ -138,7 +141,11 @@ func (c *core) readEnds(g *growth) {
 // connTarget is the connection's window: what the bodies were granted comes on top of what it is
 // without them.
 func (c *core) connTarget() int {
-	return max(min(c.cfg.connWindow+c.granted, c.cfg.maxConnWindow), c.cfg.connWindow)
+	most := c.cfg.maxConnWindow
+	if rtt := c.trip.rtt; rtt > 0 && rtt < time.Second {
+		most = min(most, int(rtt*fillRate/time.Second))
+	}
+	return max(min(c.cfg.connWindow+c.granted, most), c.cfg.connWindow)
 }
 
 // trip is the round trip to the peer, measured: the shortest that was seen, for the peer may be

@@ -22,6 +22,7 @@ type distance struct {
 	uploads []*upload
 	next    uint32
 	most    int // the most that the windows of all bodies had grown by at a time
+	conn    int // the largest window of the connection
 	frames  map[string]int
 }
 
@@ -128,6 +129,7 @@ func (d *distance) deliver() {
 // handlers read.
 func (d *distance) handlers() {
 	d.most = max(d.most, d.p.c.granted)
+	d.conn = max(d.conn, d.p.c.credit.Target())
 	for _, u := range d.uploads {
 		s := d.p.streams[u.id]
 		if s == nil || u.stopped {
@@ -345,6 +347,29 @@ func TestManyUploads(t *testing.T) {
 	}
 	if got := d.p.c.credit.Target(); got != 1<<20 {
 		t.Errorf("the connection's window is %d", got)
+	}
+}
+
+// TestConnWindowFillsTheWay: the connection's window is no more than the way takes in a round trip,
+// whatever its bodies were granted: what is beyond waits in our socket.
+func TestConnWindowFillsTheWay(t *testing.T) {
+	for _, tt := range []struct {
+		trip time.Duration
+		want int
+	}{
+		{100 * time.Microsecond, 1 << 20},
+		{2 * time.Millisecond, 2 * fillRate / 1000},
+		{100 * time.Millisecond, 16 << 20},
+	} {
+		d := newDistance(t, growConfig(), tt.trip)
+		d.run(time.Minute) // until the round trip is known
+		for range 40 {
+			d.post(1<<20, false)
+		}
+		d.run(time.Minute)
+		if d.conn > tt.want+tt.want/100 || d.conn < tt.want-tt.want/4 {
+			t.Errorf("over %v the connection's window was %d, want %d", tt.trip, d.conn, tt.want)
+		}
 	}
 }
 

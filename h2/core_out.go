@@ -69,7 +69,7 @@ func (c *core) step(s *coreStream) (lent int) {
 	} else if n := min(s.queued(), s.window.Available(), c.window.Available(), c.frameSize()); n > 0 {
 		last := n == s.queued() && s.fin && s.blocks.tail() == nil && s.cut == NoError && !s.hushes()
 		c.writeData(s, s.buf[s.off:][:n], last)
-		if s.leave(n); s.queued() == 0 {
+		if c.shift(s, n); s.queued() == 0 {
 			c.recycle(s)
 		}
 		if s.above && !s.over() {

@@ -1,6 +1,8 @@
 package h2
 
 import (
+	"slices"
+
 	"weir/flow"
 
 	"golang.org/x/net/http2/hpack"
@@ -68,13 +70,6 @@ type block struct {
 func (b *block) final() bool { return b.fields[0].Value[0] != '1' }
 
 func (q *sendQueue) queued() int { return len(q.buf) - int(q.off) }
-
-// leave takes n octets off the queue, which have left.
-func (q *sendQueue) leave(n int) {
-	if q.off += int32(n); q.off > 1<<30 {
-		q.buf, q.off = q.buf[q.off:], 0
-	}
-}
 
 // pending: something was said that has not been written.
 func (q *sendQueue) pending() bool {
@@ -194,6 +189,15 @@ func (c *core) dropQueue(s *coreStream) {
 	c.noteStall(s, false)
 	c.recycle(s)
 	c.unlink(s)
+}
+
+// shift takes n octets off a queue, which have left.
+func (c *core) shift(s *coreStream, n int) {
+	if s.off += int32(n); s.off > 1<<30 {
+		c.held -= cap(s.buf)
+		s.buf, s.off = slices.Clone(s.buf[s.off:]), 0
+		c.held += cap(s.buf)
+	}
 }
 
 // recycle takes the emptied buffer of a queue, so that a stream with nothing to send owns none.

@@ -319,7 +319,6 @@ func TestTrace(t *testing.T) {
 			`in type=HEADERS stream=1 flags="" len=12`,
 			`in type=CONTINUATION stream=1 flags=END_HEADERS len=11 ` + fields,
 			`out type=WINDOW_UPDATE stream=1 flags="" len=4 inc=983041`,
-			`out type=WINDOW_UPDATE stream=0 flags="" len=4 inc=983041`,
 			`in type=DATA stream=1 flags="" len=5`,
 			`in type=DATA stream=1 flags=END_STREAM len=0`,
 			`out type=HEADERS stream=1 flags=END_STREAM|END_HEADERS len=17 ` + answer,
