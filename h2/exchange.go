@@ -17,7 +17,7 @@ import (
 )
 
 // sendHigh is how many octets of an answer may wait before Write blocks, and sendLeast where many answers of the connection
-// wait: what its streams hold together is more than holdFree.
+// wait: what its streams hold together is more than holdFree, and no StallTimeout bounds it.
 const (
 	sendHigh  = 64 << 10
 	sendLeast = 8 << 10
@@ -25,7 +25,7 @@ const (
 
 // high is the one of the two that counts now; mu is held.
 func (c *conn) high() int {
-	if c.core.held > holdFree {
+	if c.core.cfg.hold > 0 && c.core.held > holdFree {
 		return sendLeast
 	}
 	return sendHigh

@@ -39,28 +39,28 @@ var shared [1 << 20]byte
 // TestMaxMemory (RFC 9113, 10.5): whatever fills a connection's streams, it holds no more than MaxMemory, by measure: the
 // stream that holds most is reset, with a line in the log and a count, and the connection lives.
 func TestMaxMemory(t *testing.T) {
+	const most = 8 << 20
 	connect := []string{":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":authority", "a.test", ":path", "/"}
 	request := func(method string) []string {
 		return []string{":method", method, ":scheme", "http", ":authority", "a.test", ":path", "/"}
 	}
 	for _, tt := range []struct {
 		name    string
-		most    int
 		streams int
 		fields  []string
 		size    int // octets that the peer sends on each
 		handler func(http.ResponseWriter, *http.Request)
 	}{
-		{"answers without a window", 1 << 20, 30, request("GET"), 0, func(w http.ResponseWriter, _ *http.Request) {
+		{"answers without a window", 250, request("GET"), 0, func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(shared[:])
 		}},
-		{"messages without a window", 8 << 20, 250, connect, 0, func(w http.ResponseWriter, _ *http.Request) {
+		{"messages without a window", 250, connect, 0, func(w http.ResponseWriter, _ *http.Request) {
 			if st, err := w.(stream.Opener).OpenStream(nil); err == nil {
 				st.Attach(&keeper{closed: make(chan struct{})}, stream.Limits{})
 				st.Send([][]byte{make([]byte, 900_000)}, false)
 			}
 		}},
-		{"messages in pieces", 8 << 20, 250, connect, 0, func(w http.ResponseWriter, _ *http.Request) {
+		{"messages in pieces", 250, connect, 0, func(w http.ResponseWriter, _ *http.Request) {
 			if st, err := w.(stream.Opener).OpenStream(nil); err == nil {
 				st.Attach(&keeper{closed: make(chan struct{})}, stream.Limits{})
 				for range 900 {
@@ -68,14 +68,14 @@ func TestMaxMemory(t *testing.T) {
 				}
 			}
 		}},
-		{"bodies that nobody reads", 8 << 20, 250, request("POST"), 40_000, func(_ http.ResponseWriter, r *http.Request) {
+		{"bodies that nobody reads", 250, request("POST"), 40_000, func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 		}},
-		{"bodies of which a part is read", 8 << 20, 60, request("POST"), 1 << 20, func(_ http.ResponseWriter, r *http.Request) {
+		{"bodies of which a part is read", 60, request("POST"), 1 << 20, func(_ http.ResponseWriter, r *http.Request) {
 			io.CopyN(io.Discard, r.Body, 1000)
 			<-r.Context().Done()
 		}},
-		{"tunnels that nobody reads", 8 << 20, 250, connect, 65_000, func(w http.ResponseWriter, _ *http.Request) {
+		{"tunnels that nobody reads", 250, connect, 65_000, func(w http.ResponseWriter, _ *http.Request) {
 			if st, err := w.(stream.Opener).OpenStream(nil); err == nil {
 				st.Attach(&keeper{closed: make(chan struct{})}, stream.Limits{})
 				st.Send(nil, false)
@@ -84,8 +84,7 @@ func TestMaxMemory(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var logged lockedBuffer
-			most := tt.most
-			cfg := &h2.Config{MaxMemory: most, Logger: textLog(&logged, 0)}
+			cfg := &h2.Config{StallTimeout: -1, MaxMemory: most, Logger: textLog(&logged, 0)}
 			bubble(t, cfg, tt.handler, func(s *site) {
 				p := s.dialWith(noWindow)
 				before := settledHeap()
@@ -104,7 +103,7 @@ func TestMaxMemory(t *testing.T) {
 				if grown > most*11/10 || grown < most/2 {
 					t.Errorf("the streams hold %d octets, and may hold %d", grown, most)
 				}
-				t.Logf("%.3f of MaxMemory", float64(grown)/float64(most))
+				t.Logf("%.3f of MaxMemory", float64(grown)/most)
 				st := s.h2.Stats()
 				if n := int(st.Limits[h2.LimitMemory]); n == 0 || n != int(st.ResetsOut[h2.Cancel]) || n+st.Streams != tt.streams {
 					t.Errorf("%d streams were given up, %d are left of %d, %d resets", n, st.Streams, tt.streams, st.ResetsOut[h2.Cancel])
