@@ -136,7 +136,6 @@ func writeSome(tn *h2test.Tunnel, n int) {
 func TestMaxMemoryTells(t *testing.T) {
 	k := &keeper{}
 	bubble(t, &h2.Config{MaxMemory: 1 << 20}, func(w http.ResponseWriter, _ *http.Request) {
-		k.closed = make(chan struct{})
 		st, err := w.(stream.Opener).OpenStream(nil)
 		if err != nil {
 			t.Error(err)
@@ -150,6 +149,7 @@ func TestMaxMemoryTells(t *testing.T) {
 			}
 		}
 	}, func(s *site) {
+		k.closed = make(chan struct{})
 		p := s.dialWith(noWindow)
 		if _, err := p.Connect("/"); err == nil {
 			synctest.Wait()
