@@ -14,7 +14,8 @@ type deadline struct {
 func (d *deadline) init(x *exchange) { d.x = x }
 
 func (d *deadline) set(t time.Time) {
-	d.at, d.passed = t, !t.IsZero() && !time.Now().Before(t)
+	passed := !t.IsZero() && !time.Now().Before(t)
+	d.at, d.passed = t, passed && (d.passed || !d.stopped)
 	if d.timer != nil {
 		d.timer.Stop()
 	}

@@ -1,8 +1,10 @@
 package h2_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing/synctest"
 	"time"
@@ -54,6 +56,22 @@ var parityTraffics = []parityCase{
 			time.Sleep(2 * time.Second)
 		},
 		want: `handler: deadline context canceled`,
+	},
+	{
+		name: "net/http/reset_and_then_a_read_deadline",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(-time.Second))
+			_, err := r.Body.Read(make([]byte, 1))
+			p.note("handler", "%s, deadline %v", broken(err), errors.Is(err, os.ErrDeadlineExceeded))
+		},
+		client: func(p *play) {
+			tn := p.open(p.peer(h2test.Options{}), false, "POST", "/")
+			time.Sleep(time.Second)
+			tn.Reset(http2.ErrCodeCancel)
+			time.Sleep(time.Second)
+		},
+		want: `handler: error, deadline false`,
 	},
 	{
 		name: "net/http/no_body_is_NoBody",
