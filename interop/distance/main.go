@@ -30,7 +30,7 @@ After that -mbit bounds the way, and what is shown is the most that a server's m
 what is alive of its heap, and what is resident.
 
   go run ./interop/distance -quick                      5 MiB once: about half a minute
-  go run ./interop/distance -write docs/performance.md  everything, into the page: about ten minutes
+  go run ./interop/distance -write docs/performance.md  everything, into the page: about eight minutes
   go run ./interop/distance -cpu                        CPU of an upload of 1 MiB, by h2load, no proxy
 
 It exits with 1 where a ratio is over the target, with 2 for an error.
