@@ -96,7 +96,7 @@ func runAgainst(ctx context.Context, o *options) error {
 // pairsOf is how many pairs a case gets: memory hardly varies.
 func pairsOf(c *benchCase, o *options) int {
 	if c.once {
-		return min(o.rounds, 3)
+		return min(o.rounds, 6)
 	}
 	return o.rounds
 }
