@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// below is the TCP socket below a connection that is no plain socket: below TLS. It belongs to conn.mu.
+// below is the TCP socket below a connection that is no plain socket: below TLS. It belongs to
+// conn.mu.
 type below struct {
 	raw  syscall.RawConn // nil: there is none that can be asked
 	call func(fd uintptr)
@@ -20,7 +21,8 @@ func (b *below) open(nc net.Conn) {
 	}
 }
 
-// takes says that the socket has room for a small write, surely no more than smallWrite: a third of its buffer is free.
+// takes says that the socket has room for a small write, surely no more than smallWrite: a third of
+// its buffer is free.
 func (b *below) takes() bool {
 	if b.raw == nil {
 		return false

@@ -15,9 +15,10 @@ type body struct {
 	closed bool // under conn.mu
 }
 
-// Read waits for octets and gives their credit back. Octets that have arrived are read, and a body that has arrived whole
-// ends with io.EOF, also when the stream was reset or the deadline has passed since. What arrives behind the deadline is
-// not read before it is set anew: else a client that goes on sending would never meet it.
+// Read waits for octets and gives their credit back. Octets that have arrived are read, and a body
+// that has arrived whole ends with io.EOF, also when the stream was reset or the deadline has
+// passed since. What arrives behind the deadline is not read before it is set anew: else a client
+// that goes on sending would never meet it.
 func (b *body) Read(p []byte) (int, error) {
 	x := b.x
 	c := x.c
@@ -59,7 +60,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return 0, nil
 }
 
-// takeTrailers puts the trailers where the handler sees them: those it was promised, and the others too.
+// takeTrailers puts the trailers where the handler sees them: those it was promised, and the others
+// too.
 func (x *exchange) takeTrailers() {
 	if len(x.trailers) == 0 {
 		return

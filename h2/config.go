@@ -9,8 +9,8 @@ import (
 	"weir/flow"
 )
 
-// Config is how the HTTP/2 of a server behaves. Zero means the default, negative off. Where a field is zero, the fields of
-// http.Server and of its HTTP2 that mean the same count.
+// Config is how the HTTP/2 of a server behaves. Zero means the default, negative off. Where a field
+// is zero, the fields of http.Server and of its HTTP2 that mean the same count.
 type Config struct {
 	MaxConcurrentStreams int // streams of one connection; 0: 250
 	MaxHandlers          int // handlers of one connection that run at once, those of streams that were reset too; 0: MaxConcurrentStreams
@@ -32,22 +32,26 @@ type Config struct {
 	MaxDecoderHeaderTableSize int // for what the peer sends
 	MaxEncoderHeaderTableSize int // for what it is sent, if it allows for so many
 
-	// MaxWindow: a stream begins with InitialWindow, and a WebSocket has the window that it asks for.
-	// The window of another request grows while a handler reads its body: to 1 MiB at the first Read,
-	// and twofold whenever a whole window is read within four round trips. What is not read is kept
-	// in memory, up to the window. Zero takes http.Server.HTTP2.MaxReceiveBufferPerStream first.
+	// MaxWindow: a stream begins with InitialWindow, and a WebSocket has the window that it asks
+	// for. The window of another request grows while a handler reads its body: to 1 MiB at the
+	// first Read, and twofold whenever a whole window is read within four round trips. What is not
+	// read is kept in memory, up to the window. Zero takes
+	// http.Server.HTTP2.MaxReceiveBufferPerStream first.
 	//
-	// MaxConnWindow: the windows of all bodies of a connection together have never grown by more, and
-	// its own grows with them up to it. So at most MaxConnWindow octets are kept, and InitialWindow
-	// for each stream. Zero takes http.Server.HTTP2.MaxReceiveBufferPerConnection first.
+	// MaxConnWindow: the windows of all bodies of a connection together have never grown by more,
+	// and its own grows with them up to it. So at most MaxConnWindow octets are kept, and
+	// InitialWindow for each stream. Zero takes http.Server.HTTP2.MaxReceiveBufferPerConnection
+	// first.
 
-	// MaxMemory: answers and messages that wait to be sent, and bodies and messages that nobody has read, are kept in
-	// memory. Each stream has bounds of its own: its window, 64 KiB of an answer, SendHigh and a message of a WebSocket.
-	// Where all of a connection are more than this, the stream that holds most is reset (CANCEL), with a line in the log.
-	// What a session keeps of a message that has not come whole is not counted.
+	// MaxMemory: answers and messages that wait to be sent, and bodies and messages that nobody has
+	// read, are kept in memory. Each stream has bounds of its own: its window, 64 KiB of an answer,
+	// SendHigh and a message of a WebSocket. Where all of a connection are more than this, the
+	// stream that holds most is reset (CANCEL), with a line in the log. What a session keeps of a
+	// message that has not come whole is not counted.
 
-	// Rates: so many at once, and as many again every 10 s, evenly. There is no count that a long-lived connection would
-	// reach in the end. Past a rate the connection ends with ENHANCE_YOUR_CALM (RFC 9113, 10.5).
+	// Rates: so many at once, and as many again every 10 s, evenly. There is no count that a
+	// long-lived connection would reach in the end. Past a rate the connection ends with
+	// ENHANCE_YOUR_CALM (RFC 9113, 10.5).
 
 	MaxPeerResets    int // streams the peer resets before they are 1 s old and their answer is whole (CVE-2023-44487); 0: 500
 	MaxFaults        int // streams and requests that we have to reset for a fault of the peer (CVE-2025-8671); 0: 100
@@ -58,16 +62,17 @@ type Config struct {
 	MaxTinyData      int // DATA frames without octets, or with few that nobody reads, see below; 0: 10 000
 	MaxIgnored       int // frames that change nothing: PRIORITY, unknown types, PRIORITY_UPDATE, frames for streams that are gone; each request gives two back; 0: 2000
 
-	// MaxWindowUpdates: what we send earns the peer its updates, 2 for a DATA frame that was all there was to send and 1
-	// for each 32 octets. So a peer may answer each small message with an update of the stream's window and the
-	// connection's, but not open a window octet by octet.
+	// MaxWindowUpdates: what we send earns the peer its updates, 2 for a DATA frame that was all
+	// there was to send and 1 for each 32 octets. So a peer may answer each small message with an
+	// update of the stream's window and the connection's, but not open a window octet by octet.
 	//
-	// MaxTinyData: an empty DATA frame that does not end its stream counts, and so do small ones that nobody consumes: 6
-	// octets are expected of a frame, what the smallest WebSocket frame of a client has (RFC 6455, 5.2). Those with fewer
-	// cost what they lack, 33 such octets as much as an empty frame, if their stream closes and neither handler nor
-	// WebSocket has read them; those with more give back what is over. So messages and pieces may be as small and as many as
-	// the peer likes, but a flood of frames with nothing in them ends, and so does one that nobody reads: at the latest
-	// when the stream's window is full.
+	// MaxTinyData: an empty DATA frame that does not end its stream counts, and so do small ones
+	// that nobody consumes: 6 octets are expected of a frame, what the smallest WebSocket frame of
+	// a client has (RFC 6455, 5.2). Those with fewer cost what they lack, 33 such octets as much as
+	// an empty frame, if their stream closes and neither handler nor WebSocket has read them; those
+	// with more give back what is over. So messages and pieces may be as small and as many as the
+	// peer likes, but a flood of frames with nothing in them ends, and so does one that nobody
+	// reads: at the latest when the stream's window is full.
 
 	NoExtendedConnect bool // do not offer RFC 8441
 	NoCleartext       bool // ConfigureServer leaves cleartext HTTP/2 out where http.Server.Protocols is nil
@@ -78,9 +83,10 @@ type Config struct {
 	WriteTimeout     time.Duration // one write to the socket may take so long, then the connection ends; 0: http.Server.HTTP2.WriteByteTimeout, else none
 	HandshakeTimeout time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each field block; 0: 10 s
 
-	// StallTimeout: an answer waits where the client opens no window, or does not read its socket. Zero lets a client pause
-	// for as long as it likes (a video, a pager), but where more than 2 MiB of a connection's answers wait, those that have
-	// waited for 5 minutes are reset until it is less. A handler that must not wait sets a write deadline.
+	// StallTimeout: an answer waits where the client opens no window, or does not read its socket.
+	// Zero lets a client pause for as long as it likes (a video, a pager), but where more than 2
+	// MiB of a connection's answers wait, those that have waited for 5 minutes are reset until it
+	// is less. A handler that must not wait sets a write deadline.
 
 	// PingInterval is how long nothing comes from the peer before it is sent a PING.
 	// 0: http.Server.HTTP2.SendPingTimeout, else never.
@@ -174,7 +180,8 @@ func bound(n, lo, hi int) int {
 	return min(max(n, lo), hi)
 }
 
-// holdTime is how long answers may wait that hold more than holdFree octets, where StallTimeout is zero.
+// holdTime is how long answers may wait that hold more than holdFree octets, where StallTimeout is
+// zero.
 const holdTime = 5 * time.Minute
 
 func (cfg Config) core() coreConfig {

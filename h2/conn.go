@@ -19,8 +19,8 @@ import (
 	"weir/stream"
 )
 
-// conn is the shell round one core: the socket, the clock, the lock, the goroutines. Nothing of a user is called with mu
-// held.
+// conn is the shell round one core: the socket, the clock, the lock, the goroutines. Nothing of a
+// user is called with mu held.
 type conn struct {
 	srv      *Server // nil: the client's side
 	client   *Client // nil: the server's
@@ -111,7 +111,8 @@ func (c *conn) serve() {
 	c.read()
 }
 
-// ends cancels what requests are left, and sees to it that nothing is told of the connection any more.
+// ends cancels what requests are left, and sees to it that nothing is told of the connection any
+// more.
 func (c *conn) ends() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,8 +128,8 @@ func (c *conn) requests() context.Context {
 	return c.ctx
 }
 
-// dropContext ends the requests' contexts. Where no handler runs it gives the room back that a context keeps for as many
-// children as it ever had. mu is held.
+// dropContext ends the requests' contexts. Where no handler runs it gives the room back that a
+// context keeps for as many children as it ever had. mu is held.
 func (c *conn) dropContext() {
 	if c.ctx != nil {
 		c.cancel()
@@ -232,10 +233,11 @@ func (c *conn) fails(panicked any) {
 	c.after(false)
 }
 
-// after is what everybody does who did something to the core: tell what came of it, see to the output and the timer.
-// mu is held; it is let go while the caller writes, which happens only if inline, for one write at most, and without waiting for
-// the socket: a user's deadline, and the end of its stream, count while the peer does not read. While the reader is inside a sink
-// it is the one that sees to it, when it has done with what it read.
+// after is what everybody does who did something to the core: tell what came of it, see to the
+// output and the timer. mu is held; it is let go while the caller writes, which happens only if
+// inline, for one write at most, and without waiting for the socket: a user's deadline, and the end
+// of its stream, count while the peer does not read. While the reader is inside a sink it is the
+// one that sees to it, when it has done with what it read.
 func (c *conn) after(inline bool) {
 	c.events()
 	if !c.flushing && !c.inSink && (c.core.pending() || c.core.over() && !c.hungUp) {
@@ -249,7 +251,8 @@ func (c *conn) after(inline bool) {
 	c.arm()
 }
 
-// flushNow is flush for one write, and without waiting for the socket; what is left is a goroutine's.
+// flushNow is flush for one write, and without waiting for the socket; what is left is a
+// goroutine's.
 func (c *conn) flushNow() {
 	if c.plain.raw != nil {
 		c.flush(false, false)
@@ -264,8 +267,8 @@ func (c *conn) flushNow() {
 	go c.flusher() // ends when there is nothing to write
 }
 
-// afterTurns is after for a crew's hand: it is not the reader, whatever the reader is about. waits: it holds no session, and
-// may wait for the socket.
+// afterTurns is after for a crew's hand: it is not the reader, whatever the reader is about. waits:
+// it holds no session, and may wait for the socket.
 func (c *conn) afterTurns(waits bool) {
 	c.events()
 	if !c.flushing && (c.core.pending() || c.core.over() && !c.hungUp) {
@@ -360,7 +363,8 @@ func (c *conn) fired() {
 	c.after(false)
 }
 
-// dispatch brings an event to where it belongs. Only the reader may deliver to sinks; mu is held, and let go meanwhile.
+// dispatch brings an event to where it belongs. Only the reader may deliver to sinks; mu is held,
+// and let go meanwhile.
 func (c *conn) dispatch(ev event, reader bool) {
 	switch ev.kind {
 	case evRequest:

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// blockIn is the field block under way: HEADERS and its CONTINUATIONs (RFC 9113, 4.3). Whatever becomes of the block, all
-// of it goes through HPACK, so that its state stays the peer's.
+// blockIn is the field block under way: HEADERS and its CONTINUATIONs (RFC 9113, 4.3). Whatever
+// becomes of the block, all of it goes through HPACK, so that its state stays the peer's.
 type blockIn struct {
 	open    bool
 	id      uint32
@@ -47,12 +47,14 @@ func (c *core) continuation(f *http2.ContinuationFrame) {
 	c.fragment(f.HeaderBlockFragment(), f.HeadersEnded())
 }
 
-// bomb is how many times over its limits a block may unfold before it is taken for an attack: an octet can stand for a
-// field of 4 KiB (RFC 7541, 2.3.3). Less than that is decoded to its end, and the request answered.
+// bomb is how many times over its limits a block may unfold before it is taken for an attack: an
+// octet can stand for a field of 4 KiB (RFC 7541, 2.3.3). Less than that is decoded to its end, and
+// the request answered.
 const bomb = 16
 
-// fragment takes a part of the block. A block that is over its limits is decoded to its end all the same, up to twice the
-// size a list may have; nobody needs more frames than those octets fill, and a few (RFC 9113, 10.5.1).
+// fragment takes a part of the block. A block that is over its limits is decoded to its end all the
+// same, up to twice the size a list may have; nobody needs more frames than those octets fill, and
+// a few (RFC 9113, 10.5.1).
 func (c *core) fragment(p []byte, end bool) {
 	b := &c.block
 	b.frames++
@@ -158,7 +160,8 @@ func (c *core) refuse(b *blockIn, code Code, rule, msg string) {
 	c.resetFor(b.id, b.s, code, rule, msg)
 }
 
-// connects says that the block asks for a tunnel, well-formed or not: CONNECT, or :protocol on whatever method.
+// connects says that the block asks for a tunnel, well-formed or not: CONNECT, or :protocol on
+// whatever method.
 func (b *blockIn) connects() bool {
 	for _, f := range b.fields {
 		if f.Name == ":protocol" || f.Name == ":method" && f.Value == "CONNECT" {

@@ -15,8 +15,8 @@ const (
 	// growWithin is the number of round trips within which a whole window has to be read for it to
 	// grow.
 	growWithin = 4
-	// fillRate is as many octets a second as any way takes. What the peer may send beyond a round trip of
-	// it waits in our socket, and so does a WebSocket's message behind it.
+	// fillRate is as many octets a second as any way takes. What the peer may send beyond a round
+	// trip of it waits in our socket, and so does a WebSocket's message behind it.
 	fillRate = 2 << 30
 )
 
@@ -94,9 +94,9 @@ func (c *core) untilUpdate(s *coreStream) int {
 	return max(batch(s)-s.credit.Due(), 0)
 }
 
-// wantsMore says that the peer may have more to send than it is allowed by now. It is to have an octet
-// more than content-length leaves to come: nghttp2 sends not even an empty frame, with END_STREAM, into
-// a window of 0.
+// wantsMore says that the peer may have more to send than it is allowed by now. It is to have an
+// octet more than content-length leaves to come: nghttp2 sends not even an empty frame, with
+// END_STREAM, into a window of 0.
 func (c *core) wantsMore(s *coreStream) bool {
 	return s.state != stateRemoteEnded && (s.length < 0 || int64(s.credit.Outstanding()) <= s.length)
 }

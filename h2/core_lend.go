@@ -21,9 +21,9 @@ type loan struct {
 	n int      // octets
 }
 
-// lend has v, of n octets in all, sent in the stream's turns. They are not copied: they are pieces of
-// what swap gives, and lent until that is written and lendDone has been called. What others send on s
-// meanwhile waits behind them.
+// lend has v, of n octets in all, sent in the stream's turns. They are not copied: they are pieces
+// of what swap gives, and lent until that is written and lendDone has been called. What others send
+// on s meanwhile waits behind them.
 func (c *core) lend(s *coreStream, v [][]byte, n int) {
 	s.held, s.lending = false, true
 	c.loans = append(c.loans, loan{s, v, n})

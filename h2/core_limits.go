@@ -60,7 +60,8 @@ func (l Limit) String() string {
 // rateWindow is the time that the rates of Config count over.
 const rateWindow = 10 * time.Second
 
-// budget is a rate with a burst: what is spent comes back evenly. It holds one instant, so that nothing has to run.
+// budget is a rate with a burst: what is spent comes back evenly. It holds one instant, so that
+// nothing has to run.
 type budget struct {
 	full time.Time // when all that was spent will have come back
 }
@@ -81,7 +82,8 @@ func (b *budget) earn(n, most int, now time.Time) {
 	}
 }
 
-// charge spends n of a rate, and ends the connection if there is not so much left: then it says false.
+// charge spends n of a rate, and ends the connection if there is not so much left: then it says
+// false.
 func (c *core) charge(l Limit, n int) bool {
 	most := c.cfg.rates[l]
 	if most <= 0 || c.budgets[l].spend(n, most, c.now) {
@@ -104,17 +106,19 @@ func (c *core) exceedBy(l Limit, code Code, rule, msg string) {
 	c.end(&ConnError{Code: code, Rule: rule, Msg: msg, Limit: l})
 }
 
-// premature is the age below which the peer's reset of a stream counts: a WebSocket that was used, a download that was
-// begun, may be dropped at any time.
+// premature is the age below which the peer's reset of a stream counts: a WebSocket that was used,
+// a download that was begun, may be dropped at any time.
 const premature = time.Second
 
-// chargeReset counts the peer's RST_STREAM (CVE-2023-44487). One that comes behind our END_STREAM saves nobody's work.
+// chargeReset counts the peer's RST_STREAM (CVE-2023-44487). One that comes behind our END_STREAM
+// saves nobody's work.
 func (c *core) chargeReset(s *coreStream) bool {
 	return s.sent || s.age(c) >= premature || c.charge(LimitPeerResets, 1)
 }
 
-// chargeFault counts a stream error of the peer's making (CVE-2025-8671). What comes late for a stream that has gone
-// (s is nil) ends nobody's work, and an honest peer sends it when many streams were reset early: it is noise.
+// chargeFault counts a stream error of the peer's making (CVE-2025-8671). What comes late for a
+// stream that has gone (s is nil) ends nobody's work, and an honest peer sends it when many streams
+// were reset early: it is noise.
 func (c *core) chargeFault(s *coreStream) bool {
 	if s == nil {
 		return c.charge(LimitIgnored, 1)
@@ -122,17 +126,18 @@ func (c *core) chargeFault(s *coreStream) bool {
 	return c.charge(LimitFaults, 1)
 }
 
-// tinyData is how many octets a DATA frame is expected to bring: the least that a client's WebSocket frame has
-// (RFC 6455, 5.2).
+// tinyData is how many octets a DATA frame is expected to bring: the least that a client's
+// WebSocket frame has (RFC 6455, 5.2).
 const tinyData = 6
 
-// emptyData is what an empty DATA frame costs, in octets that are missing: so much that a whole window (RFC 9113, 6.9.2) of
-// DATA frames of one octet may be thrown away at once, but not two.
+// emptyData is what an empty DATA frame costs, in octets that are missing: so much that a whole
+// window (RFC 9113, 6.9.2) of DATA frames of one octet may be thrown away at once, but not two.
 const emptyData = 33
 
-// chargeData counts a DATA frame by what it lacks, and takes more octets for an amends. The last frame of a stream may
-// be empty. Frames that bring something are bounded by the stream's window, so they cost nothing until it is known that
-// nobody consumes them: see consumed, and chargeUnread. s is nil for a stream that has gone.
+// chargeData counts a DATA frame by what it lacks, and takes more octets for an amends. The last
+// frame of a stream may be empty. Frames that bring something are bounded by the stream's window,
+// so they cost nothing until it is known that nobody consumes them: see consumed, and chargeUnread.
+// s is nil for a stream that has gone.
 func (c *core) chargeData(s *coreStream, n int, fin bool) bool {
 	lack := c.tiny() - n
 	switch {
@@ -156,7 +161,8 @@ func (c *core) consumed(s *coreStream, n int) {
 	}
 }
 
-// chargeUnread counts what the small DATA frames of a stream lacked that nobody has consumed when it closes.
+// chargeUnread counts what the small DATA frames of a stream lacked that nobody has consumed when
+// it closes.
 func (c *core) chargeUnread(s *coreStream) {
 	if n := int(s.lack); n > 0 && c.err == nil {
 		s.lack = 0
@@ -164,10 +170,10 @@ func (c *core) chargeUnread(s *coreStream) {
 	}
 }
 
-// earnData is what a DATA frame of ours is worth to the peer in WINDOW_UPDATEs: one for the stream and one for the
-// connection when it is all there was to send, and for its octets; and a PING, with which there are peers that measure
-// the way (gRPC). A frame cut short by the window earns for its octets alone, or else a peer could have a stream sent
-// octet by octet.
+// earnData is what a DATA frame of ours is worth to the peer in WINDOW_UPDATEs: one for the stream
+// and one for the connection when it is all there was to send, and for its octets; and a PING, with
+// which there are peers that measure the way (gRPC). A frame cut short by the window earns for its
+// octets alone, or else a peer could have a stream sent octet by octet.
 func (c *core) earnData(n int, whole bool) {
 	n /= 32
 	if whole {

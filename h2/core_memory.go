@@ -6,11 +6,14 @@ import (
 	"weir/stream"
 )
 
-// What a connection holds for its streams is counted in core.held: octets that wait to be sent, with the room of their buffers,
-// and octets that were received and are not consumed, with the room of theirs, which the shell knows. Each stream has bounds of its own: its window, and what its handler or
-// its session writes ahead. This is the bound of their sum, where a peer opens many streams and reads none.
+// What a connection holds for its streams is counted in core.held: octets that wait to be sent,
+// with the room of their buffers, and octets that were received and are not consumed, with the room
+// of theirs, which the shell knows. Each stream has bounds of its own: its window, and what its
+// handler or its session writes ahead. This is the bound of their sum, where a peer opens many
+// streams and reads none.
 
-// memoryError ends a stream that held most of a connection that holds too much. It unwraps to a *stream.ResetError.
+// memoryError ends a stream that held most of a connection that holds too much. It unwraps to a
+// *stream.ResetError.
 type memoryError struct {
 	id   uint32
 	held int // octets, of the stream
@@ -40,7 +43,8 @@ func (c *core) free(s *coreStream, n int) int {
 	return n
 }
 
-// shed gives streams up, the one that holds most first, until the connection holds no more than it may.
+// shed gives streams up, the one that holds most first, until the connection holds no more than it
+// may.
 func (c *core) shed() {
 	for c.cfg.memory > 0 && c.held > c.cfg.memory && c.err == nil {
 		var most *coreStream

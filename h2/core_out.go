@@ -13,11 +13,13 @@ import (
 )
 
 const (
-	// maxOut bounds what one write takes from the streams: frames of the connection never wait behind more.
+	// maxOut bounds what one write takes from the streams: frames of the connection never wait
+	// behind more.
 	maxOut = 64 << 10
 )
 
-// swap gives the octets to write, in exchange for a buffer whose capacity is used for what comes next.
+// swap gives the octets to write, in exchange for a buffer whose capacity is used for what comes
+// next.
 func (c *core) swap(spare []byte, now time.Time) []byte {
 	c.fill(now)
 	out := c.out
@@ -35,8 +37,9 @@ func (c *core) fill(now time.Time) {
 // pending says whether swap would give anything.
 func (c *core) pending() bool { return len(c.out) > 0 || c.anyReady() }
 
-// pump takes from the streams that can send, frame by frame, for one write. What is urgent behind it
-// waits until that is done, so it is not much: a loan has more only while nothing else can be sent.
+// pump takes from the streams that can send, frame by frame, for one write. What is urgent behind
+// it waits until that is done, so it is not much: a loan has more only while nothing else can be
+// sent.
 func (c *core) pump() {
 	for lent := 0; c.anyReady(); {
 		most := maxOut
@@ -60,8 +63,8 @@ func (c *core) pump() {
 	}
 }
 
-// step writes the field blocks of a stream, then one DATA frame, then its end. It says how many octets
-// of the frame are lent, and so not in out.
+// step writes the field blocks of a stream, then one DATA frame, then its end. It says how many
+// octets of the frame are lent, and so not in out.
 func (c *core) step(s *coreStream) (lent int) {
 	c.writeHeads(s)
 	if s.lending {
@@ -235,8 +238,8 @@ func flowFault(err error) (code Code, rule, msg string) {
 	return code, rule, msg
 }
 
-// answer queues a field block in front of the octets: the answer, or an informational one. It leaves with the next
-// octets if held, else by itself.
+// answer queues a field block in front of the octets: the answer, or an informational one. It
+// leaves with the next octets if held, else by itself.
 func (c *core) answer(s *coreStream, fields []hpack.HeaderField, fin, held bool) error {
 	if err := s.sendable(); err != nil {
 		return err
@@ -264,8 +267,8 @@ func (c *core) finTrailers(s *coreStream, fields []hpack.HeaderField) error {
 	return nil
 }
 
-// send queues the octets of v, which are copied, and with fin END_STREAM behind them. If nothing is in their way they are
-// framed at once. queued is what waits for windows or for room in a write.
+// send queues the octets of v, which are copied, and with fin END_STREAM behind them. If nothing is
+// in their way they are framed at once. queued is what waits for windows or for room in a write.
 func (c *core) send(s *coreStream, v [][]byte, fin bool) (queued int, err error) {
 	if err := s.sendable(); err != nil {
 		if len(v) == 0 && !fin && s.state != stateClosed {
@@ -289,7 +292,8 @@ func (c *core) send(s *coreStream, v [][]byte, fin bool) (queued int, err error)
 	return s.queued(), nil
 }
 
-// direct writes a whole send as one DATA frame, if it fits: the octets are copied once, and nobody waits before them.
+// direct writes a whole send as one DATA frame, if it fits: the octets are copied once, and nobody
+// waits before them.
 func (c *core) direct(s *coreStream, v [][]byte) bool {
 	n := 0
 	for _, p := range v {

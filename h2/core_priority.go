@@ -21,12 +21,12 @@ const (
 
 	// defaultPriority is for a client that names priorities (RFC 9218, 4.1 and 4.2).
 	defaultPriority priority = 3
-	// silentPriority is for a request without one. A client that knows nothing of priorities means no
-	// order by that, and one long answer must not hold up all that are asked for later.
+	// silentPriority is for a request without one. A client that knows nothing of priorities means
+	// no order by that, and one long answer must not hold up all that are asked for later.
 	silentPriority = defaultPriority | incremental
 	// tunnelPriority is for CONNECT: somebody waits at the other end of a WebSocket. What a page
-	// cannot be shown without (0) goes before it, and one that fills the connection holds up no other
-	// (RFC 9218, 11).
+	// cannot be shown without (0) goes before it, and one that fills the connection holds up no
+	// other (RFC 9218, 11).
 	tunnelPriority = 1 | incremental
 )
 
@@ -103,8 +103,8 @@ func (c *core) firstPriority(s *coreStream, fields []hpack.HeaderField) {
 				return
 			}
 		case "forwarded", "via", "x-forwarded-for":
-			// RFC 9218, 13.1: many clients may be behind an intermediary, and what one of them says of
-			// its requests is no measure for those of the others.
+			// RFC 9218, 13.1: many clients may be behind an intermediary, and what one of them says
+			// of its requests is no measure for those of the others.
 			return
 		}
 	}
@@ -217,8 +217,9 @@ type earlyPriority struct {
 // mostEarly is how many of them are kept, if more streams than that may be open.
 const mostEarly = 256
 
-// putEarly keeps a PRIORITY_UPDATE until its stream is opened. Streams named so and streams that are
-// open must not be more than may be open at once (RFC 9218, 7.1), once the client knows how many.
+// putEarly keeps a PRIORITY_UPDATE until its stream is opened. Streams named so and streams that
+// are open must not be more than may be open at once (RFC 9218, 7.1), once the client knows how
+// many.
 func (c *core) putEarly(id uint32, n named) {
 	d := c.scheduler()
 	i := slices.IndexFunc(d.early, func(e earlyPriority) bool { return e.id == id })

@@ -21,7 +21,8 @@ type stalls struct {
 	least  time.Duration // the least patience that a stream was ever given; 0: none was
 }
 
-// stallError ends a stream that nothing could be sent on, with id 0 the connection. It unwraps to os.ErrDeadlineExceeded.
+// stallError ends a stream that nothing could be sent on, with id 0 the connection. It unwraps to
+// os.ErrDeadlineExceeded.
 type stallError struct{ id uint32 }
 
 func (e *stallError) Error() string {
@@ -33,7 +34,8 @@ func (e *stallError) Error() string {
 
 func (e *stallError) Unwrap() error { return os.ErrDeadlineExceeded }
 
-// noteStall keeps the books on a stream of which schedule found that it has to wait for a window, or has not.
+// noteStall keeps the books on a stream of which schedule found that it has to wait for a window,
+// or has not.
 func (c *core) noteStall(s *coreStream, stalled bool) {
 	if s.stalled == stalled {
 		return
@@ -105,8 +107,8 @@ func (c *core) setPatience(s *coreStream, d time.Duration) {
 	}
 }
 
-// socketWaits notes that a write is under way that may have to wait: the socket takes nothing from now on. It may be
-// called again when the socket has taken something.
+// socketWaits notes that a write is under way that may have to wait: the socket takes nothing from
+// now on. It may be called again when the socket has taken something.
 func (c *core) socketWaits(now time.Time) {
 	c.stalls.socket = now
 	if d := c.stalls.least; d > 0 {
@@ -117,8 +119,8 @@ func (c *core) socketWaits(now time.Time) {
 	}
 }
 
-// socketTook notes that all octets which swap gave are written. last: DATA of the last stream was among them, and the
-// idle time begins only now, see stir.
+// socketTook notes that all octets which swap gave are written. last: DATA of the last stream was
+// among them, and the idle time begins only now, see stir.
 func (c *core) socketTook() (last bool) {
 	c.stalls.socket = time.Time{}
 	c.written = c.turn
@@ -126,7 +128,8 @@ func (c *core) socketTook() (last bool) {
 	return len(c.streams) == 0 && c.dataTurn == c.turn
 }
 
-// waitsSince is since when, in the connection's life, octets of s wait: for a window, or for the socket.
+// waitsSince is since when, in the connection's life, octets of s wait: for a window, or for the
+// socket.
 func (c *core) waitsSince(s *coreStream) (since time.Duration, waits bool) {
 	switch {
 	case s.stalled:
@@ -165,12 +168,13 @@ func (c *core) giveUpStalled(s *coreStream) {
 	c.close(s, goneByUs, &stallError{s.id})
 }
 
-// holdFree is how many octets of answers may wait without end. A client that pauses is served when it goes on: a video, a
-// pager. One that has more waiting than a few of those is taken for an attacker (CVE-2019-9517).
+// holdFree is how many octets of answers may wait without end. A client that pauses is served when
+// it goes on: a video, a pager. One that has more waiting than a few of those is taken for an
+// attacker (CVE-2019-9517).
 const holdFree = 2 << 20
 
-// sweepHeld gives up answers that have waited for the time of cfg.hold, the oldest streams first, while more than holdFree
-// octets of the connection wait.
+// sweepHeld gives up answers that have waited for the time of cfg.hold, the oldest streams first,
+// while more than holdFree octets of the connection wait.
 func (c *core) sweepHeld(now time.Time) {
 	held := 0
 	for s := c.oldest; s != nil; s = s.younger {
@@ -193,7 +197,8 @@ func (c *core) sweepHeld(now time.Time) {
 	}
 }
 
-// sweepSocket ends a connection without streams whose socket has taken nothing for d: nobody waits for it.
+// sweepSocket ends a connection without streams whose socket has taken nothing for d: nobody waits
+// for it.
 func (c *core) sweepSocket(now time.Time, d time.Duration) {
 	t := c.stalls.socket
 	switch {

@@ -126,7 +126,8 @@ func (c *core) forget(s *coreStream) {
 	s.older, s.younger = nil, nil
 }
 
-// streamFault answers a fault with RST_STREAM; s is nil if the stream is not known (any more, or yet).
+// streamFault answers a fault with RST_STREAM; s is nil if the stream is not known (any more, or
+// yet).
 func (c *core) streamFault(id uint32, s *coreStream, code Code, rule, msg string) {
 	if !c.chargeFault(s) {
 		return
@@ -204,8 +205,8 @@ func (c *core) grow(s *coreStream, window int) {
 	}
 }
 
-// reset gives a stream up. NoError is the quiet form: what is queued was said for good, so that it must not be cut with
-// NO_ERROR.
+// reset gives a stream up. NoError is the quiet form: what is queued was said for good, so that it
+// must not be cut with NO_ERROR.
 func (c *core) reset(s *coreStream, code Code) {
 	if s.state == stateClosed {
 		return
@@ -217,8 +218,9 @@ func (c *core) reset(s *coreStream, code Code) {
 	c.close(s, goneByUs, &StreamError{ID: s.id, Code: code})
 }
 
-// hush is the quiet end of a tunnel: what is queued was said for good and leaves first; then RST_STREAM(NO_ERROR) says that
-// nothing more of the peer's is wanted, unless it has ended its side, and then END_STREAM is all there is to say.
+// hush is the quiet end of a tunnel: what is queued was said for good and leaves first; then
+// RST_STREAM(NO_ERROR) says that nothing more of the peer's is wanted, unless it has ended its
+// side, and then END_STREAM is all there is to say.
 func (c *core) hush(s *coreStream) {
 	switch {
 	case s.state == stateClosed || s.hushed:
@@ -243,8 +245,8 @@ func (c *core) giveUp(s *coreStream, code Code) {
 	c.schedule(s)
 }
 
-// finish says that nothing of the request is needed any more: once the answer has left, RST_STREAM(NO_ERROR) follows
-// unless the peer has ended its side (RFC 9113, 8.1).
+// finish says that nothing of the request is needed any more: once the answer has left,
+// RST_STREAM(NO_ERROR) follows unless the peer has ended its side (RFC 9113, 8.1).
 func (c *core) finish(s *coreStream) {
 	s.quiet = true
 	if s.state == stateLocalEnded {

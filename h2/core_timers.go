@@ -42,7 +42,8 @@ func (t *timers) rest(c *core) {
 	}
 }
 
-// stir begins the idle time anew where it runs: the peer has opened a window, so it takes what was sent.
+// stir begins the idle time anew where it runs: the peer has opened a window, so it takes what was
+// sent.
 func (t *timers) stir(c *core) {
 	if !t.idle.IsZero() {
 		t.rest(c)

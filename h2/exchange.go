@@ -16,8 +16,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// sendHigh is how many octets of an answer may wait before Write blocks, and sendLeast where many answers of the connection
-// wait: what its streams hold together is more than holdFree, and no StallTimeout bounds it.
+// sendHigh is how many octets of an answer may wait before Write blocks, and sendLeast where many
+// answers of the connection wait: what its streams hold together is more than holdFree, and no
+// StallTimeout bounds it.
 const (
 	sendHigh  = 64 << 10
 	sendLeast = 8 << 10
@@ -175,8 +176,9 @@ func (x *exchange) event(ev event) {
 	x.wake()
 }
 
-// countRoom counts what the body takes in memory besides the octets that the stream's credit counts: the room in its
-// chunks, and of a stream that has closed all of it, for its handler may read it all the same.
+// countRoom counts what the body takes in memory besides the octets that the stream's credit
+// counts: the room in its chunks, and of a stream that has closed all of it, for its handler may
+// read it all the same.
 func (x *exchange) countRoom() {
 	size, room := x.in.held()
 	if !x.closed {
@@ -215,8 +217,9 @@ func (x *exchange) closedErr() error {
 	return told(x.err)
 }
 
-// write sends octets of the answer, and waits while too many are queued; fin: END_STREAM behind them, or tail. It says how
-// many octets it took: behind a deadline that passed a handler may go on.
+// write sends octets of the answer, and waits while too many are queued; fin: END_STREAM behind
+// them, or tail. It says how many octets it took: behind a deadline that passed a handler may go
+// on.
 func (x *exchange) write(p []byte, fin bool, tail []hpack.HeaderField) (took int, err error) {
 	c := x.c
 	c.mu.Lock()
@@ -276,8 +279,9 @@ type answered struct {
 	turn uint32
 }
 
-// finish is core.finish behind the write that is under way, or about to be: what ends the rest of a request leaves behind
-// the answer, not with it, or else curl takes it for a failure, and forgets an answer that it has not looked at. mu is held.
+// finish is core.finish behind the write that is under way, or about to be: what ends the rest of a
+// request leaves behind the answer, not with it, or else curl takes it for a failure, and forgets
+// an answer that it has not looked at. mu is held.
 func (c *conn) finish(s *coreStream) {
 	if !c.flushing || s.state != stateOpen && s.state != stateLocalEnded {
 		c.core.finish(s)

@@ -10,9 +10,9 @@ func (c *conn) flushOn() {
 	c.arm()
 }
 
-// flush writes what there is, one write after the other; mu is held, but not during a write. A caller that has better to
-// do (own false) does one write and leaves the rest to a goroutine; so does one that must not wait (waits false) when the
-// socket takes no more.
+// flush writes what there is, one write after the other; mu is held, but not during a write. A
+// caller that has better to do (own false) does one write and leaves the rest to a goroutine; so
+// does one that must not wait (waits false) when the socket takes no more.
 func (c *conn) flush(own, waits bool) {
 	whole := false
 	defer func() {

@@ -61,7 +61,8 @@ func (in *inbox) len() int {
 	return in.size - in.late
 }
 
-// held is how many octets there are whose credit has not been given back, and the memory that the chunks take.
+// held is how many octets there are whose credit has not been given back, and the memory that the
+// chunks take.
 func (in *inbox) held() (size, room int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -146,7 +147,8 @@ func (in *inbox) tryRead(p []byte) (n int) {
 	return in.take(p)
 }
 
-// reportNext has the next Read tell at once what was read: frames have come that count until they are.
+// reportNext has the next Read tell at once what was read: frames have come that count until they
+// are.
 func (in *inbox) reportNext() {
 	in.mu.Lock()
 	defer in.mu.Unlock()

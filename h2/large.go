@@ -8,14 +8,16 @@ import (
 const (
 	// largeSend is what a send has at least that is written from where it stands.
 	largeSend = 16 << 10
-	// largeWrite is about what one write takes of it, to a plain socket, and largeCopy to others, which may block;
-	// largeShare if there are other streams, for which something may come at any time.
+	// largeWrite is about what one write takes of it, to a plain socket, and largeCopy to others,
+	// which may block; largeShare if there are other streams, for which something may come at any
+	// time.
 	largeWrite = 256 << 10
 	largeCopy  = smallWrite
 	largeShare = 128 << 10
 	// smallWrite is what a socket surely takes that is below TLS and has room, see below.
 	smallWrite = 16 << 10
-	// outSize is the size of the buffers that come and go: frames of the connection, and of streams up to maxOut.
+	// outSize is the size of the buffers that come and go: frames of the connection, and of streams
+	// up to maxOut.
 	outSize = maxOut + 8<<10
 	// outKeep is what an idle connection keeps.
 	outKeep = 1 << 10
@@ -40,10 +42,10 @@ func freeOut(b []byte) {
 	}
 }
 
-// large is send for many octets, n in all: as far as windows go, and as long as the socket takes them, they are written from
-// where they stand, in the turns of the stream; the rest is copied. So it never waits for a peer that does not read. mu is
-// held, but not during a write, nor while others write. v is used up. done is false if nothing was done, for the queue is
-// the only way.
+// large is send for many octets, n in all: as far as windows go, and as long as the socket takes
+// them, they are written from where they stand, in the turns of the stream; the rest is copied. So
+// it never waits for a peer that does not read. mu is held, but not during a write, nor while
+// others write. v is used up. done is false if nothing was done, for the queue is the only way.
 func (c *conn) large(s *coreStream, v [][]byte, n int, fin bool) (done bool) {
 	if !c.core.lendable(s) {
 		return false
@@ -72,7 +74,8 @@ func (c *conn) large(s *coreStream, v [][]byte, n int, fin bool) (done bool) {
 	}
 }
 
-// keen says that a large send goes on writing: nothing says that it would have to wait for the socket.
+// keen says that a large send goes on writing: nothing says that it would have to wait for the
+// socket.
 func (c *conn) keen() bool {
 	if c.plain.raw != nil {
 		return !c.full
@@ -94,8 +97,9 @@ func lentSize(lent []piece) (n int) {
 	return n
 }
 
-// put writes what there is, and what is lent to it, in one write; mu is held, but not during the write. False: it was not to
-// wait, and there is a rest, which the next put writes. After hangUp there is nobody to write to: what is said then is dropped.
+// put writes what there is, and what is lent to it, in one write; mu is held, but not during the
+// write. False: it was not to wait, and there is a rest, which the next put writes. After hangUp
+// there is nobody to write to: what is said then is dropped.
 func (c *conn) put(waits bool) (whole bool) {
 	if c.hungUp && c.begun == nil {
 		c.core.out = nil
@@ -145,7 +149,8 @@ func (c *conn) put(waits bool) (whole bool) {
 	return true
 }
 
-// write writes out and lent; begun: the rest of them. rest: it was not to wait, and did not write all.
+// write writes out and lent; begun: the rest of them. rest: it was not to wait, and did not write
+// all.
 func (c *conn) write(out []byte, lent []piece, begun, waits bool) (rest bool, err error) {
 	if c.plain.raw == nil {
 		return false, c.writeBlind(out, lent)
@@ -184,7 +189,8 @@ func (c *conn) writeBlind(out []byte, lent []piece) error {
 	return err
 }
 
-// addPlain gives a plain socket's writer what is to be written. It has no deadline unless it has to wait: then WriteTimeout begins.
+// addPlain gives a plain socket's writer what is to be written. It has no deadline unless it has to
+// wait: then WriteTimeout begins.
 func (c *conn) addPlain(out []byte, lent []piece) {
 	from := 0
 	for _, l := range lent {
@@ -195,7 +201,8 @@ func (c *conn) addPlain(out []byte, lent []piece) {
 	c.plain.add(out[from:])
 }
 
-// socketFull is told that a plain socket takes no more, or not all, of what is being written. late: it has set a deadline.
+// socketFull is told that a plain socket takes no more, or not all, of what is being written. late:
+// it has set a deadline.
 func (c *conn) socketFull() (late bool, err error) {
 	c.mu.Lock()
 	c.copied(true)

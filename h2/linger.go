@@ -6,13 +6,16 @@ import (
 	"time"
 )
 
-// A connection ends in two steps: our side of the socket is closed behind the last octets (hangUp), and the reader goes on
-// until the peer has closed its side. If the socket were closed at once, octets that still arrive would be answered with a
-// TCP reset, which takes from the peer what it has not read. The wait is bounded by the times below.
+// A connection ends in two steps: our side of the socket is closed behind the last octets (hangUp),
+// and the reader goes on until the peer has closed its side. If the socket were closed at once,
+// octets that still arrive would be answered with a TCP reset, which takes from the peer what it
+// has not read. The wait is bounded by the times below.
 const (
-	// lingerTime is how long it lasts where nothing is known to be on its way to the peer, and after an error.
+	// lingerTime is how long it lasts where nothing is known to be on its way to the peer, and
+	// after an error.
 	lingerTime = time.Second
-	// lingerHeard is how long it lasts after the peer has sent something, where nobody knows what the socket holds.
+	// lingerHeard is how long it lasts after the peer has sent something, where nobody knows what
+	// the socket holds.
 	lingerHeard = 5 * time.Second
 	// lingerTaken is how long it lasts after the peer has taken octets that the socket holds.
 	lingerTaken = time.Minute
@@ -27,8 +30,8 @@ type lingering struct {
 	left  int       // octets the socket held when it was asked last
 }
 
-// hangUp ends our side of the socket. A net.Conn that has no CloseWrite, as one that wraps another, is closed when the
-// wait is over: GOAWAY has told the peer.
+// hangUp ends our side of the socket. A net.Conn that has no CloseWrite, as one that wraps another,
+// is closed when the wait is over: GOAWAY has told the peer.
 func (c *conn) hangUp() {
 	cw, ok := c.nc.(interface{ CloseWrite() error })
 	if ok && cw.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
@@ -36,7 +39,8 @@ func (c *conn) hangUp() {
 	}
 }
 
-// lingers says whether the reader goes on after err: the connection has ended, and the peer still takes or sends.
+// lingers says whether the reader goes on after err: the connection has ended, and the peer still
+// takes or sends.
 func (c *conn) lingers(err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -70,8 +74,8 @@ func (c *conn) lingers(err error) bool {
 	return c.nc.SetReadDeadline(now.Add(lingerTime)) == nil
 }
 
-// boundWrite bounds a write that is under way when the connection has ended: nothing else would end one to a socket that
-// takes nothing. mu is held.
+// boundWrite bounds a write that is under way when the connection has ended: nothing else would end
+// one to a socket that takes nothing. mu is held.
 func (c *conn) boundWrite() {
 	if c.bounded || !c.flushing || !c.core.over() {
 		return
@@ -84,8 +88,8 @@ func (c *conn) boundWrite() {
 	_ = c.nc.SetWriteDeadline(time.Now().Add(d)) // if it fails, so will the write
 }
 
-// takes says that the socket holds fewer octets for the peer than when it was asked last: what was sent is still on its
-// way, and the connection is not idle. mu is held.
+// takes says that the socket holds fewer octets for the peer than when it was asked last: what was
+// sent is still on its way, and the connection is not idle. mu is held.
 func (c *conn) takes() bool {
 	left, known := unsent(c.nc)
 	before := c.linger.left

@@ -24,8 +24,8 @@ func (c *conn) state(s http.ConnState) {
 	}
 }
 
-// endStates waits until the hook of http.Server has been told all states there were. net/http tells it StateClosed next, and
-// that is the last one. mu is held, and let go meanwhile.
+// endStates waits until the hook of http.Server has been told all states there were. net/http tells
+// it StateClosed next, and that is the last one. mu is held, and let go meanwhile.
 func (c *conn) endStates() {
 	c.ended = true
 	for c.telling || len(c.states) > 0 {

@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// rawMost is how much one call may move that the scheduler is not told of: a large write and what stands before it, some 100 µs.
-// What is told costs more than a small call itself: the runtime takes the processor away from a goroutine in it, and wakes a thread
-// for others.
+// rawMost is how much one call may move that the scheduler is not told of: a large write and what
+// stands before it, some 100 µs. What is told costs more than a small call itself: the runtime
+// takes the processor away from a goroutine in it, and wakes a thread for others.
 const rawMost = largeWrite + maxOut
 
 // maxPieces is what writev takes at once.
@@ -57,8 +57,8 @@ func (p *plain) add(b []byte) {
 	p.size += len(b)
 }
 
-// write writes what was added: all of it if waits, else what the socket takes now; then it says that there is a rest, which the
-// next call writes. late: there is a deadline to be cleared.
+// write writes what was added: all of it if waits, else what the socket takes now; then it says
+// that there is a rest, which the next call writes. late: there is a deadline to be cleared.
 func (p *plain) write(waits bool) (late, rest bool, err error) {
 	p.late, p.waits, p.err = false, waits, nil
 	if err = p.raw.Write(p.call); err == nil {

@@ -17,12 +17,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// writeBuffer is how many octets of an answer are collected before its header leaves: a shorter answer gets its
-// Content-Length, and leaves in one write.
+// writeBuffer is how many octets of an answer are collected before its header leaves: a shorter
+// answer gets its Content-Length, and leaves in one write.
 const writeBuffer = 4096
 
-// responseWriter is the http.ResponseWriter of a request, with everything http.ResponseController asks for. Of a CONNECT
-// it is a stream.Opener.
+// responseWriter is the http.ResponseWriter of a request, with everything http.ResponseController
+// asks for. Of a CONNECT it is a stream.Opener.
 type responseWriter struct {
 	x        *exchange
 	header   http.Header
@@ -53,7 +53,8 @@ func (w *responseWriter) Header() http.Header {
 	return w.header
 }
 
-// OpenStream answers a CONNECT with 200 and header and turns it into a stream. The 200 leaves with the first Send.
+// OpenStream answers a CONNECT with 200 and header and turns it into a stream. The 200 leaves with
+// the first Send.
 func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
 	switch {
 	case w.opened || w.done:
@@ -158,7 +159,8 @@ func write[T string | []byte](w *responseWriter, p T) (int, error) {
 	return n, err
 }
 
-// put collects octets, and sends them when there are enough. More than the buffer holds leaves at once, all of it.
+// put collects octets, and sends them when there are enough. More than the buffer holds leaves at
+// once, all of it.
 func put[T string | []byte](w *responseWriter, p T) (n int, err error) {
 	for n < len(p) {
 		if w.sent && w.mute {
@@ -224,7 +226,8 @@ func (w *responseWriter) flush(last bool) error {
 	return nil
 }
 
-// begin sends the header block, before the octets p, which are the first of the answer. last: they are all of it, but for tail.
+// begin sends the header block, before the octets p, which are the first of the answer. last: they
+// are all of it, but for tail.
 func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) error {
 	w.sent = true
 	fin := last && len(p) == 0 && tail == nil
@@ -241,7 +244,8 @@ func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) er
 	return w.err
 }
 
-// fields is the header block of an answer that begins with the octets p. whole: they are all of its content.
+// fields is the header block of an answer that begins with the octets p. whole: they are all of its
+// content.
 func (w *responseWriter) fields(p []byte, whole bool) []hpack.HeaderField {
 	h := w.snap
 	fs := append(make([]hpack.HeaderField, 0, len(h)+4), statusField(w.status))

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// unsent is how many octets the socket below nc holds that the peer has not acknowledged, and false if nobody knows:
-// only TCP, also below TLS, can be asked.
+// unsent is how many octets the socket below nc holds that the peer has not acknowledged, and false
+// if nobody knows: only TCP, also below TLS, can be asked.
 func unsent(nc net.Conn) (n int, known bool) {
 	raw := rawOf(nc)
 	if raw == nil {

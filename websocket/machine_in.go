@@ -25,8 +25,8 @@ type input struct {
 	piece  piece // what the last one was
 }
 
-// feed lends b until settle. fin: the peer has ended its side behind it. It may be called with nothing: that is an
-// empty DATA frame, which counts against the idle timeout.
+// feed lends b until settle. fin: the peer has ended its side behind it. It may be called with
+// nothing: that is an empty DATA frame, which counts against the idle timeout.
 func (m *machine) feed(b []byte, fin bool, now time.Time) {
 	m.clock.heard = instantOf(now)
 	in := &m.input
@@ -44,8 +44,8 @@ func (m *machine) feed(b []byte, fin bool, now time.Time) {
 	}
 }
 
-// hold makes rest our own: the end of held. What was looked at before it goes once it is half of held, so that a
-// peer's small pieces are not moved again and again.
+// hold makes rest our own: the end of held. What was looked at before it goes once it is half of
+// held, so that a peer's small pieces are not moved again and again.
 func (in *input) hold() {
 	if in.held != nil && len(in.rest) > len(in.held)/2 {
 		return
@@ -57,8 +57,8 @@ func (in *input) hold() {
 // keepStep is the room that a large held grows by, at least; a multiple of it wastes none.
 const keepStep = 8 << 10
 
-// keep appends b to held. What is held may be a window for each of many sessions (a pause), so the room grows by little:
-// by a sixteenth, and not by a quarter as append does.
+// keep appends b to held. What is held may be a window for each of many sessions (a pause), so the
+// room grows by little: by a sixteenth, and not by a quarter as append does.
 func (in *input) keep(b []byte) {
 	if n := len(in.held) + len(b); n > cap(in.held) && n > 2*keepStep {
 		steps := (n + keepStep - 1) / keepStep
@@ -70,8 +70,8 @@ func (in *input) keep(b []byte) {
 	in.held = append(in.held, b...)
 }
 
-// gather appends p to the unfinished message, unless it was read to where it belongs (fill). Its room grows with what
-// arrives, never with what was announced (BEHAVIOUR 5).
+// gather appends p to the unfinished message, unless it was read to where it belongs (fill). Its
+// room grows with what arrives, never with what was announced (BEHAVIOUR 5).
 func (in *input) gather(p []byte) {
 	if b := in.msg.octets(); len(p) > 0 && len(b)+len(p) <= cap(b) && &b[:len(b)+1][len(b)] == &p[0] {
 		in.msg.b = b[:len(b)+len(p)]
@@ -108,7 +108,8 @@ func (m *machine) wantsFill() bool {
 	return m.active && !m.ended && !in.pieces && !in.given && len(in.rest) == 0 && len(in.msg.octets()) > 0 && in.rd.Left() >= worthFilling
 }
 
-// fill is where the next octets belong, nil if they may be of anything. Its room is lent until filled is told, or the next fill.
+// fill is where the next octets belong, nil if they may be of anything. Its room is lent until
+// filled is told, or the next fill.
 func (m *machine) fill() []byte {
 	if m.work == nil { // it has ended meanwhile
 		return nil
@@ -138,7 +139,8 @@ func (in *input) dropMessage() {
 	in.given = false
 }
 
-// settle ends the loan of what was fed: what is not looked at is copied, everything else is let go of.
+// settle ends the loan of what was fed: what is not looked at is copied, everything else is let go
+// of.
 func (m *machine) settle() {
 	in := &m.input
 	if in.given || len(in.msg.octets()) == 0 {
@@ -177,9 +179,9 @@ func (in *input) drop() {
 	in.dropMessage()
 }
 
-// swallows says that b is nothing but a part of one data message, and leaves it unfinished: to feed b and ask for the next
-// frame is to gather octets, or to find them wrong. n is how much of b that is true of, to its last octet but one where b has the
-// end of a frame.
+// swallows says that b is nothing but a part of one data message, and leaves it unfinished: to feed
+// b and ask for the next frame is to gather octets, or to find them wrong. n is how much of b that
+// is true of, to its last octet but one where b has the end of a frame.
 func (m *machine) swallows(b []byte) (n int) {
 	in := &m.input
 	if !m.active || m.ended || len(in.rest) > 0 || in.fin || in.pieces {
@@ -198,14 +200,15 @@ func (m *machine) swallows(b []byte) (n int) {
 	return int(min(int64(len(b)), left-1))
 }
 
-// What the peer may send of a large message besides its window: not worth a WINDOW_UPDATE below the one, and never more than
-// the other.
+// What the peer may send of a large message besides its window: not worth a WINDOW_UPDATE below the
+// one, and never more than the other.
 const (
 	leastExpected = 16 << 10
 	mostExpected  = 1 << 20
 )
 
-// expects is how much is to come of a large message that has room of its own: MaxFrameSize bounds it, and no window needs to.
+// expects is how much is to come of a large message that has room of its own: MaxFrameSize bounds
+// it, and no window needs to.
 func (m *machine) expects() int {
 	in := &m.input
 	if left := in.rd.Left(); left >= leastExpected && m.active && !m.ended && !in.pieces {
@@ -214,7 +217,8 @@ func (m *machine) expects() int {
 	return 0
 }
 
-// takeConsumed gives the octets that may be released: none while inactive, so that the peer gets no credit.
+// takeConsumed gives the octets that may be released: none while inactive, so that the peer gets no
+// credit.
 func (m *machine) takeConsumed() int {
 	if !m.active && !m.ended {
 		return 0
@@ -229,8 +233,9 @@ func (m *machine) waiting() bool {
 	return !m.ended && m.active && (len(m.input.rest) > 0 || m.input.fin)
 }
 
-// next gives the next frame for the handler; its payload is good until next or settle is called again. False: nothing
-// is to be handled, be it that octets are missing, that the session is inactive, or that it has ended.
+// next gives the next frame for the handler; its payload is good until next or settle is called
+// again. False: nothing is to be handled, be it that octets are missing, that the session is
+// inactive, or that it has ended.
 func (m *machine) next() (Frame, bool) {
 	in := &m.input
 	if in.given {

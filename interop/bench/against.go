@@ -41,8 +41,8 @@ func ratioOf(ratios []float64) (mean, low, high float64) {
 	return math.Exp(sum), math.Exp(sum - half), math.Exp(sum + half)
 }
 
-// runAgainst measures weir of this build and weir of another one in pairs, in turn, and says which cases cost more now: those
-// of which the whole 95 % interval of the ratio lies above slower.
+// runAgainst measures weir of this build and weir of another one in pairs, in turn, and says which
+// cases cost more now: those of which the whole 95 % interval of the ratio lies above slower.
 func runAgainst(ctx context.Context, o *options) error {
 	if _, err := os.Stat(o.against); err != nil {
 		return err

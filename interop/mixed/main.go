@@ -1,5 +1,6 @@
-// Command mixed measures what a WebSocket feels of downloads and uploads beside it on one HTTP/2 connection: the latency of
-// its echoes alone and meanwhile, on weir and on net/http, over the loopback and over a link with a round trip and a rate.
+// Command mixed measures what a WebSocket feels of downloads and uploads beside it on one HTTP/2
+// connection: the latency of its echoes alone and meanwhile, on weir and on net/http, over the
+// loopback and over a link with a round trip and a rate.
 package main
 
 import (

@@ -13,10 +13,12 @@ type link struct {
 	rate  int           // octets a second; 0: any
 }
 
-// buffer is how many octets wait before a link that is limited: a router's queue, of some milliseconds.
+// buffer is how many octets wait before a link that is limited: a router's queue, of some
+// milliseconds.
 const buffer = 128 << 10
 
-// relayOn relays connections to an address until its standard input ends. It prints its own address.
+// relayOn relays connections to an address until its standard input ends. It prints its own
+// address.
 func relayOn(to string, l link, in io.Reader, out io.Writer) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
