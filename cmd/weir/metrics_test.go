@@ -27,10 +27,15 @@ func samples(t *testing.T, p *process, prefix string) []string {
 
 func wantSamples(t *testing.T, p *process, prefix string, want ...string) {
 	t.Helper()
-	got := samples(t, p, prefix)
-	for _, w := range want {
-		if !slices.Contains(got, w) {
-			t.Errorf("no %s among\n%s", w, indent(strings.Join(got, "\n")))
+	for began := time.Now(); ; { // a handshake is counted when its handler has returned, beside the session
+		got := samples(t, p, prefix)
+		missing := slices.DeleteFunc(slices.Clone(want), func(w string) bool { return slices.Contains(got, w) })
+		if len(missing) == 0 {
+			return
+		}
+		if time.Since(began) > patience {
+			t.Errorf("no %s among\n%s", strings.Join(missing, ", "), indent(strings.Join(got, "\n")))
+			return
 		}
 	}
 }
