@@ -192,6 +192,7 @@ var parityLives = []parityCase{
 			if err != nil {
 				p.t.Fatal(err)
 			}
+			synctest.Wait() // until what was flushed has arrived
 			p.hs.Close()
 			b, err := io.ReadAll(resp.Body)
 			p.note("client", "%s %s", b, broken(err))

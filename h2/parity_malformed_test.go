@@ -235,8 +235,8 @@ var parityMalformed = []parityCase{
 		handler: served,
 		client: func(p *play) {
 			big := []string{"x-one", strings.Repeat("a", 5000), "x-two", strings.Repeat("b", 5000)}
-			tn := p.open(p.peer(h2test.Options{}), false, "POST", "/", append(big, "content-length", "3")...)
-			tn.Write([]byte("more than three"))
+			tn := p.open(p.peer(h2test.Options{}), false, "POST", "/", append(big, "content-length", "15")...)
+			tn.Write([]byte("fifteen octets."))
 			p.note("client", "%s %d", broken(tn.Answer(patient)), tn.Status)
 			tn.CloseWrite()
 		},

@@ -155,6 +155,7 @@ var parityServerLives = []parityCase{
 			for _, path := range []string{"/error", "/wrapped", "/number", "/runtime", "/nil"} {
 				p.ask("GET", path)
 			}
+			time.Sleep(time.Second) // until all is logged
 			synctest.Wait()
 			for l := range strings.Lines(p.log.text()) {
 				if _, what, ok := strings.Cut(l, "panic serving "); ok {

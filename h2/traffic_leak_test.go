@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"weir/h2"
 )
@@ -25,6 +26,7 @@ func TestNoRequestIsKept(t *testing.T) {
 			func(s *site) {
 				p := s.dial()
 				p.Send(frames...)
+				time.Sleep(time.Second) // what a turn has left to others is done at the next look
 				synctest.Wait()
 				for range 3 {
 					runtime.GC()
