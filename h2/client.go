@@ -21,6 +21,9 @@ type Client struct {
 	cfg  Config
 	left error // a *ConnError of the server's GOAWAY, or net.ErrClosed for ours; under conn.mu
 
+	reserved int           // streams that Opens to come will open; under conn.mu
+	heard    chan struct{} // closed when octets come; nil: nobody waits for them; under conn.mu
+
 	lookout lookout
 
 	ready chan struct{} // closed with the server's first SETTINGS
@@ -113,12 +116,30 @@ func (cl *Client) ExtendedConnect(ctx context.Context) (bool, error) {
 	return cl.c.core.peer.connect, nil
 }
 
-// Room is how many more streams may be opened now: 0 before the server's first SETTINGS, when the connection is full, and
-// when it takes no new streams.
+// Room is how many more streams may be opened now, beside those that are reserved: 0 before the
+// server's first SETTINGS, when the connection is full, and when it takes no new streams.
 func (cl *Client) Room() int {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
-	return cl.c.core.room()
+	return cl.room()
+}
+
+// Reserve keeps room for one stream until the next Open, or until Release. False: there is none.
+func (cl *Client) Reserve() bool {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	if cl.room() == 0 {
+		return false
+	}
+	cl.reserved++
+	return true
+}
+
+// Release gives up what Reserve kept.
+func (cl *Client) Release() {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	cl.release()
 }
 
 // Streams is how many streams are open, those that wait for their response too.
@@ -133,6 +154,56 @@ func (cl *Client) Leaving() bool {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
 	return cl.c.core.leaves()
+}
+
+// Cause is why the connection takes no new streams: net.ErrClosed after Leave and Close, a
+// *ConnError for the server's GOAWAY or a fault, the socket's error. It is nil while it takes some.
+func (cl *Client) Cause() error {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return cl.cause()
+}
+
+// Heard is when octets came last.
+func (cl *Client) Heard() time.Time {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return cl.c.core.keep.heard
+}
+
+// Asked is when a PING was sent since which nothing has come; the zero time: there is none.
+func (cl *Client) Asked() time.Time {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return cl.c.core.keep.asked
+}
+
+// Ping sends a PING (RFC 9113, 6.7), unless one is on its way, and does not wait. Without an octet
+// for ClientConfig.PingTimeout after it the connection is lost.
+func (cl *Client) Ping() {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	cl.ping()
+}
+
+// Probe is Ping, and waits until octets come, of whatever frame. An error is why the connection has
+// ended, or the cause of ctx.
+func (cl *Client) Probe(ctx context.Context) error {
+	cl.c.mu.Lock()
+	if cl.heard == nil {
+		cl.heard = make(chan struct{})
+	}
+	heard := cl.heard
+	cl.ping()
+	cl.c.mu.Unlock()
+	select {
+	case <-heard:
+		return nil
+	case <-cl.done:
+		return cl.Err()
+	case <-ctx.Done():
+		return fmt.Errorf("h2: no answer to PING: %w", context.Cause(ctx))
+	}
 }
 
 // Leave ends the connection with its last stream, at once if there is none. Nothing new is opened.
@@ -174,6 +245,36 @@ func Unprocessed(err error) bool {
 }
 
 // What follows is called by conn, with conn.mu held.
+
+func (cl *Client) room() int { return max(cl.c.core.room()-cl.reserved, 0) }
+
+func (cl *Client) release() { cl.reserved = max(cl.reserved-1, 0) }
+
+func (cl *Client) ping() {
+	cl.c.core.probe(time.Now())
+	cl.c.after(false)
+}
+
+// hears tells those who wait for octets that some have come.
+func (cl *Client) hears() {
+	if cl.heard != nil {
+		close(cl.heard)
+		cl.heard = nil
+	}
+}
+
+// cause is why no new streams are opened, or nil.
+func (cl *Client) cause() error {
+	switch core := cl.c.core; {
+	case core.err != nil:
+		return core.err
+	case !core.leaves():
+		return nil
+	case cl.left != nil:
+		return cl.left
+	}
+	return net.ErrClosed // the idle time is over, or the stream ids are
+}
 
 // greeted takes the server's first SETTINGS.
 func (cl *Client) greeted() { close(cl.ready) }

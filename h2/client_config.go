@@ -26,6 +26,7 @@ type ClientConfig struct {
 	MaxIgnored       int // frames that change nothing, informational responses too; each request gives two back; 0: 2000
 
 	HandshakeTimeout time.Duration // for the server's first SETTINGS, the ACK of ours, and each field block; 0: 10 s
+	IdleTimeout      time.Duration // without a stream for so long the connection ends; 0: 90 s, as net/http's
 	PingInterval     time.Duration // without an octet from the server for so long it is sent a PING; 0: never
 	PingTimeout      time.Duration // without an octet for so long after it the connection is lost; 0: 15 s
 	WriteTimeout     time.Duration // one write to the socket may take so long, then the connection ends; 0: 30 s
@@ -48,7 +49,7 @@ func (cfg *ClientConfig) config() Config {
 		// Every stream is one that we opened: what the server does to it costs it nothing that it could use up.
 		MaxPeerResets: -1, MaxFaults: -1, MaxRefused: -1,
 		MaxMemory: -1, MaxWindow: -1, MaxConnWindow: -1, // no body is read as it comes
-		IdleTimeout: -1, StallTimeout: -1, // the user's, and stream.Limits
+		IdleTimeout: cmp.Or(cfg.IdleTimeout, 90*time.Second), StallTimeout: -1, // stream.Limits'
 	}
 	if full.Logger == nil {
 		full.Logger = slog.New(slog.DiscardHandler)

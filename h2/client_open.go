@@ -39,16 +39,18 @@ const answerTime = 2 * time.Second
 // Open waits for what the connection reads: it must not be called from a method of a Sink.
 func (cl *Client) Open(ctx context.Context, r *http.Request) (stream.Stream, *http.Response, error) {
 	fields, err := requestFields(r)
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		err = cl.Ready(ctx)
 	}
-	if err := cl.Ready(ctx); err != nil {
+	if err != nil {
+		cl.Release()
 		return nil, nil, err
 	}
 	x, err := cl.begin(r, fields, httptrace.ContextClientTrace(ctx))
 	if err != nil {
 		return nil, nil, err
 	}
+	x.wrote()
 	return x.wait(ctx)
 }
 
@@ -57,14 +59,13 @@ func (cl *Client) begin(r *http.Request, fields []hpack.HeaderField, trace *http
 	c := cl.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	cl.release()
 	switch core := c.core; {
-	case core.err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrLeaving, core.err)
 	case core.leaves():
-		return nil, ErrLeaving
+		return nil, fmt.Errorf("%w: %w", ErrLeaving, cl.cause())
 	case !core.peer.connect:
 		return nil, ErrNoExtendedConnect
-	case core.room() == 0:
+	case cl.room() == 0:
 		return nil, ErrNoRoom
 	case core.peer.maxHeaderList > 0 && listSize(fields) > int64(core.peer.maxHeaderList):
 		return nil, fmt.Errorf("h2: the request header has over %d octets, the server's SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, 6.5.2)", core.peer.maxHeaderList)
@@ -74,6 +75,19 @@ func (cl *Client) begin(r *http.Request, fields []hpack.HeaderField, trace *http
 	x.s.owner = x
 	c.after(false)
 	return x, nil
+}
+
+// wrote tells an httptrace.ClientTrace that the request has been handed to the connection.
+func (x *call) wrote() {
+	if x.trace == nil {
+		return
+	}
+	if x.trace.WroteHeaders != nil {
+		x.trace.WroteHeaders()
+	}
+	if x.trace.WroteRequest != nil {
+		x.trace.WroteRequest(httptrace.WroteRequestInfo{})
+	}
 }
 
 // listSize is the size of a field section as RFC 9113, 6.5.2 counts it.

@@ -247,7 +247,7 @@ func TestClientDrain(t *testing.T) {
 		sink, _ := open(s.t, cl, "/echo")
 		s.h2.GoAway()
 		synctest.Wait()
-		if _, _, err := cl.Open(s.t.Context(), extended("/")); err != h2.ErrLeaving || cl.Room() != 0 || !cl.Leaving() {
+		if _, _, err := cl.Open(s.t.Context(), extended("/")); !errors.Is(err, h2.ErrLeaving) || cl.Room() != 0 || !cl.Leaving() {
 			t.Errorf("Open after GOAWAY: %v, room for %d", err, cl.Room())
 		}
 		sink.send(t, "still")

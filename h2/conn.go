@@ -183,6 +183,9 @@ func (c *conn) arrived(b []byte, err error) (more bool) {
 	defer c.crashed(&more)
 	if len(b) > 0 {
 		c.core.feed(b, time.Now())
+		if c.client != nil {
+			c.client.hears()
+		}
 		for ev, ok := c.core.next(); ok; ev, ok = c.core.next() {
 			c.dispatch(ev, true)
 		}

@@ -134,13 +134,17 @@ func (c *core) response(b *blockIn) {
 	}
 }
 
-// unprocessed ends the streams over the last one of the server's GOAWAY: it has not looked at them, and they may be opened
-// again elsewhere (RFC 9113, 6.8).
-func (c *core) unprocessed(last uint32) {
+// unprocessed ends the streams over the last one of the server's GOAWAY: it has not looked at
+// them, and they may be opened again elsewhere (RFC 9113, 6.8). why is the fault that it names, or
+// nil.
+func (c *core) unprocessed(last uint32, why error) {
 	for s := c.oldest; s != nil; {
 		next := s.younger
 		if s.id > last {
-			c.close(s, goneByUs, &StreamError{ID: s.id, Code: RefusedStream, Rule: "RFC 9113, 6.8", Msg: "over the last stream of GOAWAY", Remote: true})
+			c.close(s, goneByUs, &StreamError{
+				ID: s.id, Code: RefusedStream, Rule: "RFC 9113, 6.8", Msg: "over the last stream of GOAWAY",
+				Remote: true, Err: why,
+			})
 		}
 		s = next
 	}
@@ -169,12 +173,20 @@ func (k *keepalive) heardAt(now time.Time) { *k = keepalive{heard: now} }
 // by is when keepAlive has something to do; the zero time: never.
 func (k *keepalive) by(cfg *coreConfig) time.Time {
 	switch {
-	case cfg.pingInterval <= 0:
-		return time.Time{}
 	case !k.asked.IsZero():
 		return k.asked.Add(cfg.pingTimeout)
+	case cfg.pingInterval <= 0:
+		return time.Time{}
 	}
 	return k.heard.Add(cfg.pingInterval)
+}
+
+// probe sends the PING now, unless one is on its way or octets have come at this moment.
+func (c *core) probe(now time.Time) {
+	c.now = now
+	if c.err == nil && c.keep.asked.IsZero() {
+		c.keepAlive()
+	}
 }
 
 // keepAlive sends the PING, or ends a connection on which nothing came after it (RFC 9113, 6.7).

@@ -84,12 +84,12 @@ func (c *core) peerLeaves(f *http2.GoAwayFrame) {
 		return
 	}
 	c.leave.peer = true
-	if c.cfg.client {
-		c.unprocessed(f.LastStreamID)
-	}
 	var err error
 	if f.ErrCode != http2.ErrCodeNo {
 		err = &ConnError{Code: Code(f.ErrCode), Msg: string(f.DebugData()[:min(len(f.DebugData()), 128)]), Remote: true}
+	}
+	if c.cfg.client {
+		c.unprocessed(f.LastStreamID, err)
 	}
 	c.events.push(event{kind: evGoAway, err: err})
 	c.follow()

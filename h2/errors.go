@@ -61,15 +61,27 @@ type StreamError struct {
 	Code   Code
 	Rule   string // the section, as "RFC 9113, 8.3"
 	Msg    string
-	Remote bool // the peer sent the RST_STREAM; otherwise we did
+	Remote bool  // the peer sent the RST_STREAM; otherwise we did
+	Err    error // the *ConnError of the GOAWAY that ended the stream, where it names a fault; or nil
 }
 
 func (e *StreamError) Error() string {
-	return text(fmt.Sprintf("stream %d", e.ID), e.Code, e.Rule, e.Msg, e.Remote)
+	s := text(fmt.Sprintf("stream %d", e.ID), e.Code, e.Rule, e.Msg, e.Remote)
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
 }
 
-// Unwrap gives the same as a *stream.ResetError.
-func (e *StreamError) Unwrap() error {
+// Unwrap gives the same as a *stream.ResetError, and Err.
+func (e *StreamError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.reset()}
+	}
+	return []error{e.reset(), e.Err}
+}
+
+func (e *StreamError) reset() *stream.ResetError {
 	return &stream.ResetError{Code: stream.Code(e.Code), Remote: e.Remote}
 }
 

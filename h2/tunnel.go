@@ -208,7 +208,7 @@ func (t *tunnel) crashed() {
 // told is an error as a stream's user gets it: a plain reset is a *stream.ResetError.
 func told(err error) error {
 	if se, ok := errors.AsType[*StreamError](err); ok && se.Rule == "" {
-		return se.Unwrap()
+		return se.reset()
 	}
 	return err
 }

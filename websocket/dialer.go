@@ -4,15 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
 	"weir/h1"
 	"weir/h2"
+	"weir/internal/pool"
 	"weir/stream"
 )
 
@@ -43,8 +46,10 @@ type Dialer struct {
 
 	single bool // connections end with their only WebSocket
 
-	mu    sync.Mutex
-	hosts map[hostKey]*host
+	mu     sync.Mutex
+	hosts  map[hostKey]*host
+	sweep  int // when there are so many, those that are not used are looked for
+	closed bool
 }
 
 // hostKey is what connections may be shared for.
@@ -52,12 +57,14 @@ type hostKey struct{ scheme, addr, proxy string }
 
 // host is what a Dialer knows of a server.
 type host struct {
-	dialing chan struct{} // holds a token while nobody opens a connection
+	pool *pool.Pool
 
-	mu      sync.Mutex
-	clients []*h2.Client
-	plain   bool // no HTTP/2 here, or none with extended CONNECT
+	mu    sync.Mutex
+	plain time.Time // until then HTTPAuto is HTTP/1.1: no HTTP/2 here, or none with extended CONNECT
 }
+
+// ErrDialerClosed is what Dial gives after Dialer.Close.
+var ErrDialerClosed = errors.New("the Dialer is closed")
 
 func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if t := or(d.Timeout, DefaultDialTimeout, 0); t > 0 {
@@ -66,35 +73,60 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithCancel(ctx)
 }
 
-// CloseIdle ends the connections that carry no WebSocket.
+// CloseIdle ends the connections that carry no WebSocket. Others end by themselves when they have
+// carried none for HTTP2.IdleTimeout, 90 s by default.
 func (d *Dialer) CloseIdle() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, h := range d.hosts {
-		h.mu.Lock()
-		for _, c := range h.clients {
-			if c.Streams() == 0 {
-				c.Leave()
-			}
-		}
-		h.mu.Unlock()
+	for _, h := range d.known() {
+		h.pool.CloseIdle()
 	}
 }
 
-// host is the entry of a server.
-func (d *Dialer) host(k hostKey) *host {
+// Close lets each connection end with its last WebSocket. Dials that wait for a connection, and
+// those to come, give ErrDialerClosed. It may be called more than once.
+func (d *Dialer) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	for _, h := range d.known() {
+		h.pool.Leave(ErrDialerClosed)
+	}
+	return nil
+}
+
+func (d *Dialer) known() []*host {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	h := d.hosts[k]
-	if h == nil {
-		h = &host{dialing: make(chan struct{}, 1)}
-		h.dialing <- struct{}{}
-		if d.hosts == nil {
-			d.hosts = map[hostKey]*host{}
-		}
-		d.hosts[k] = h
+	return slices.Collect(maps.Values(d.hosts))
+}
+
+// host is the entry of a server. What is not used any more is forgotten meanwhile.
+func (d *Dialer) host(k hostKey, to target) (*host, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, ErrDialerClosed
 	}
-	return h
+	if h := d.hosts[k]; h != nil {
+		return h, nil
+	}
+	if len(d.hosts) >= d.sweep {
+		maps.DeleteFunc(d.hosts, func(_ hostKey, h *host) bool { return h.unused() })
+		d.sweep = max(2*len(d.hosts), 16)
+	}
+	if d.hosts == nil {
+		d.hosts = map[hostKey]*host{}
+	}
+	h := &host{pool: pool.New(func(ctx context.Context) (net.Conn, error) { return d.connect(ctx, to, d.protocols()) }, &d.HTTP2)}
+	d.hosts[k] = h
+	return h, nil
+}
+
+// protocols is what ALPN offers where HTTP/2 is wanted.
+func (d *Dialer) protocols() []string {
+	if d.HTTP == HTTPAuto {
+		return []string{"h2", "http/1.1"}
+	}
+	return []string{"h2"}
 }
 
 // open opens a stream for a handshake, over whatever HTTP it takes.
@@ -109,15 +141,14 @@ func (d *Dialer) open(ctx context.Context, hs *clientHandshake) (stream.Stream, 
 		k.proxy = proxy.String()
 	}
 	to := target{url: hs.url, addr: addr, proxy: proxy}
-	h := d.host(k)
+	h, err := d.host(k, to)
+	if err != nil {
+		return nil, nil, err
+	}
 	if d.HTTP == HTTP1 || d.HTTP == HTTPAuto && (hs.url.Scheme == "http" || h.isPlain()) {
 		return d.open1(ctx, hs, to, nil)
 	}
-	st, resp, err := d.open2(ctx, hs, to, h)
-	if d.HTTP == HTTPAuto && errors.Is(err, h2.ErrNoExtendedConnect) {
-		return d.open1(ctx, hs, to, nil)
-	}
-	return st, resp, err
+	return d.open2(ctx, hs, to, h)
 }
 
 // open1 opens a stream over HTTP/1.1: on nc, or on a new connection.
@@ -138,121 +169,57 @@ func (d *Dialer) open1(ctx context.Context, hs *clientHandshake, to target, nc n
 // errRefused stands behind an answer that opened no stream.
 var errRefused = errors.New("the handshake was refused")
 
-// tries is how often a request that a server has not looked at is sent again.
-const tries = 5
-
-// open2 opens a stream on a connection that has room, or on a new one.
+// open2 opens a stream over HTTP/2, or over HTTP/1.1 where HTTPAuto finds that it has to be.
 func (d *Dialer) open2(ctx context.Context, hs *clientHandshake, to target, h *host) (stream.Stream, *http.Response, error) {
-	for n := 0; ; n++ {
-		c, nc, err := d.client(ctx, to, h)
-		if err != nil {
-			return nil, nil, err
-		}
-		if nc != nil { // ALPN said HTTP/1.1
-			return d.open1(ctx, hs, to, nc)
-		}
-		st, resp, err := c.Open(ctx, hs.request(ctx, 2))
-		switch {
-		case err == nil && st == nil:
-			err = errRefused
-		case errors.Is(err, h2.ErrNoExtendedConnect):
-			c.Leave()
-		case errors.Is(err, h2.ErrNoRoom): // somebody was faster
-			n--
-			continue
-		case err != nil && n < tries && ctx.Err() == nil && h2.Unprocessed(err):
-			continue
-		}
-		if d.single {
-			c.Leave()
-		}
-		return st, resp, err
+	if d.single {
+		defer h.pool.Leave(net.ErrClosed)
 	}
+	st, resp, err := h.pool.Open(ctx, hs.request(ctx, 2))
+	auto := d.HTTP == HTTPAuto
+	if plain, ok := errors.AsType[*pool.PlainError](err); ok {
+		h.setPlain()
+		switch {
+		case auto:
+			return d.open1(ctx, hs, to, plain.Conn)
+		case plain.Conn != nil:
+			plain.Conn.Close()
+		}
+		return nil, nil, err
+	}
+	if errors.Is(err, h2.ErrNoExtendedConnect) {
+		h.setPlain()
+		if auto {
+			return d.open1(ctx, hs, to, nil)
+		}
+	}
+	if se, ok := errors.AsType[*h2.StreamError](err); ok && auto && se.Remote && se.Code == h2.HTTP11Required {
+		return d.open1(ctx, hs, to, nil) // RFC 9113, 7
+	}
+	if err == nil && st == nil {
+		err = errRefused
+	}
+	return st, resp, err
 }
 
-// client gives a connection that has room. Only one goroutine opens a new one for a server at a time: others may find
-// room on it. nc is a connection over which the server wants HTTP/1.1.
-func (d *Dialer) client(ctx context.Context, to target, h *host) (c *h2.Client, nc net.Conn, err error) {
-	if c := h.room(); c != nil {
-		return c, nil, nil
-	}
-	if err := acquire(ctx, h.dialing); err != nil {
-		return nil, nil, err
-	}
-	defer free(h.dialing)
-	if c := h.room(); c != nil {
-		return c, nil, nil
-	}
-	if d.HTTP == HTTPAuto && h.isPlain() { // somebody has found out meanwhile
-		return nil, nil, h2.ErrNoExtendedConnect
-	}
-	protos := []string{"h2"}
-	if d.HTTP == HTTPAuto {
-		protos = append(protos, "http/1.1")
-	}
-	if nc, err = d.connect(ctx, to, protos); err != nil {
-		return nil, nil, err
-	}
-	if tc, ok := nc.(*tls.Conn); ok && tc.ConnectionState().NegotiatedProtocol != "h2" {
-		h.setPlain()
-		if d.HTTP == HTTPAuto {
-			return nil, nc, nil
-		}
-		nc.Close()
-		return nil, nil, errors.New("the server does not speak HTTP/2 (RFC 9113, 3.2)")
-	}
-	c = h2.NewClient(nc, &d.HTTP2)
-	offered, err := c.ExtendedConnect(ctx)
-	switch {
-	case err != nil:
-	case !offered:
-		h.setPlain()
-		err = h2.ErrNoExtendedConnect
-	case c.Room() == 0: // a server that allows no streams; another connection would not help
-		err = h2.ErrNoRoom
-	}
-	if err != nil {
-		c.Close()
-		return nil, nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.clients = append(h.clients, c)
-	return c, nil, nil
-}
+// plainTime is how long HTTPAuto uses HTTP/1.1 for a server that did not offer WebSockets over
+// HTTP/2, before it asks again.
+const plainTime = 5 * time.Minute
 
 // isPlain says that HTTPAuto is HTTP/1.1 here: dials need not wait for one another.
 func (h *host) isPlain() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.plain
+	return time.Now().Before(h.plain)
 }
 
 func (h *host) setPlain() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.plain = true
+	h.plain = time.Now().Add(plainTime)
 }
 
-// room is a connection that takes another stream; those that do not any more are forgotten.
-func (h *host) room() *h2.Client {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var found *h2.Client
-	kept := h.clients[:0]
-	for _, c := range h.clients {
-		if c.Leaving() {
-			continue
-		}
-		kept = append(kept, c)
-		if found == nil && c.Room() > 0 {
-			found = c
-		}
-	}
-	clear(h.clients[len(kept):])
-	h.clients = kept
-	return found
-}
+// unused says that nothing is known of a server that matters.
+func (h *host) unused() bool { return !h.isPlain() && h.pool.Unused() }
 
 // target is where a connection goes.
 type target struct {

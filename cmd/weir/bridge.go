@@ -16,13 +16,14 @@ import (
 	"time"
 
 	"weir/h2"
+	"weir/internal/pool"
 	"weir/stream"
 	"weir/upgrade"
 )
 
 // bridge serves WebSockets over HTTP/1.1 that are relayed over HTTP/2. It knows nothing of frames.
 type bridge struct {
-	up       upstream
+	up       *upstream
 	keepHost bool
 	timeout  time.Duration
 	window   int
@@ -37,7 +38,10 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), b.timeout)
 	defer cancel()
-	st, res, err := b.up.open(ctx, b.request(r))
+	st, res, err := b.up.Open(ctx, b.request(r))
+	if plain, ok := errors.AsType[*pool.PlainError](err); ok && plain.Conn != nil {
+		plain.Conn.Close()
+	}
 	switch {
 	case err != nil && res == nil:
 		b.log.Info("no WebSocket", "path", r.URL.Path, "client", r.RemoteAddr, "error", err)
@@ -130,22 +134,32 @@ func serveBridge(b *bridge, l net.Listener, drain time.Duration, ev *events) err
 	case sig := <-signals:
 		b.log.Info("draining", "signal", sig.String(), "for", drain)
 	}
-	l.Close()
-	deadline := time.NewTimer(drain)
-	defer deadline.Stop()
-	for _, c := range b.up.leave() {
-		select {
-		case <-c.Done():
-			continue
-		case <-signals:
-		case <-deadline.C:
+	ctx, stop := context.WithTimeout(context.Background(), drain)
+	defer stop()
+	over := make(chan struct{})
+	go func() { // ends with ctx at the latest
+		defer close(over)
+		clients := b.up.Leave(errLeft)
+		_ = srv.Shutdown(ctx) // who waits for the server is told that there will be no answer
+		for _, c := range clients {
+			select {
+			case <-c.Done():
+			case <-ctx.Done():
+			}
 		}
+	}()
+	select {
+	case <-over:
+	case <-signals:
 		return errCut // what is open ends with the process
+	}
+	if ctx.Err() != nil {
+		return errCut
 	}
 	return nil
 }
 
 // clientConfig is how the connections of a bridge behave: they stay, and find out when the server is gone.
 func clientConfig(log *slog.Logger) *h2.ClientConfig {
-	return &h2.ClientConfig{PingInterval: 30 * time.Second, Logger: log}
+	return &h2.ClientConfig{PingInterval: 30 * time.Second, IdleTimeout: -1, Logger: log}
 }

@@ -11,12 +11,13 @@ var floors = map[string][]string{
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
 	"h1": {"stream", httpguts},
 	"h2": {"stream", "flow", httpguts, http2, hpack, unix},
+	"internal/pool": {"stream", "h2"},
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
 	// 3: the public face
-	"websocket": {"upgrade", "h1", "h2", "stream", "wsframe", "wsframe/deflate", proxy},
+	"websocket": {"upgrade", "h1", "h2", "internal/pool", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
 	"interop/load": {hpack, histogram, unix},
 	// Beside the house: what tests stand on.
@@ -93,6 +94,8 @@ var goroutines = []string{
 	"h2/notify.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/wire/conn.go",
+	"internal/pool/open.go",
+	"internal/pool/pool.go",
 	"stream/pipe.go",
 	"upgrade/tunnel.go",
 	"websocket/call.go",
@@ -138,6 +141,8 @@ var clocks = []string{
 	"interop/conform/autobahn/server.go",
 	"interop/conform/autobahn/tester.go",
 	"interop/conform/run.go",
+	"internal/pool/open.go",
+	"internal/pool/pool.go",
 	"interop/conform/wire/conn.go",
 	"interop/conform/wire/event.go",
 	"interop/conform/wire/read.go",
@@ -147,6 +152,7 @@ var clocks = []string{
 	"upgrade/loop.go",
 	"websocket/alarm.go",
 	"websocket/call.go",
+	"websocket/dialer.go",
 	"websocket/do.go",
 	"websocket/group.go",
 	"websocket/netconn.go",
@@ -193,6 +199,7 @@ var sockets = []string{
 	"interop/load/shell_linux.go",
 	"interop/load/shell_net.go",
 	"interop/load/shell_tls_linux.go",
+	"internal/pool/pool.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_proxy.go",

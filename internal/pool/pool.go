@@ -1,0 +1,420 @@
+// Package pool keeps a client's HTTP/2 connections to one server, and opens streams on them by
+// extended CONNECT (RFC 8441): as many streams share a connection as the server allows, then there
+// is another. It says when a connection is opened, when one that has gone silent is left, and which
+// requests are made again. How a connection is made is its user's.
+package pool
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"weir/h2"
+)
+
+const (
+	// patience is how long the opening of a connection may take before it is taken to hang: then
+	// another may begin beside it. Each that hangs doubles it for the next, and where the last one
+	// that came to be took more than half of it, it is twice that.
+	patience = 250 * time.Millisecond
+	// maxHanging is how many may hang at a time while yet another is begun.
+	maxHanging = 4
+	// maxOpening is how many are opened at once, where one would not have room for all who wait.
+	maxOpening = 8
+	// lastWords is how long a dial that has been called off may take to say what it was at.
+	lastWords = 100 * time.Millisecond
+)
+
+// ErrLeft is what Open gives after Leave.
+var ErrLeft = errors.New("no new streams are opened")
+
+// errNone is of a server that lets nobody open a stream.
+var errNone = fmt.Errorf("the server allows no stream, its SETTINGS_MAX_CONCURRENT_STREAMS is 0: %w", h2.ErrNoRoom)
+
+// PlainError says that a server does not speak HTTP/2. Conn is a connection on which it wants
+// HTTP/1.1, and the caller's, or nil where somebody else has it.
+type PlainError struct{ Conn net.Conn }
+
+func (e *PlainError) Error() string { return "the server does not speak HTTP/2 (RFC 9113, 3.2)" }
+
+// Pool is the connections to one server. Its methods may be called from any goroutine.
+type Pool struct {
+	dial func(context.Context) (net.Conn, error)
+	cfg  *h2.ClientConfig
+
+	mu      sync.Mutex
+	conns   []*h2.Client
+	dials   []*dial // under way, the oldest first
+	waiting []*waiter
+	look    *time.Timer   // when a dial will have run out of patience; nil: there was none yet
+	took    time.Duration // how long the last connection took to open
+	limit   int           // how many streams the server allowed on it; 0: there was none yet
+	left    error         // nothing new is opened, and why
+}
+
+// waiter is somebody who wants a stream, and found no connection with room for it.
+type waiter struct {
+	ctx context.Context
+	own *dial        // that was begun with ctx; nil: none was
+	got chan outcome // of one
+}
+
+// outcome is what comes of waiting.
+type outcome struct {
+	c   *h2.Client // with room reserved
+	err error
+}
+
+// New makes a pool. dial opens a connection, with TLS and its handshake where it is wanted: if it
+// has a method ConnectionState, ALPN must have chosen h2, else it is PlainError.Conn. dial's context has the
+// values of the Open that wants the connection, and ends when nobody waits for it any more.
+func New(dial func(context.Context) (net.Conn, error), cfg *h2.ClientConfig) *Pool {
+	return &Pool{dial: dial, cfg: cfg}
+}
+
+// take gives a connection that has room for a stream, and reserves it.
+func (p *Pool) take(ctx context.Context) (*h2.Client, error) {
+	for {
+		c, w, err := p.find(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case w != nil:
+			return p.wait(w)
+		case answers(ctx, c):
+			return c, nil
+		case ctx.Err() != nil:
+			return nil, ended(ctx, "no answer to PING")
+		}
+	}
+}
+
+// find gives a connection with room, or a place among those who wait for one.
+func (p *Pool) find(ctx context.Context) (*h2.Client, *waiter, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left != nil {
+		return nil, nil, p.left
+	}
+	if c := p.room(); c != nil {
+		return c, nil, nil
+	}
+	w := &waiter{ctx: ctx, got: make(chan outcome, 1)}
+	p.waiting = append(p.waiting, w)
+	p.begin()
+	return nil, w, nil
+}
+
+// room reserves it for a stream: on a connection that was heard of late, or else on one whose
+// silence is not known to be its end. Those that take no streams any more are forgotten. p.mu is
+// held.
+func (p *Pool) room() *h2.Client {
+	now := time.Now()
+	p.conns = slices.DeleteFunc(p.conns, (*h2.Client).Leaving)
+	var found *h2.Client
+	for _, c := range p.conns {
+		if silent(c, now) || found != nil && (quiet(c, now) || !quiet(found, now)) || !c.Reserve() {
+			continue
+		}
+		if found != nil {
+			found.Release()
+		}
+		found = c
+	}
+	return found
+}
+
+// wait waits for what comes of it.
+func (p *Pool) wait(w *waiter) (*h2.Client, error) {
+	select {
+	case o := <-w.got:
+		return o.c, o.err
+	case <-w.ctx.Done():
+	}
+	d := p.leaves(w)
+	if d == nil {
+		select {
+		case o := <-w.got: // it came just now
+			return o.c, o.err
+		default:
+			return nil, ended(w.ctx, "no connection yet")
+		}
+	}
+	late := time.NewTimer(lastWords)
+	defer late.Stop()
+	select {
+	case <-d.over:
+		if d.err != nil {
+			return nil, d.err
+		}
+	case <-late.C:
+	}
+	return nil, ended(w.ctx, "no connection yet")
+}
+
+// leaves takes a waiter away. With the last one the dials are called off; then it gives the one
+// that was the waiter's own, or any.
+func (p *Pool) leaves(w *waiter) *dial {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.waiting, w)
+	if i < 0 {
+		return nil
+	}
+	p.waiting = slices.Delete(p.waiting, i, i+1)
+	if len(p.waiting) > 0 || len(p.dials) == 0 {
+		return nil
+	}
+	for _, d := range p.dials {
+		d.end(w.ctx.Err())
+	}
+	if w.own != nil && slices.Contains(p.dials, w.own) {
+		return w.own
+	}
+	return p.dials[0]
+}
+
+// begin begins as many dials as those who wait need; p.mu is held.
+func (p *Pool) begin() {
+	now := time.Now()
+	for p.wants(now) {
+		i := slices.IndexFunc(p.waiting, func(w *waiter) bool { return w.own == nil })
+		if i < 0 {
+			return // each has one of its own
+		}
+		d := &dial{
+			Context: p.waiting[i].ctx, began: now, by: now.Add(p.patience()),
+			done: make(chan struct{}), over: make(chan struct{}),
+		}
+		p.waiting[i].own = d
+		p.dials = append(p.dials, d)
+		go p.run(d) // ends with the dial
+	}
+	p.lookAgain(now)
+}
+
+// wants says that another dial is to begin: who waits would not find room on those that are under
+// way, or they hang.
+func (p *Pool) wants(now time.Time) bool {
+	hanging := 0
+	for _, d := range p.dials {
+		if !now.Before(d.by) {
+			hanging++
+		}
+	}
+	need := 1
+	if p.limit > 0 {
+		need = (len(p.waiting) + p.limit - 1) / p.limit
+	}
+	return len(p.waiting) > 0 && hanging <= maxHanging && len(p.dials)-hanging < min(need, maxOpening)
+}
+
+func (p *Pool) patience() time.Duration {
+	return max(patience<<min(len(p.dials), maxHanging), 2*p.took)
+}
+
+// lookAgain sees to it that somebody looks when the next dial begins to hang.
+func (p *Pool) lookAgain(now time.Time) {
+	var next time.Time
+	for _, d := range p.dials {
+		if now.Before(d.by) && (next.IsZero() || d.by.Before(next)) {
+			next = d.by
+		}
+	}
+	switch {
+	case next.IsZero() || len(p.waiting) <= len(p.dials): // nobody could begin another
+	case p.look == nil:
+		p.look = time.AfterFunc(next.Sub(now), p.hangs)
+	default:
+		p.look.Reset(next.Sub(now))
+	}
+}
+
+// hangs looks whether a dial hangs. Streams may have ended meanwhile, too.
+func (p *Pool) hangs() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.serve()
+	p.begin()
+}
+
+// serve gives those who wait what room there is; p.mu is held.
+func (p *Pool) serve() {
+	for len(p.waiting) > 0 {
+		c := p.room()
+		if c == nil {
+			return
+		}
+		p.tell(0, outcome{c: c})
+	}
+	for _, d := range p.dials {
+		d.end(context.Canceled) // nobody waits
+	}
+}
+
+// tell ends a wait; p.mu is held.
+func (p *Pool) tell(i int, o outcome) {
+	p.waiting[i].got <- o
+	p.waiting = slices.Delete(p.waiting, i, i+1)
+}
+
+// tellAll ends all of them.
+func (p *Pool) tellAll(err error) {
+	for len(p.waiting) > 0 {
+		p.tell(0, outcome{err: err})
+	}
+}
+
+// dial is the opening of a connection. It is a context with the values of the one that it was begun
+// for, and has an end of its own.
+type dial struct {
+	context.Context
+	began, by time.Time     // at by it is taken to hang
+	done      chan struct{} // closed: it is called off
+	over      chan struct{} // closed: it has ended
+	err       error         // then
+
+	mu  sync.Mutex
+	off error
+}
+
+// Deadline is none: who waits for it has one.
+func (d *dial) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done is closed when the dial is called off.
+func (d *dial) Done() <-chan struct{} { return d.done }
+
+// Err is why it was.
+func (d *dial) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.off
+}
+
+func (d *dial) end(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.off == nil {
+		d.off = err
+		close(d.done)
+	}
+}
+
+// run opens a connection, and tells those who wait.
+func (p *Pool) run(d *dial) {
+	c, err := p.connect(d)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d.err = err
+	close(d.over)
+	p.dials = slices.DeleteFunc(p.dials, func(o *dial) bool { return o == d })
+	plain, isPlain := errors.AsType[*PlainError](err)
+	switch {
+	case err == nil && (p.left != nil || d.Err() != nil && len(p.waiting) == 0):
+		c.Leave()
+	case err == nil:
+		p.conns = append(p.conns, c)
+		p.took, p.limit = time.Since(d.began), c.Room()
+	case isPlain && len(p.waiting) > 0:
+		p.tell(max(p.owner(d), 0), outcome{err: err})
+		p.tellAll(&PlainError{})
+	case isPlain:
+		plain.Conn.Close()
+	case len(p.dials) == 0:
+		p.tellAll(err)
+	default: // another may fare better
+		if i := p.owner(d); i >= 0 {
+			p.tell(i, outcome{err: err})
+		}
+	}
+	p.serve()
+	p.begin()
+}
+
+// owner is the place of the waiter that a dial was begun for, or -1.
+func (p *Pool) owner(d *dial) int {
+	return slices.IndexFunc(p.waiting, func(w *waiter) bool { return w.own == d })
+}
+
+// connect opens a connection on which there is room for a stream.
+func (p *Pool) connect(d *dial) (c *h2.Client, err error) {
+	nc, err := p.dial(d)
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok && t.ConnectionState().NegotiatedProtocol != "h2" {
+		return nil, &PlainError{nc}
+	}
+	c = h2.NewClient(nc, p.cfg)
+	offered, err := c.ExtendedConnect(d)
+	switch {
+	case err != nil:
+	case !offered:
+		err = h2.ErrNoExtendedConnect
+	case c.Cause() != nil:
+		err = &lostError{c.Cause()}
+	case c.Room() == 0: // on another connection it would not be otherwise
+		err = errNone
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// lostError is of a connection that ended before a stream could be opened on it.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string {
+	return "the connection ended behind its SETTINGS: " + e.err.Error()
+}
+func (e *lostError) Unwrap() error { return e.err }
+
+// CloseIdle ends the connections that have no stream.
+func (p *Pool) CloseIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		if c.Streams() == 0 {
+			c.Leave()
+		}
+	}
+}
+
+// Leave ends each connection with its last stream, and gives them. Who waits gets why, and so does
+// everybody who comes.
+func (p *Pool) Leave(why error) []*h2.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = why
+	p.tellAll(why)
+	for _, d := range p.dials {
+		d.end(context.Canceled)
+	}
+	for _, c := range p.conns {
+		c.Leave()
+	}
+	return slices.Clone(p.conns)
+}
+
+// Unused says that there is no connection and nobody who wants one.
+func (p *Pool) Unused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns = slices.DeleteFunc(p.conns, func(c *h2.Client) bool { return c.Leaving() && c.Streams() == 0 })
+	return len(p.conns) == 0 && len(p.dials) == 0 && len(p.waiting) == 0
+}
+
+// ended is the error of one whose context has ended.
+func ended(ctx context.Context, at string) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("%s: %w: %w", at, ctx.Err(), cause)
+	}
+	return fmt.Errorf("%s: %w", at, ctx.Err())
+}
