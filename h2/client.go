@@ -99,7 +99,12 @@ func (cl *Client) Ready(ctx context.Context) error {
 	case <-cl.ready:
 		return nil
 	case <-cl.done:
-		return cl.Err()
+		select {
+		case <-cl.ready: // they came, and the end behind them
+			return nil
+		default:
+			return cl.Err()
+		}
 	case <-ctx.Done():
 		return fmt.Errorf("h2: no SETTINGS of the server: %w", context.Cause(ctx))
 	}

@@ -61,10 +61,13 @@ func (c *core) restStall() {
 }
 
 // unstamped says that stamp has something to do.
-func (c *core) unstamped() bool { return len(c.stalls.fresh) > 0 }
+func (c *core) unstamped() bool { return len(c.stalls.fresh) > 0 || c.timers.rests }
 
-// stamp tells the streams that have stalled since when.
+// stamp tells the streams that have stalled since when, and the connection since when it has none.
 func (c *core) stamp(now time.Time) {
+	if c.timers.rests {
+		c.timers.idle, c.timers.rests = now.Add(c.cfg.idle), false
+	}
 	for _, s := range c.stalls.fresh {
 		if !s.stalled || s.since != 0 {
 			continue

@@ -8,6 +8,7 @@ type timers struct {
 	ack   time.Time // for the ACK of our SETTINGS (RFC 9113, 6.5.3)
 	field time.Time // for the end of a field block
 	idle  time.Time // without a stream until then: leave
+	rests bool      // idle is of an older time than it should be, see stamp
 	stall time.Time // a stream's patience may be at an end
 }
 
@@ -20,7 +21,7 @@ func (t *timers) start(c *core) {
 
 func (t *timers) greeted()   { t.hello = time.Time{} }
 func (t *timers) acked()     { t.ack = time.Time{} }
-func (t *timers) busy()      { t.idle = time.Time{} }
+func (t *timers) busy()      { t.idle, t.rests = time.Time{}, false }
 func (t *timers) blockDone() { t.field = time.Time{} }
 
 func (t *timers) block(c *core) {
@@ -35,10 +36,11 @@ func (t *timers) stallBy(d time.Time) {
 	}
 }
 
-// rest begins the idle time.
+// rest begins the idle time. The last stream may have been ended from outside, long after anything
+// was told the time: stamp begins it again then.
 func (t *timers) rest(c *core) {
 	if d := c.cfg.idle; d > 0 {
-		t.idle = c.now.Add(d)
+		t.idle, t.rests = c.now.Add(d), true
 	}
 }
 

@@ -35,7 +35,7 @@ func (e *Encoder) Block(fields ...string) []byte {
 //	HEADERS id [END_STREAM] [NO_END_HEADERS] [PRIORITY=dep] [PAD=n] [name=value ...]
 //	CONTINUATION id [NO_END_HEADERS] [name=value ...]
 //	DATA id [END_STREAM] [PAD=n] ["text" or LEN=n]
-//	RST_STREAM id CODE                    GOAWAY last CODE
+//	RST_STREAM id CODE                    GOAWAY last CODE ["text"]
 //	WINDOW_UPDATE id n                    PRIORITY id dep
 //	PRIORITY_UPDATE id ["value"]
 //	RAW type flags id [hex]               (numbers in any base of Go)
@@ -99,7 +99,11 @@ func (e *Encoder) Append(dst []byte, line string) ([]byte, error) {
 		dst = AppendFrame(dst, http2.FrameRSTStream, 0, id, binary.BigEndian.AppendUint32(nil, a.code()))
 	case "GOAWAY":
 		p := binary.BigEndian.AppendUint32(nil, a.id())
-		dst = AppendFrame(dst, http2.FrameGoAway, 0, 0, binary.BigEndian.AppendUint32(p, a.code()))
+		p = binary.BigEndian.AppendUint32(p, a.code())
+		if len(a.words) > 0 {
+			p = append(p, a.words[0]...)
+		}
+		dst = AppendFrame(dst, http2.FrameGoAway, 0, 0, p)
 	case "WINDOW_UPDATE", "PRIORITY":
 		id := a.id()
 		p := binary.BigEndian.AppendUint32(nil, a.id())

@@ -9,8 +9,8 @@ var floors = map[string][]string{
 	"wsframe":         {},
 	"wsframe/deflate": {flate},
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
-	"h1": {"stream", httpguts},
-	"h2": {"stream", "flow", httpguts, http2, hpack, unix},
+	"h1":            {"stream", httpguts},
+	"h2":            {"stream", "flow", httpguts, http2, hpack, unix},
 	"internal/pool": {"stream", "h2"},
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
@@ -106,7 +106,6 @@ var goroutines = []string{
 // clocks are the files that ask what time it is, wait, or set a timer.
 var clocks = []string{
 	"cmd/weir/bench.go",
-	"cmd/weir/bridge.go",
 	"cmd/weir/conform_listen.go",
 	"cmd/weir/conform_output.go",
 	"cmd/weir/conform_run.go",
