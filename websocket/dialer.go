@@ -32,10 +32,22 @@ const (
 // DefaultDialTimeout is Dialer.Timeout when none is given.
 const DefaultDialTimeout = 30 * time.Second
 
-// Dialer opens WebSockets, and keeps the HTTP/2 connections it opens them on: as many WebSockets share one as the server
-// allows (MAX_CONCURRENT_STREAMS), then there is a second. A server that turned out not to speak HTTP/2, or not to offer
-// extended CONNECT over it, is dialled with HTTP/1.1 from then on. The zero value is ready; it may be used from any
-// goroutine, and must not be copied or changed after first use.
+// Dialer opens WebSockets, and keeps the HTTP/2 connections it opens them on. The zero value is
+// ready; it may be used from any goroutine, and must not be copied or changed after first use.
+//
+// As many WebSockets share a connection as the server allows (MAX_CONCURRENT_STREAMS), then there is
+// a second. One connection at a time is opened to a server, or more where one would not have room
+// for all who wait. Where it takes longer than 250 ms and somebody else waits for it, another is
+// begun beside it, up to five at a time.
+//
+// A connection on which nothing has come for 500 ms is asked by PING before a WebSocket is opened on
+// it. Without an answer within 750 ms the WebSocket is opened on another connection, and 15 s after
+// the PING (HTTP2.PingTimeout) the silent one is lost with its WebSockets. A connection without
+// WebSockets is closed after 90 s (HTTP2.IdleTimeout), or by CloseIdle or Close.
+//
+// A request that the server says it has not looked at (RFC 9113, 8.7) is made five times at most,
+// with pauses, and once where the server says what is wrong. A server that turned out not to speak
+// HTTP/2, or not to offer extended CONNECT over it, is dialled with HTTP/1.1 for 5 minutes.
 type Dialer struct {
 	HTTP        HTTPVersion
 	Timeout     time.Duration // for everything until the WebSocket is open; 0: 30 s; negative: none

@@ -28,3 +28,6 @@ func Open(st stream.Stream, h Handler, o *Options, req *PartialRequest, offer st
 
 // RaceEnabled is raceEnabled.
 const RaceEnabled = raceEnabled
+
+// Hosts is how many servers a Dialer remembers.
+func (d *Dialer) Hosts() int { return len(d.known()) }

@@ -1,0 +1,178 @@
+package websocket_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/h2/h2test"
+	"weir/stream/memnet"
+	"weir/websocket"
+
+	"golang.org/x/net/http2"
+)
+
+// A server over TLS that answers extended CONNECT by HTTP_1_1_REQUIRED is asked over HTTP/1.1
+// (RFC 9113, 7), where HTTP1 was not excluded.
+func TestDialHTTP11Required(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for version, want := range map[websocket.HTTPVersion]int{websocket.HTTPAuto: 1, websocket.HTTP2: 0} {
+			s := newScene(t)
+			s.d.HTTP = version
+			cfg := &tls.Config{Certificates: []tls.Certificate{testCert()}, NextProtos: []string{"h2", "http/1.1"}}
+			plain := memnet.Listen()
+			srv := &http.Server{Handler: websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+				return new(actor), nil
+			})}
+			go srv.Serve(plain) // ends with srv
+			go func() {         // ends with the listener
+				for {
+					nc, err := s.ln.Accept()
+					if err != nil {
+						return
+					}
+					go requires11(nc, cfg, plain) // ends with the connection
+				}
+			}()
+			c, resp, err := s.d.Dial(background, "wss://weir.test/", nil)
+			switch {
+			case want == 0 && (err == nil || !strings.Contains(err.Error(), "HTTP_1_1_REQUIRED")):
+				t.Errorf("HTTP/2 alone: %v", err)
+			case want != 0 && err != nil:
+				t.Error(err)
+			case want != 0:
+				if resp.ProtoMajor != want {
+					t.Errorf("it is over %s", resp.Proto)
+				}
+				c.Close(1000, "")
+			}
+			s.d.Close()
+			s.ln.Close()
+			srv.Close()
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// requires11 is one connection of such a server.
+func requires11(nc net.Conn, cfg *tls.Config, plain *memnet.Listener) {
+	tc := tls.Server(nc, cfg)
+	defer tc.Close()
+	if tc.Handshake() != nil {
+		return
+	}
+	if tc.ConnectionState().NegotiatedProtocol != "h2" {
+		far, err := plain.Dial(background)
+		if err != nil {
+			return
+		}
+		go func() { // ends with the connection
+			io.Copy(far, tc)
+			far.Close()
+		}()
+		io.Copy(tc, far)
+		return
+	}
+	p := h2test.New(tc, h2test.Options{Server: true, Settings: []http2.Setting{{ID: 8, Val: 1}}})
+	defer p.Close()
+	for f, err := p.Next(); err == nil; f, err = p.Next() {
+		if f.Type == http2.FrameHeaders {
+			p.Send(fmt.Sprintf("RST_STREAM %d HTTP_1_1_REQUIRED", f.Stream))
+		}
+	}
+}
+
+// A server that did not offer HTTP/2 is asked for it again after 5 minutes.
+func TestDialPlainForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		echo := websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+			return new(actor), nil
+		})
+		first := &http.Server{Handler: echo, Protocols: new(http.Protocols), TLSConfig: &tls.Config{Certificates: []tls.Certificate{testCert()}}}
+		first.Protocols.SetHTTP1(true)
+		go first.ServeTLS(s.ln, "", "") // ends with first
+		over := func() int {
+			c, resp, err := s.d.Dial(background, "wss://weir.test/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close(1000, "")
+			return resp.ProtoMajor
+		}
+		if got := over(); got != 1 {
+			t.Errorf("at first it is over HTTP/%d", got)
+		}
+		first.Close()
+		s.ln = memnet.Listen()
+		stop := s.echoServer(nil, true)
+		defer stop()
+		time.Sleep(4 * time.Minute)
+		if got := over(); got != 1 {
+			t.Errorf("before 5 minutes it is over HTTP/%d", got)
+		}
+		time.Sleep(time.Minute)
+		if got := over(); got != 2 {
+			t.Errorf("after 5 minutes it is over HTTP/%d", got)
+		}
+		s.d.Close()
+		time.Sleep(time.Minute)
+	})
+}
+
+// A Dialer forgets servers that it has no connection to.
+func TestDialForgets(t *testing.T) {
+	d := &websocket.Dialer{HTTP: websocket.HTTP2, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, io.ErrUnexpectedEOF
+	}}
+	for i := range 1000 {
+		if _, _, err := d.Dial(background, fmt.Sprintf("ws://host-%d.test/", i), nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatal(err)
+		}
+	}
+	if n := d.Hosts(); n > 16 {
+		t.Errorf("%d servers are remembered", n)
+	}
+}
+
+// After Close connections end with their last WebSocket, and nothing is dialled.
+func TestDialerClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.d.HTTP = websocket.HTTP2
+		stop := s.echoServer(nil, false)
+		defer stop()
+		c, _, err := s.d.Dial(background, "ws://weir.test/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := s.d.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, url := range []string{"ws://weir.test/", "ws://other.test/"} {
+			if _, _, err := s.d.Dial(background, url, nil); !errors.Is(err, websocket.ErrDialerClosed) {
+				t.Errorf("%s: %v", url, err)
+			}
+		}
+		if err := c.Write(background, websocket.TextFrame, []byte("still")); err != nil {
+			t.Error(err)
+		}
+		if _, got, err := c.Read(background); string(got) != "still" {
+			t.Errorf("%q, %v", got, err)
+		}
+		c.Close(1000, "")
+		if n := s.conns.Load(); n != 1 {
+			t.Errorf("%d connections were dialled", n)
+		}
+	})
+}
