@@ -99,7 +99,7 @@ type clientHandshake struct {
 	o     Options
 	host  string
 	head  http.Header // without what depends on the version of HTTP
-	key   string      // Sec-WebSocket-Key, on HTTP/1.1
+	key   string      // Sec-WebSocket-Key, on HTTP/1.1; made when it is needed
 }
 
 var errURL = errors.New("the URL is no absolute ws, wss, http or https URL without a fragment (RFC 6455, 3)")
@@ -139,10 +139,7 @@ func newClientHandshake(given string, o *DialOptions) (*clientHandshake, error) 
 			return nil, fmt.Errorf("the field %s is the handshake's", name)
 		}
 	}
-	if u.User != nil && hs.head.Get("Authorization") == "" {
-		password, _ := u.User.Password()
-		hs.head.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
-	}
+	hs.authorize()
 	hs.head.Set("Sec-Websocket-Version", "13")
 	if len(o.Subprotocols) > 0 {
 		hs.head.Set("Sec-Websocket-Protocol", strings.Join(o.Subprotocols, ", "))
@@ -151,6 +148,14 @@ func newClientHandshake(given string, o *DialOptions) (*clientHandshake, error) 
 		hs.head.Set("Sec-Websocket-Extensions", deflate.Offer(&o.Deflate))
 	}
 	return hs, nil
+}
+
+// authorize sends the name and the password of the URL (RFC 7617), as net/http does.
+func (hs *clientHandshake) authorize() {
+	if u := hs.url.User; u != nil && hs.head.Get("Authorization") == "" {
+		password, _ := u.Password()
+		hs.head.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password)))
+	}
 }
 
 // request is the request for a version of HTTP.
@@ -163,9 +168,11 @@ func (hs *clientHandshake) request(ctx context.Context, major int) *http.Request
 		r.Header[":protocol"] = []string{"websocket"}
 		return r
 	}
-	var key [16]byte
-	rand.Read(key[:])
-	hs.key = base64.StdEncoding.EncodeToString(key[:])
+	if hs.key == "" {
+		var key [16]byte
+		rand.Read(key[:])
+		hs.key = base64.StdEncoding.EncodeToString(key[:])
+	}
 	r.Header.Set("Sec-Websocket-Key", hs.key)
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", "websocket")

@@ -8,14 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/textproto"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"weir/h2"
+	"weir/internal/fields"
 	"weir/internal/pool"
 	"weir/stream"
 	"weir/upgrade"
@@ -54,7 +53,7 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 	case st == nil:
 		b.log.Info("refused", "path", r.URL.Path, "client", r.RemoteAddr, "status", res.StatusCode)
-		copyFields(w.Header(), res.Header)
+		fields.EndToEnd(w.Header(), res.Header)
 		w.Header().Del("Content-Length") // the body may have been cut short
 		w.WriteHeader(res.StatusCode)
 		io.Copy(w, res.Body) // an error: the client has gone, or the body was not all
@@ -66,7 +65,7 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // begin answers 101 and relays from then on.
 func (b *bridge) begin(w http.ResponseWriter, r *http.Request, st stream.Stream, res *http.Response) {
 	header := http.Header{}
-	copyFields(header, res.Header)
+	fields.EndToEnd(header, res.Header)
 	header.Del("Content-Length")
 	header["Upgrade"] = []string{"websocket"}
 	header["Connection"] = []string{"Upgrade"}
@@ -90,27 +89,11 @@ func (b *bridge) request(r *http.Request) *http.Request {
 	if b.keepHost {
 		out.Host = r.Host
 	}
-	copyFields(out.Header, r.Header)
+	fields.EndToEnd(out.Header, r.Header)
 	out.Header.Del("Sec-Websocket-Key")
 	out.Header.Del("Content-Length")
 	out.Header[":protocol"] = []string{"websocket"}
 	return out
-}
-
-// copyFields copies all fields but those of one connection (RFC 9110, 7.6.1).
-func copyFields(dst, src http.Header) {
-	drop := map[string]bool{"Connection": true, "Upgrade": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true,
-		"Proxy-Authorization": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Http2-Settings": true}
-	for _, line := range src["Connection"] {
-		for name := range strings.SplitSeq(line, ",") {
-			drop[textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name))] = true
-		}
-	}
-	for name, values := range src {
-		if !drop[name] && !strings.HasPrefix(name, ":") {
-			dst[name] = values
-		}
-	}
 }
 
 // serveBridge runs until a signal has ended it (nil, or errCut), or the listener fails.

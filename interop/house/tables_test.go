@@ -9,15 +9,16 @@ var floors = map[string][]string{
 	"wsframe":         {},
 	"wsframe/deflate": {flate},
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
-	"h1":            {"stream", httpguts},
-	"h2":            {"stream", "flow", httpguts, http2, hpack, unix},
-	"internal/pool": {"stream", "h2"},
+	"h1":              {"stream", httpguts},
+	"h2":              {"stream", "flow", httpguts, http2, hpack, unix},
+	"internal/pool":   {"stream", "h2"},
+	"internal/fields": {},
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
 	// 3: the public face
-	"websocket": {"upgrade", "h1", "h2", "internal/pool", "stream", "wsframe", "wsframe/deflate", proxy},
+	"websocket": {"upgrade", "h1", "h2", "internal/pool", "internal/fields", "stream", "wsframe", "wsframe/deflate", proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
 	"interop/load": {hpack, histogram, unix},
 	// Beside the house: what tests stand on.

@@ -1,0 +1,105 @@
+package websocket
+
+import (
+	"errors"
+	"net/http"
+
+	"weir/internal/fields"
+	"weir/stream"
+	"weir/upgrade"
+)
+
+// Transport is an http.RoundTripper for WebSocket clients and proxies that are built on net/http,
+// as coder/websocket's Dial and httputil.ReverseProxy are. It sends a request for a WebSocket, a GET
+// with Upgrade: websocket, over HTTP/2 by extended CONNECT (RFC 8441) where the server offers it, on
+// connections that are shared, and over HTTP/1.1 where it does not; the Dialer says which. Any other
+// request goes to Base.
+//
+// The response to a request that opens a WebSocket is a 101 of HTTP/1.1, whatever it came over, with
+// Connection, Upgrade and the Sec-WebSocket-Accept that fits the request's key. Its Body is an
+// io.ReadWriteCloser, and more: a net.Conn with CloseWrite. Nobody but its user closes it, the
+// request's context bounds the opening alone. Any other response is given as it is, with at most
+// 64 KiB of its body.
+//
+// The zero value is ready; it may be used from any goroutine, and must not be copied or changed
+// after first use.
+type Transport struct {
+	Base   http.RoundTripper // nil: http.DefaultTransport
+	Dialer *Dialer           // nil: a zero one of its own
+	Window int               // octets that the server may send ahead on a WebSocket; 0: 65 535
+
+	own Dialer
+}
+
+func (t *Transport) dialer() *Dialer {
+	if t.Dialer != nil {
+		return t.Dialer
+	}
+	return &t.own
+}
+
+func (t *Transport) base() http.RoundTripper {
+	if t.Base != nil {
+		return t.Base
+	}
+	return http.DefaultTransport
+}
+
+// CloseIdleConnections ends the Dialer's connections that carry no WebSocket, and Base's that are
+// idle.
+func (t *Transport) CloseIdleConnections() {
+	t.dialer().CloseIdle()
+	if b, ok := t.base().(interface{ CloseIdleConnections() }); ok {
+		b.CloseIdleConnections()
+	}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !wantsWebSocket(r) {
+		return t.base().RoundTrip(r)
+	}
+	d := t.dialer()
+	ctx, stop := d.bound(r.Context())
+	defer stop()
+	st, res, err := d.open(ctx, passOn(r))
+	if err != nil && !errors.Is(err, errRefused) {
+		return nil, err
+	}
+	res.Request = r
+	if st == nil {
+		return res, nil
+	}
+	if res.ProtoMajor != 1 {
+		res.Status, res.StatusCode = "101 Switching Protocols", http.StatusSwitchingProtocols
+		res.Proto, res.ProtoMajor, res.ProtoMinor = "HTTP/1.1", 1, 1 // ReverseProxy writes it as it is
+		header := http.Header{}
+		fields.EndToEnd(header, res.Header)
+		header.Del("Content-Length")
+		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+		header["Sec-Websocket-Accept"] = []string{upgrade.AcceptKey(r.Header.Get("Sec-Websocket-Key"))}
+		res.Header = header
+	}
+	res.Body = stream.NewConn(st, t.Window)
+	return res, nil
+}
+
+// wantsWebSocket says that a request is an opening handshake (RFC 6455, 4.1) that may leave over any
+// HTTP.
+func wantsWebSocket(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == "") && (r.Body == nil || r.Body == http.NoBody) && r.ContentLength == 0 &&
+		hasToken(r.Header["Connection"], "upgrade") && hasToken(r.Header["Upgrade"], "websocket") &&
+		(r.URL.Scheme == "http" || r.URL.Scheme == "https") && len(r.Header["Sec-Websocket-Key"]) == 1
+}
+
+// passOn is the handshake of somebody else's request.
+func passOn(r *http.Request) *clientHandshake {
+	hs := &clientHandshake{given: r.URL.Redacted(), url: r.URL, host: r.Host, head: http.Header{}, key: r.Header.Get("Sec-Websocket-Key")}
+	if hs.host == "" {
+		hs.host = r.URL.Host
+	}
+	fields.EndToEnd(hs.head, r.Header)
+	hs.head.Del("Sec-Websocket-Key")
+	hs.authorize()
+	return hs
+}
