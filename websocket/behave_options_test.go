@@ -130,6 +130,90 @@ func TestPingInterval(t *testing.T) {
 	})
 }
 
+// A ping comes no later than half of the idle timeout, whatever changes that: a peer that answers
+// its pings lives.
+func TestPingWithinIdleTimeout(t *testing.T) {
+	row(t, "6.ping_interval.half", all, func(h *house) {
+		for _, r := range []struct {
+			ping, idle, changed, want time.Duration
+		}{
+			{time.Minute, time.Minute, 0, 30 * time.Second},
+			{time.Hour, 10 * time.Second, 0, 5 * time.Second},
+			{8 * time.Second, 10 * time.Second, 0, 5 * time.Second},
+			{time.Hour, 0, 0, 30 * time.Second},               // the default
+			{time.Hour, -1, 10 * time.Second, 5 * time.Second}, // SetOptions begins it
+			{time.Hour, time.Minute, 10 * time.Second, 5 * time.Second},
+			{20 * time.Second, 10 * time.Second, time.Hour, 20 * time.Second},
+			{20 * time.Second, 10 * time.Second, -1, 20 * time.Second},
+		} {
+			a := new(actor)
+			c := h.open(a, &websocket.Options{PingInterval: r.ping, IdleTimeout: r.idle})
+			s := a.session()
+			start := time.Now()
+			if r.changed != 0 {
+				s.Post(websocket.Commands{websocket.SetOptions(websocket.Changes{IdleTimeout: r.changed})})
+				synctest.Wait()
+			}
+			for n := range 3 {
+				c.want("a ping", wsframe.Ping, "")
+				if d := time.Since(start); d != time.Duration(n+1)*r.want {
+					h.Fatalf("%+v: ping %d after %v", r, n, d)
+				}
+				c.send(pong(""))
+				synctest.Wait()
+			}
+			if a.reasons != nil {
+				h.Fatalf("%+v: a peer that lives was given up", r)
+			}
+			c.send(closing(1000, ""))
+			c.wantClose("bye", 1000, "")
+		}
+	})
+}
+
+// The same for a Conn, on both sides: a peer that lives is never idle.
+func TestConnPingWithinIdleTimeout(t *testing.T) {
+	for _, dialled := range []bool{false, true} {
+		each(t, overHTTP, func(h *house) {
+			quiet := &websocket.Options{IdleTimeout: -1}
+			pings := &websocket.Options{PingInterval: time.Hour, IdleTimeout: time.Minute}
+			server, client := pings, quiet
+			if dialled {
+				server, client = quiet, pings
+			}
+			accepted := make(chan *websocket.Conn, 1)
+			h.mux.HandleFunc("/pings", func(w http.ResponseWriter, r *http.Request) {
+				c, err := websocket.Accept(w, r, server)
+				if err != nil {
+					h.Error(err)
+				}
+				accepted <- c
+			})
+			c, _, err := h.dialer().Dial(background, h.url("/pings"), &websocket.DialOptions{Options: *client})
+			if err != nil {
+				h.Fatal(err)
+			}
+			s := <-accepted
+			pinging := s
+			if dialled {
+				pinging = c
+			}
+			time.Sleep(time.Hour)
+			if err := pinging.SetIdleTimeout(time.Second); err != nil {
+				h.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if err := pinging.SetIdleTimeout(time.Minute); err != nil {
+				h.Fatal("after a change:", err)
+			}
+			time.Sleep(time.Hour)
+			if err := c.Close(1000, ""); err != nil {
+				h.Fatal(err)
+			}
+		})
+	}
+}
+
 func TestBacklog(t *testing.T) {
 	row(t, "6.backlog", all, func(h *house) {
 		release := make(chan struct{})

@@ -94,8 +94,8 @@ func (m *machine) deadline() time.Time {
 	if idle := m.settings().idle; idle > 0 {
 		sooner(k.heard.time().Add(idle))
 	}
-	if m.opt.PingInterval > 0 {
-		sooner(m.pingDue())
+	if by := m.pingDue(); !by.IsZero() {
+		sooner(by)
 	}
 	if by := m.sendBy(); !by.IsZero() {
 		sooner(by)
@@ -111,12 +111,21 @@ func (m *machine) sendBy() (by time.Time) {
 	return by
 }
 
-func (m *machine) pingDue() time.Time {
+// pingDue is when the next ping is due, zero: never. It is half of the idle timeout after the last
+// octet at the latest: so a peer that lives can answer before it counts as idle.
+func (m *machine) pingDue() (due time.Time) {
+	wait := m.opt.PingInterval
+	if wait <= 0 {
+		return due
+	}
+	if idle := m.settings().idle; idle > 0 {
+		wait = min(wait, idle/2)
+	}
 	t := m.clock.heard
 	if m.clock.late != nil && m.clock.pinged != 0 {
 		t = max(t, m.clock.pinged)
 	}
-	return t.time().Add(m.opt.PingInterval)
+	return t.time().Add(wait)
 }
 
 // tick does what is due at now. It may come late, early or twice. The transport's queue must have been told with sent
@@ -138,7 +147,7 @@ func (m *machine) tick(now time.Time) {
 		m.end(Reason{Kind: upgrade.Timeout}, fateFin)
 		return
 	}
-	if m.opt.PingInterval > 0 && !now.Before(m.pingDue()) {
+	if by := m.pingDue(); !by.IsZero() && !now.Before(by) {
 		if k.late == nil {
 			k.late = new(late)
 		}

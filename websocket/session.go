@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -149,13 +150,21 @@ func (s *Session) attach() {
 		return
 	}
 	s.attached = true
-	high := s.sendHigh()
-	s.st.Attach(s, stream.Limits{Window: s.m.opt.Window, Low: high / 2, WriteTimeout: or(s.m.opt.SendTimeout, DefaultSendTimeout, -1)})
+	s.st.Attach(s, stream.Limits{Window: s.m.opt.Window, Low: s.sendHigh() / 2, WriteTimeout: or(s.m.opt.SendTimeout, DefaultSendTimeout, -1)})
 }
 
 func (s *Session) window() int { return or(s.m.opt.Window, stream.DefaultWindow, stream.DefaultWindow) }
 
-func (s *Session) sendHigh() int { return or(s.m.opt.SendHigh, DefaultSendHigh, 0) }
+// sendHigh is how many octets may be queued before the session takes no new frame or post.
+func (s *Session) sendHigh() int { return or(s.m.opt.SendHigh, DefaultSendHigh, math.MaxInt) }
+
+// mostOutput is how many octets a turn gathers before it sends them.
+func (s *Session) mostOutput() int { return or(s.m.opt.SendHigh, DefaultSendHigh, DefaultSendHigh) }
+
+// backlogLimit is how many posts may wait.
+func (s *Session) backlogLimit() int {
+	return min(or(s.m.opt.Backlog, DefaultBacklog, math.MaxInt32), math.MaxInt32)
+}
 
 // Post sends msg to the handler's Info callback. It never waits: ErrBacklog says that Options.Backlog messages wait
 // already, ErrEnded that nobody will see it. Both leave msg unposted.
@@ -163,7 +172,7 @@ func (s *Session) Post(msg any) error {
 	if s.over.Load() {
 		return ErrEnded
 	}
-	if s.backlog.Add(1) > int32(or(s.m.opt.Backlog, DefaultBacklog, 1<<30)) {
+	if int(s.backlog.Add(1)) > s.backlogLimit() {
 		s.backlog.Add(-1)
 		return ErrBacklog
 	}

@@ -138,7 +138,7 @@ func (s *Session) blocked() bool {
 // relieve sends in the middle of a turn what has become much, after the nth callback of a kind.
 func (s *Session) relieve(n int) {
 	yield := n%turnBound == 0
-	if len(s.m.out.b) >= s.sendHigh() || yield && s.pending() {
+	if len(s.m.out.b) >= s.mostOutput() || yield && s.pending() {
 		s.flush()
 	}
 	if yield {
