@@ -3,6 +3,7 @@ package upgrade
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,13 +12,37 @@ import (
 
 // WebSocketConfig is what a server decides about opening handshakes. The zero value and nil are the defaults.
 type WebSocketConfig struct {
-	// Origins that a browser may come from. nil: those of the request's own host. Patterns: "https://example.com" is one
-	// origin; "example.com" any scheme; "*.example.com" its subdomains and not itself; a port as in "example.com:8443",
-	// ":*" for any, the scheme's default if none is named; "null" what browsers say instead of an origin; "*" everything.
-	// Hosts compare in any case, and beyond ASCII by their A-labels.
+	// Origins that a browser may come from, besides those of the request's own host. Patterns:
+	// "https://example.com" is one origin; "example.com" any scheme; "*.example.com" its subdomains
+	// and not itself; a port as in "example.com:8443", ":*" for any, the scheme's default if none
+	// is named; "null" and "file://" what browsers say of pages without a host; "*" everything.
+	// Hosts compare in any case, and beyond ASCII by their A-labels. A pattern that can match
+	// nothing, such as "https://example.com/", is a mistake: all requests are answered 500.
 	Origins []string
+	// OnlyOrigins leaves nothing but Origins: the request's own host is not allowed by itself.
+	OnlyOrigins bool
 	// Subprotocols that the server speaks, the most wanted first.
 	Subprotocols []string
+}
+
+// Check says what is wrong with c, which may be nil: an origin pattern that can match nothing
+// (*PatternError), a subprotocol that no client can offer. WebSocket looks for each request, and
+// answers 500; a program that looks when it starts finds it earlier.
+func (c *WebSocketConfig) Check() error {
+	if c == nil {
+		return nil
+	}
+	for _, p := range c.Origins {
+		if msg := patternFault(p); msg != "" {
+			return &PatternError{p, msg}
+		}
+	}
+	for _, p := range c.Subprotocols {
+		if p == "" || strings.ContainsAny(p, ", \t") {
+			return fmt.Errorf("upgrade: subprotocol %q: it is one name, without spaces and commas (RFC 6455, 4.1)", p)
+		}
+	}
+	return nil
 }
 
 // Handshake is an opening handshake that can be accepted.
@@ -38,6 +63,9 @@ func WebSocket(r *http.Request, c *WebSocketConfig) (*Handshake, error) {
 	if c == nil {
 		c = new(WebSocketConfig)
 	}
+	if err := c.Check(); err != nil {
+		return nil, &HandshakeError{Status: http.StatusInternalServerError, Msg: err.Error()}
+	}
 	h := &Handshake{HTTPMajor: r.ProtoMajor}
 	check := h.checkUpgrade
 	if r.ProtoMajor >= 2 {
@@ -50,7 +78,7 @@ func WebSocket(r *http.Request, c *WebSocketConfig) (*Handshake, error) {
 	if h.Extensions, ok = ParseExtensions(r.Header["Sec-Websocket-Extensions"]); !ok {
 		return nil, &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 6455, 9.1", Msg: "malformed Sec-WebSocket-Extensions"}
 	}
-	if err := checkOrigin(r, h.Version, c.Origins); err != nil {
+	if err := checkOrigin(r, h.Version, c); err != nil {
 		return nil, err
 	}
 	h.Subprotocol = choose(c.Subprotocols, r.Header["Sec-Websocket-Protocol"])

@@ -57,26 +57,26 @@ func asciiHost(host string) (string, bool) {
 }
 
 // checkOrigin judges where r comes from (RFC 6455, 10.2). No origin at all is allowed: it is no browser.
-func checkOrigin(r *http.Request, version int, patterns []string) error {
+func checkOrigin(r *http.Request, version int, c *WebSocketConfig) error {
 	lines := r.Header["Origin"]
 	if version != 13 { // drafts 7 to 12 name the field so; whatever is there has to be allowed
 		lines = append(lines[:len(lines):len(lines)], r.Header["Sec-Websocket-Origin"]...)
 	}
 	for _, line := range lines {
-		if !allowed(r, line, patterns) {
+		if !allowed(r, line, c) {
 			return &HandshakeError{Status: http.StatusForbidden, Rule: "RFC 6455, 10.2", Msg: "origin not allowed"}
 		}
 	}
 	return nil
 }
 
-func allowed(r *http.Request, line string, patterns []string) bool {
+func allowed(r *http.Request, line string, c *WebSocketConfig) bool {
 	o, ok := parseOrigin(line)
-	if patterns == nil {
-		return ok && sameHost(r, o)
+	if ok && !c.OnlyOrigins && sameHost(r, o) {
+		return true
 	}
-	for _, p := range patterns {
-		if p == "*" || line == "null" && p == "null" || ok && o.matches(p) {
+	for _, p := range c.Origins {
+		if p == "*" || line == p && special(p) || ok && o.matches(p) {
 			return true
 		}
 	}

@@ -2,6 +2,10 @@ package upgrade
 
 import (
 	"crypto/tls"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -64,9 +68,12 @@ func TestOrigin(t *testing.T) {
 		{"h", "https://xn--bcher-kva.example", "b\u00fccher.example", true, true},
 		{"h", "null", "null", true, true},
 		{"h", "null", "example.com", true, false},
+		{"h", "file://", "file://", true, true},
+		{"h", "file://", "null", true, false},
+		{"h", "file://", "", true, false},
 		{"h", "null", "*", true, true},
 		{"h", "https://anything", "*", true, true},
-		{"h", "https://h", "", true, false},
+		{"h", "https://g", "", true, false},
 		{"h", "chrome-extension://abc", "chrome-extension://abc", true, true},
 	} {
 		r := h1Request()
@@ -78,7 +85,7 @@ func TestOrigin(t *testing.T) {
 		if c.pattern == own {
 			patterns = nil
 		}
-		if got := allowed(r, c.origin, patterns); got != c.want {
+		if got := allowed(r, c.origin, &WebSocketConfig{Origins: patterns}); got != c.want {
 			t.Errorf("host %q, TLS %v, origin %q, pattern %q: allowed %v", c.host, c.tls, c.origin, c.pattern, got)
 		}
 	}
@@ -106,7 +113,131 @@ func TestOriginFields(t *testing.T) {
 			}
 		})
 	}
-	if _, err := WebSocket(h1Request("Origin: "+good), &WebSocketConfig{Origins: []string{}}); err == nil {
-		t.Error("an empty list of origins allows one")
+}
+
+// Patterns add to the rule of the same host, and replace it with OnlyOrigins.
+func TestOriginsAdd(t *testing.T) {
+	const own, named, other = "http://example.com", "https://good.example", "https://evil.example"
+	for _, c := range []struct {
+		name               string
+		config             *WebSocketConfig
+		own, named, others bool
+	}{
+		{"default", nil, true, false, false},
+		{"empty_list", &WebSocketConfig{Origins: []string{}}, true, false, false},
+		{"pattern", &WebSocketConfig{Origins: []string{named}}, true, true, false},
+		{"pattern_with_port", &WebSocketConfig{Origins: []string{"good.example:8443"}}, true, false, false},
+		{"any", &WebSocketConfig{Origins: []string{"*"}}, true, true, true},
+		{"only", &WebSocketConfig{Origins: []string{named}, OnlyOrigins: true}, false, true, false},
+		{"only_nothing", &WebSocketConfig{OnlyOrigins: true}, false, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for origin, want := range map[string]bool{own: c.own, named: c.named, other: c.others, "": true} {
+				var lines []string
+				if origin != "" {
+					lines = append(lines, "Origin: "+origin)
+				}
+				if _, err := WebSocket(h1Request(lines...), c.config); (err == nil) != want {
+					t.Errorf("origin %q: %v", origin, err)
+				}
+			}
+		})
+	}
+}
+
+// A pattern that can match nothing is an error that names it and says why, whatever the request is.
+func TestOriginPatterns(t *testing.T) {
+	for pattern, why := range map[string]string{
+		"":                                  "empty",
+		"https://example.com/":              "slash",
+		"https://example.com/chat":          "path",
+		"example.com/":                      "slash",
+		"https://example.com?a":             "query",
+		"https://example.com#a":             "fragment",
+		"https:\\\\example.com":             "slash",
+		"https:/example.com":                "slash",
+		"*:3000":                            `"*" stands alone`,
+		"https://*":                         `"*" stands alone`,
+		"**":                                `"*" stands alone`,
+		"a.*.example.com":                   `"*" stands alone`,
+		"*example.com":                      `"*" stands alone`,
+		"*.*.example.com":                   `"*" stands alone`,
+		"*.":                                "no host",
+		"a.example, b.example":              "several patterns",
+		"a.example,b.example":               "several patterns",
+		"a.example b.example":               "no spaces",
+		" example.com":                      "no spaces",
+		"example.com\n":                     "no spaces",
+		"https://":                          "no host",
+		"://example.com":                    "scheme is empty",
+		"*://example.com":                   "scheme is none",
+		"ht tp://example.com":               "no spaces",
+		"1http://example.com":               "scheme is none",
+		"wss://example.com":                 "that of the page",
+		"WS://example.com":                  "that of the page",
+		"https://user@example.com":          "no user",
+		"example.com:":                      "port",
+		"example.com:0":                     "port",
+		"example.com:08443":                 "port",
+		"example.com:65536":                 "port",
+		"example.com:http":                  "port",
+		"example.com:+80":                   "port",
+		"*.example.com:80*":                 "port",
+		":8080":                             "no host",
+		".example.com":                      "empty label",
+		"example..com":                      "empty label",
+		".":                                 "empty label",
+		"example.com..":                     "empty label",
+		"exam[a-z]ple.com":                  "'['",
+		"exam?ple.com":                      "query",
+		"^example.com$":                     "'^'",
+		"exam%70le.com":                     "'%'",
+		"::1":                               "in brackets",
+		"2001:db8::1":                       "in brackets",
+		"[2001:db8::1":                      "no IPv6 address",
+		"[example.com]":                     "no IPv6 address",
+		"[1.2.3.4]":                         "no IPv6 address",
+		"[fe80::1%25eth0]":                  "no IPv6 address",
+		"*.[::1]":                           "no subdomains",
+		"*.127.0.0.1":                       "no subdomains",
+		"127.1":                             "no IPv4 address",
+		"256.0.0.1":                         "no IPv4 address",
+		"0x7f.0.0.0x1":                      "no IPv4 address",
+		"https://b\u00fccher\u2028.example": "no name",
+	} {
+		err := (&WebSocketConfig{Origins: []string{"good.example", pattern}}).Check()
+		pe, ok := errors.AsType[*PatternError](err)
+		if !ok || pe.Pattern != pattern || !strings.Contains(pe.Msg, why) || !strings.Contains(err.Error(), strconv.Quote(pattern)) {
+			t.Errorf("%q: %v, want a word of %q", pattern, err, why)
+			continue
+		}
+		for _, r := range []*http.Request{h1Request(), h1Request("=Upgrade: x"), h2Request()} {
+			_, err := WebSocket(r, &WebSocketConfig{Origins: []string{pattern}})
+			if he, ok := errors.AsType[*HandshakeError](err); !ok || he.Status != 500 || !strings.Contains(he.Msg, strconv.Quote(pattern)) {
+				t.Errorf("%q, used: %v", pattern, err)
+			}
+		}
+	}
+	for _, pattern := range []string{"*", "null", "file://", "example.com", "EXAMPLE.com", "https://example.com", "HTTPS://example.com", "*.example.com",
+		"https://*.example.com:*", "example.com:8443", "example.com:*", "localhost", "localhost:3000", "my_host", "example.com.", "127.0.0.1:80",
+		"[::1]", "https://[2001:db8::1]:8443", "b\u00fccher.example", "*.b\u00fccher.example", "xn--bcher-kva.example", "chrome-extension://abc",
+		"app.4you", "moz-extension://1f2e-3"} {
+		if err := (&WebSocketConfig{Origins: []string{pattern}}).Check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A subprotocol that no client can offer is an error, too (RFC 6455, 4.1).
+func TestSubprotocolNames(t *testing.T) {
+	for name, ok := range map[string]bool{"chat": true, "v1.chat/x": true, "": false, "a, b": false, "a b": false, " a": false} {
+		c := &WebSocketConfig{Subprotocols: []string{"good", name}}
+		_, err := WebSocket(h1Request(), c)
+		if he, is := errors.AsType[*HandshakeError](err); (err == nil) != ok || !ok && (!is || he.Status != 500 || !strings.Contains(he.Msg, strconv.Quote(name))) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if err := (*WebSocketConfig)(nil).Check(); err != nil {
+		t.Error(err)
 	}
 }

@@ -237,7 +237,10 @@ func TestHandshakeFields(t *testing.T) {
 		{"1.origin", "none", nil, nil, 0, "", ""},
 		{"6.origins", "pattern", &websocket.Options{Origins: []string{"*.good.test"}}, []string{"Origin", "https://a.good.test"}, 0, "", ""},
 		{"6.origins", "not_the_pattern", &websocket.Options{Origins: []string{"*.good.test"}}, []string{"Origin", "https://good.test.evil.test"}, 403, "", ""},
-		{"6.origins", "own_host_not_named", &websocket.Options{Origins: []string{"*.good.test"}}, []string{"Origin", "SAME"}, 403, "", ""},
+		{"6.origins", "own_host_besides", &websocket.Options{Origins: []string{"*.good.test"}}, []string{"Origin", "SAME"}, 0, "", ""},
+		{"6.origins", "empty_list", &websocket.Options{Origins: []string{}}, []string{"Origin", "SAME"}, 0, "", ""},
+		{"6.origins", "empty_list_other", &websocket.Options{Origins: []string{}}, []string{"Origin", "http://evil.test"}, 403, "", ""},
+		{"6.origins", "own_host_not_named", &websocket.Options{Origins: []string{"*.good.test"}, OnlyOrigins: true}, []string{"Origin", "SAME"}, 403, "", ""},
 		{"6.origins", "any", &websocket.Options{Origins: []string{"*"}}, []string{"Origin", "null"}, 0, "", ""},
 		{"6.subprotocols", "ours_first", two, []string{"Sec-WebSocket-Protocol", "one, two, three"}, 0, "Sec-WebSocket-Protocol", "two"},
 		{"6.subprotocols", "none_of_ours", two, []string{"Sec-WebSocket-Protocol", "four, TWO"}, 0, "Sec-WebSocket-Protocol", ""},
@@ -278,6 +281,46 @@ func TestHandshakeFields(t *testing.T) {
 			h.Fatal(got.field("Sec-WebSocket-Protocol"))
 		}
 	})
+}
+
+// Options that no session can have are 500, and the log says why.
+func TestBadOptions(t *testing.T) {
+	for _, r := range []struct {
+		name string
+		opts *websocket.Options
+		log  string
+	}{
+		{"origin_with_a_slash", &websocket.Options{Origins: []string{"*", "https://example.com/"}}, `origin pattern "https://example.com/": an origin ends with its host`},
+		{"empty_subprotocol", &websocket.Options{Subprotocols: []string{""}}, `subprotocol ""`},
+		{"negative_window_bits", &websocket.Options{Compress: true, Deflate: websocket.DeflateOptions{ClientMaxWindowBits: -1}}, "client window bits"},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			row(t, "6.bad_options", overHTTP, func(h *house) {
+				a := new(actor)
+				h.mount(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) { return a, r.opts })
+				if got := h.ask("/init"); got.status != 500 {
+					h.Errorf("status %d", got.status)
+				}
+				if log := h.log.String(); !strings.Contains(log, r.log) {
+					h.Errorf("log %q, want %q", log, r.log)
+				}
+				h.mux.HandleFunc("/accept", func(w http.ResponseWriter, req *http.Request) {
+					if _, err := websocket.Accept(w, req, r.opts); err == nil || !strings.Contains(err.Error(), r.log) {
+						h.Errorf("Accept: %v", err)
+					}
+				})
+				if got := h.ask("/accept"); got.status != 500 {
+					h.Errorf("Accept answers %d", got.status)
+				}
+				if err := r.opts.Check(); err == nil || !strings.Contains(err.Error(), r.log) {
+					h.Errorf("Check: %v", err)
+				}
+				if told := a.told(); told != "" {
+					h.Error(told)
+				}
+			})
+		})
+	}
 }
 
 // self is the origin of pages from this server.

@@ -140,7 +140,7 @@ func TestPingWithinIdleTimeout(t *testing.T) {
 			{time.Minute, time.Minute, 0, 30 * time.Second},
 			{time.Hour, 10 * time.Second, 0, 5 * time.Second},
 			{8 * time.Second, 10 * time.Second, 0, 5 * time.Second},
-			{time.Hour, 0, 0, 30 * time.Second},               // the default
+			{time.Hour, 0, 0, 30 * time.Second},                // the default
 			{time.Hour, -1, 10 * time.Second, 5 * time.Second}, // SetOptions begins it
 			{time.Hour, time.Minute, 10 * time.Second, 5 * time.Second},
 			{20 * time.Second, 10 * time.Second, time.Hour, 20 * time.Second},

@@ -18,7 +18,7 @@ import (
 )
 
 // DialOptions are the options of one Dial: those of the session, and what the request says. In the session's options
-// Origins, Group, ReqFilter and Context have no meaning to a client but the last; IdleTimeout is none by default.
+// Origins, OnlyOrigins, Group, ReqFilter and Context have no meaning to a client but the last; IdleTimeout is none by default.
 type DialOptions struct {
 	Options
 	Header http.Header // fields of the request: Origin, Authorization, Cookie and so on
@@ -123,6 +123,9 @@ func newClientHandshake(given string, o *DialOptions) (*clientHandshake, error) 
 	}
 	if u.Path == "" {
 		u.Path = "/"
+	}
+	if err := (&upgrade.WebSocketConfig{Subprotocols: o.Subprotocols}).Check(); err != nil {
+		return nil, err
 	}
 	if err := o.Deflate.Check(); err != nil {
 		return nil, err

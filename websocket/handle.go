@@ -50,7 +50,10 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if o == nil {
 		o = &noOptions
 	}
-	hs, err := upgrade.WebSocket(r, &upgrade.WebSocketConfig{Origins: o.Origins, Subprotocols: o.Subprotocols})
+	if err := o.Deflate.Check(); err != nil {
+		return err
+	}
+	hs, err := upgrade.WebSocket(r, o.handshake())
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/upgrade"
 	"weir/wsframe/deflate"
 )
 
@@ -13,18 +14,19 @@ import (
 // negative means none or off. Sessions keep them and may share them: they are not to be changed once a session has them.
 type Options struct {
 	IdleTimeout       time.Duration  // ends a session that received nothing for so long; 0: 60 s
-	PingInterval      time.Duration  // the stack pings after so long without receiving; 0: never
+	PingInterval      time.Duration  // the stack pings after so long without receiving, and never later than half of IdleTimeout; 0: never
 	SendTimeout       time.Duration  // ends a session that could write nothing for so long; 0: 30 s
 	MaxFrameSize      int64          // octets of a frame and of a reassembled message; 0: 1 000 000
 	NoValidateUTF8    bool           // text and close text are taken as they are (Cowboy: validate_utf8 => false)
-	Window            int            // octets a peer may send ahead; 0: 65 535. In place of Cowboy's active_n; on HTTP/2 what is to come of a large frame may come besides
+	Window            int            // octets a peer may send ahead; 0 and negative: 65 535. In place of Cowboy's active_n; on HTTP/2 what is to come of a large frame may come besides
 	SendHigh          int            // queued octets above which no new frame or post is taken until half is gone; 0: 64 KiB
 	Backlog           int            // posted messages that may wait; 0: 1024
 	Compress          bool           // agree to permessage-deflate (RFC 7692) where the client offers it
 	Deflate           DeflateOptions // how (Cowboy: deflate_opts)
 	CompressThreshold int            // smaller messages go uncompressed, octets; 0: none
 	Subprotocols      []string       // the first of these that the client offers is chosen; none: no field
-	Origins           []string       // patterns of allowed origins; nil: the request's own host; "*": any
+	Origins           []string       // patterns of origins that are allowed besides the request's own host, see upgrade.WebSocketConfig; "*": any
+	OnlyOrigins       bool           // Origins alone: the request's own host is not allowed by itself
 	Context           context.Context
 	Group             *Group                                   // whose Shutdown drains this session; nil: the server's, if ConfigureServer set one up
 	ReqFilter         func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
@@ -43,6 +45,21 @@ const (
 	DefaultSendHigh     = 64 << 10
 	DefaultBacklog      = 1024
 )
+
+// Check says what is wrong with o: an origin pattern that can match nothing, a subprotocol that no
+// client can offer, parameters of Deflate that do not exist. A server answers each handshake 500
+// then; a program that looks when it starts finds it earlier.
+func (o *Options) Check() error {
+	if err := o.handshake().Check(); err != nil {
+		return err
+	}
+	return o.Deflate.Check()
+}
+
+// handshake is what o says of opening handshakes.
+func (o *Options) handshake() *upgrade.WebSocketConfig {
+	return &upgrade.WebSocketConfig{Origins: o.Origins, OnlyOrigins: o.OnlyOrigins, Subprotocols: o.Subprotocols}
+}
 
 // or is v, or d where v is zero; none where v is negative.
 func or[T int | int64 | time.Duration](v, d, none T) T {

@@ -324,7 +324,9 @@ func TestOrigin(t *testing.T) {
 	if got := try("https://example.org"); got != 101 {
 		t.Errorf("an allowed origin gets %d", got)
 	}
-	if got := try("https://example.net"); got != 403 {
-		t.Errorf("another origin gets %d, want 403", got)
+	for _, other := range []string{"https://example.net", p.http} { // --origin replaces the rule of the same host
+		if got := try(other); got != 403 {
+			t.Errorf("origin %s gets %d, want 403", other, got)
+		}
 	}
 }

@@ -64,6 +64,7 @@ func (c *config) options(q *query, log *slog.Logger) *websocket.Options {
 		Window:         c.window,
 		Subprotocols:   c.subprotocols,
 		Origins:        c.origins,
+		OnlyOrigins:    true,
 		Logger:         log,
 		Compress:       q.number("compress", 0, 0, 1) == 1 || c.compress && !q.Has("compress"),
 		Deflate:        c.deflate,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -135,6 +136,12 @@ func (c *config) check() error {
 		return fmt.Errorf("--drain %v: 0 or more", c.drain)
 	case c.logFormat != "text" && c.logFormat != "json":
 		return fmt.Errorf("--log %q: text or json", c.logFormat)
+	}
+	if err := (&upgrade.WebSocketConfig{Origins: c.origins}).Check(); err != nil {
+		return fmt.Errorf("--origin: %w", err)
+	}
+	if err := (&upgrade.WebSocketConfig{Subprotocols: c.subprotocols}).Check(); err != nil {
+		return fmt.Errorf("--subprotocol: %w", err)
 	}
 	for _, a := range c.listen {
 		if a == "unix:" {
