@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"sync/atomic"
@@ -14,7 +15,7 @@ import (
 
 // Loop is Cowboy's loop handler: a request that is held open, and fed by messages that others post. It serves
 // server-sent events and long polls over every version of HTTP. Its handlers are of type LoopHandler, its options
-// *LoopOptions.
+// *LoopOptions or LoopOptions.
 var Loop Protocol = loop{}
 
 // LoopHandler answers a request piece by piece. Its callbacks come one at a time, on the request's own goroutine. What
@@ -46,16 +47,26 @@ const (
 
 // LoopOptions are the options of Loop.
 type LoopOptions struct {
-	IdleTimeout time.Duration                            // ends a request to which nothing was posted for so long; 0: none
-	Backlog     int                                      // messages that may wait; 0: 1024
+	IdleTimeout time.Duration                            // ends a request to which nothing was posted for so long; 0 and negative: none
+	Backlog     int                                      // messages that may wait; 0: 1024; negative: any number
 	ReqFilter   func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
 }
 
 // FilterRequest implements Filter by ReqFilter.
-func (o *LoopOptions) FilterRequest(r *http.Request, p *PartialRequest) {
-	if o != nil && o.ReqFilter != nil {
+func (o LoopOptions) FilterRequest(r *http.Request, p *PartialRequest) {
+	if o.ReqFilter != nil {
 		o.ReqFilter(r, p)
 	}
+}
+
+func (o *LoopOptions) backlog() int32 {
+	switch {
+	case o.Backlog == 0:
+		return DefaultBacklog
+	case o.Backlog < 0:
+		return math.MaxInt32
+	}
+	return int32(min(o.Backlog, math.MaxInt32))
 }
 
 // DefaultBacklog is LoopOptions.Backlog when none is given.
@@ -105,7 +116,10 @@ func (loop) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) (
 	if !ok {
 		return fmt.Errorf("upgrade: a %T is no LoopHandler", handler)
 	}
-	o, _ := opts.(*LoopOptions)
+	o, err := OptionsOf[LoopOptions](opts)
+	if err != nil {
+		return err
+	}
 	if o == nil {
 		o = new(LoopOptions)
 	}
@@ -114,10 +128,7 @@ func (loop) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) (
 		watched = Watch(w)
 	}
 	run := &looping{w: watched, r: r, h: h, o: o, rc: http.NewResponseController(watched)}
-	run.q = &Queue{wake: make(chan struct{}, 1), backlog: DefaultBacklog, ctx: r.Context()}
-	if o.Backlog > 0 {
-		run.q.backlog = int32(o.Backlog)
-	}
+	run.q = &Queue{wake: make(chan struct{}, 1), backlog: o.backlog(), ctx: r.Context()}
 	run.q.mail.Claim()
 	req := filtered(r, o)
 	returned := false

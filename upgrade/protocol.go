@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 
 	"weir/stream"
@@ -14,10 +15,11 @@ import (
 // WebSocket is one; Loop and Tunnel are others; a program may have its own.
 type Protocol interface {
 	// Upgrade handles the request with a handler, whose type the protocol says, and options: nil if init gave none
-	// (Cowboy's upgrade/4), else of whatever type the protocol knows; options it does not know it ignores. The
-	// request's context is the environment of the middlewares. When what it began has come to its end, at whatever
-	// time, it calls Terminate, once. An error answers the request, if nothing has: a *HandshakeError as it says,
-	// any other with 500, and it is logged; then the handler is not told.
+	// (Cowboy's upgrade/4), else of the type that the protocol takes, as OptionsOf gives it; any other type is an
+	// error, for it would say what nobody hears. The request's context is the environment of the middlewares.
+	// When what it began has come to its end, at whatever time, it calls Terminate, once. An error answers the
+	// request, if nothing has: a *HandshakeError as it says, any other with 500, and it is logged; then the handler
+	// is not told.
 	Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error
 }
 
@@ -26,6 +28,20 @@ type Switch struct {
 	Protocol Protocol // nil: init has answered the request itself, and the handler gets Terminate(normal)
 	Handler  any
 	Options  any
+}
+
+// OptionsOf gives a protocol its options, of type T: opts is a T or a *T. It is nil where there are
+// none, opts being nil or a nil *T. Another type is an error.
+func OptionsOf[T any](opts any) (*T, error) {
+	switch o := opts.(type) {
+	case nil:
+		return nil, nil
+	case T:
+		return &o, nil
+	case *T:
+		return o, nil
+	}
+	return nil, fmt.Errorf("upgrade: options are a %T, not a %T", opts, *new(T))
 }
 
 // Filter may be implemented by options: it changes p, the default, into what Terminate gets (Cowboy: req_filter).
@@ -104,6 +120,9 @@ func logf(r *http.Request, format string, args ...any) {
 // filtered is the partial request of a request that became no stream.
 func filtered(r *http.Request, opts any) *PartialRequest {
 	p := Partial(r, stream.Info{TLS: r.TLS})
+	if v := reflect.ValueOf(opts); v.Kind() == reflect.Pointer && v.IsNil() {
+		return p // no options
+	}
 	if f, ok := opts.(Filter); ok {
 		f.FilterRequest(r, p)
 	}

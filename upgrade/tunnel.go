@@ -12,7 +12,7 @@ import (
 
 // Tunnel is the stream of a request as a net.Conn, under an upgrade token: Upgrade on HTTP/1.1 (RFC 9110, 7.8),
 // extended CONNECT on HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), where the token is :protocol. Its handlers are of type
-// TunnelHandler, its options *TunnelOptions.
+// TunnelHandler, its options *TunnelOptions or TunnelOptions.
 type Tunnel struct {
 	Token string // compared in any case
 }
@@ -31,13 +31,13 @@ func (f TunnelFunc) ServeTunnel(c net.Conn, req *PartialRequest) { f(c, req) }
 
 // TunnelOptions are the options of Tunnel.
 type TunnelOptions struct {
-	Window    int                                      // octets the peer may send ahead; 0: 65 535
+	Window    int                                      // octets the peer may send ahead; 0 and negative: 65 535
 	ReqFilter func(r *http.Request, p *PartialRequest) // changes p, the default, into what the handler gets
 }
 
 // FilterRequest implements Filter by ReqFilter.
-func (o *TunnelOptions) FilterRequest(r *http.Request, p *PartialRequest) {
-	if o != nil && o.ReqFilter != nil {
+func (o TunnelOptions) FilterRequest(r *http.Request, p *PartialRequest) {
+	if o.ReqFilter != nil {
 		o.ReqFilter(r, p)
 	}
 }
@@ -48,7 +48,10 @@ func (t Tunnel) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts an
 	if !ok {
 		return fmt.Errorf("upgrade: a %T is no TunnelHandler", handler)
 	}
-	o, _ := opts.(*TunnelOptions)
+	o, err := OptionsOf[TunnelOptions](opts)
+	if err != nil {
+		return err
+	}
 	if o == nil {
 		o = new(TunnelOptions)
 	}

@@ -31,7 +31,8 @@ func Handle(init func(w http.ResponseWriter, r *http.Request) (Handler, *Options
 	})
 }
 
-// Protocol is WebSocket as a sub protocol for upgrade.Handle. Its handlers are of type Handler, its options *Options.
+// Protocol is WebSocket as a sub protocol for upgrade.Handle. Its handlers are of type Handler, its options *Options or
+// Options.
 var Protocol upgrade.Protocol = protocol{}
 
 // noOptions are the defaults.
@@ -46,7 +47,10 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if !ok {
 		return fmt.Errorf("websocket: a %T is no websocket.Handler", handler)
 	}
-	o, _ := opts.(*Options)
+	o, err := upgrade.OptionsOf[Options](opts)
+	if err != nil {
+		return err
+	}
 	if o == nil {
 		o = &noOptions
 	}
@@ -86,7 +90,7 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 }
 
 // FilterRequest implements upgrade.Filter by ReqFilter.
-func (o *Options) FilterRequest(r *http.Request, p *PartialRequest) {
+func (o Options) FilterRequest(r *http.Request, p *PartialRequest) {
 	if o.ReqFilter != nil {
 		o.ReqFilter(r, p)
 	}

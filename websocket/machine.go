@@ -38,6 +38,7 @@ type work struct {
 type few struct {
 	deflate  *deflation     // nil: not agreed on
 	trace    func(Event)    // nil: nobody listens
+	told     *tracedStats   // the session's; nil: nobody listens
 	shutdown *any           // what ShutdownReason set
 	changed  *settings      // what SetOptions set
 	key      func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing

@@ -24,6 +24,7 @@ type Session struct {
 	backlog atomic.Int32 // posts that wait
 	own     bool         // Data comes on a goroutine of our own: turns run there
 	crewed  bool         // a crew does the turns
+	informs bool         // the handler has Info
 
 	// What follows belongs to the holder of turn.
 	attached   bool
@@ -99,6 +100,7 @@ func (box *inbox) buffer() *buffer {
 var (
 	ErrEnded   = errors.New("websocket: the session has ended")
 	ErrBacklog = errors.New("websocket: too many posted messages wait")
+	ErrNoInfo  = errors.New("websocket: the handler has no Info")
 )
 
 // newSession makes the session of an open stream; begin starts it. o is not nil. g, which may be nil, is its group; answer are
@@ -110,13 +112,19 @@ func newSession(st stream.Stream, h Handler, o *Options, g *Group, req *PartialR
 	s.req.Store(requestOf(req, o.ReqFilter != nil, agreed, g, info))
 	s.m = newMachine(o, time.Now())
 	if o.Trace != nil {
+		told := new(tracedStats)
+		s.m.one().told = told
 		s.m.one().trace = func(e Event) {
+			if e.Kind == EventMessage {
+				told.set(s.m.stats)
+			}
 			e.Session = s
 			o.Trace(e)
 		}
 	}
 	_, s.crewed = st.(stream.Crew)
 	_, s.m.role.pieces = h.(*connHandler)
+	_, s.informs = h.(Informer)
 	s.m.furnish()
 	s.mail.Claim()
 	return s
@@ -167,8 +175,12 @@ func (s *Session) backlogLimit() int {
 }
 
 // Post sends msg to the handler's Info callback. It never waits: ErrBacklog says that Options.Backlog messages wait
-// already, ErrEnded that nobody will see it. Both leave msg unposted.
+// already, ErrEnded that nobody will see it, ErrNoInfo that the handler is no Informer; that of a Conn is none. All
+// leave msg unposted. What still waits when the session ends is dropped.
 func (s *Session) Post(msg any) error {
+	if !s.informs {
+		return ErrNoInfo
+	}
 	if s.over.Load() {
 		return ErrEnded
 	}
@@ -185,8 +197,15 @@ func (s *Session) Post(msg any) error {
 // Info says what the WebSocket runs on.
 func (s *Session) Info() stream.Info { return s.st.Info() }
 
-// Stats are what the session has received and sent so far. To be called from its callbacks.
-func (s *Session) Stats() Stats { return s.m.stats }
+// Stats are what the session has received and sent so far.
+func (s *Session) Stats() Stats {
+	if s.m.opt.Trace != nil { // which runs with turn held, and may ask
+		return s.m.few.told.get() // few was made with the session, and stays
+	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return s.m.stats
+}
 
 // Context is cancelled when the stream ends or is cut. It carries the values of Options.Context.
 func (s *Session) Context() context.Context { return contextOf(&s.ctx, s.m.opt.Context) }

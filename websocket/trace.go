@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"strconv"
+	"sync"
 
 	"weir/wsframe"
 )
@@ -42,6 +43,25 @@ func (k EventKind) String() string {
 		return eventNames[k]
 	}
 	return "event " + strconv.Itoa(int(k))
+}
+
+// tracedStats are the Stats of a session with a Trace, for Session.Stats: no user code runs with mu
+// held, so a Trace may have locks of its own that others hold when they ask.
+type tracedStats struct {
+	mu    sync.Mutex
+	stats Stats
+}
+
+func (t *tracedStats) set(s Stats) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stats = s
+}
+
+func (t *tracedStats) get() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stats
 }
 
 // traced says that somebody listens.
