@@ -53,6 +53,9 @@ func (w *responseWriter) Header() http.Header {
 	return w.header
 }
 
+// Answered says that the final answer was begun, or cannot be any more.
+func (w *responseWriter) Answered() bool { return w.status != 0 || w.opened || w.done }
+
 // OpenStream answers a CONNECT with 200 and header and turns it into a stream. The 200 leaves with
 // the first Send.
 func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
@@ -62,7 +65,7 @@ func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
 	case w.x.r.Method != http.MethodConnect:
 		return nil, errNotTunnel
 	case w.status != 0:
-		return nil, errors.New("h2: OpenStream after WriteHeader")
+		return nil, stream.ErrAnswered
 	}
 	t, err := w.x.c.openTunnel(w.x, header)
 	if err != nil {

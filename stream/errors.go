@@ -35,6 +35,10 @@ func (c Code) String() string {
 	return fmt.Sprintf("code 0x%x", uint32(c))
 }
 
+// ErrAnswered is the error of an Opener whose request has been answered, be it in part, or taken
+// over: there is nothing left to open.
+var ErrAnswered = errors.New("stream: the request has been answered or taken over already")
+
 type closedError struct{}
 
 func (closedError) Error() string { return "stream: closed" }

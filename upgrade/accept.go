@@ -2,7 +2,10 @@ package upgrade
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"reflect"
+	"strings"
 
 	"weir/h1"
 	"weir/stream"
@@ -10,25 +13,77 @@ import (
 
 // Accept answers r with 101 or 200 and header, and makes a stream of it: through the stream.Opener behind w, or over
 // HTTP/1.1 by hijacking the connection; wrappers of w that have Unwrap do not get in the way. The answer leaves with
-// the first Send. An error is a *HandshakeError for Refuse, as long as nothing has been taken over.
+// the first Send. An error is a *HandshakeError for Refuse, as long as nothing has been taken over; one that is
+// stream.ErrAnswered says that the request has been answered before, be it in part: then there is nothing to refuse.
 //
 // On HTTP/1.1 header says Upgrade and Connection itself, as Handshake.Header does. A body of up to h1.MaxBody octets is
 // dropped.
 func Accept(w http.ResponseWriter, r *http.Request, header http.Header) (stream.Stream, error) {
-	o, watched := opener(w)
-	if o != nil {
-		s, err := o.OpenStream(header)
-		switch {
-		case errors.Is(err, stream.ErrHalfClosed):
-			return nil, &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 9113, 8.5", Msg: "the request has already ended"}
-		case err != nil:
-			return nil, err
+	b := behind(w)
+	s, err := b.accept(w, r, header)
+	if errors.Is(err, http.ErrHijacked) {
+		err = stream.ErrAnswered
+	}
+	if b.opener != nil && err == nil || errors.Is(err, stream.ErrAnswered) {
+		b.note()
+	}
+	return s, err
+}
+
+// Unanswered gives stream.ErrAnswered if an answer to w's request was begun, as far as can be seen: by
+// a Watcher, by what h2 or net/http knows. A protocol asks before it judges the request, for what it
+// would refuse has an answer then.
+func Unanswered(w http.ResponseWriter) error {
+	if b := behind(w); b.answered() {
+		b.note()
+		return stream.ErrAnswered
+	}
+	return nil
+}
+
+// chain is what stands behind an http.ResponseWriter, as far as Unwrap goes.
+type chain struct {
+	opener  stream.Opener // nil: there is none
+	watched []*Watcher
+	done    bool                // one of them says that it has been answered
+	last    http.ResponseWriter // which has no Unwrap
+}
+
+func behind(w http.ResponseWriter) (b chain) {
+	for w != nil {
+		b.last = w
+		if a, ok := w.(interface{ Answered() bool }); ok && a.Answered() {
+			b.done = true
 		}
-		watched.note()
-		return s, nil
+		if o, ok := w.(stream.Opener); ok {
+			b.opener = o
+			return b
+		}
+		if watched, ok := w.(*Watcher); ok {
+			b.watched = append(b.watched, watched)
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return b
+		}
+		w = u.Unwrap()
+	}
+	return b
+}
+
+func (b *chain) accept(w http.ResponseWriter, r *http.Request, header http.Header) (stream.Stream, error) {
+	if b.answered() {
+		return nil, stream.ErrAnswered
+	}
+	if b.opener != nil {
+		s, err := b.opener.OpenStream(header)
+		if errors.Is(err, stream.ErrHalfClosed) {
+			return nil, &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 9113, 8.5", Msg: "the request has already ended"}
+		}
+		return s, err
 	}
 	if r.ProtoMajor != 1 {
-		return nil, errNoTransport
+		return nil, b.noTransport()
 	}
 	if r.Header.Get("Expect") != "" || r.ContentLength < 0 || r.ContentLength > h1.MaxBody {
 		return nil, &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 9110, 7.8", Msg: "an upgrade with a body of this kind is refused",
@@ -36,28 +91,53 @@ func Accept(w http.ResponseWriter, r *http.Request, header http.Header) (stream.
 	}
 	s, err := h1.Open(w, r, header)
 	if errors.Is(err, http.ErrNotSupported) {
-		return nil, errNoTransport
+		return nil, b.noTransport()
 	}
 	return s, err
 }
 
-var errNoTransport = &HandshakeError{Status: http.StatusInternalServerError,
-	Msg: "the server's http.ResponseWriter has neither stream.Opener nor http.Hijacker: call websocket.ConfigureServer"}
+// answered says that an answer was begun, as far as can be seen.
+func (b *chain) answered() bool { return b.done || b.opener == nil && wroteHeader(b.last) }
 
-// opener looks behind w for what opens streams, and for the Watcher on the way, if there is one.
-func opener(w http.ResponseWriter) (o stream.Opener, watched *Watcher) {
-	for w != nil {
-		if x, ok := w.(stream.Opener); ok {
-			return x, watched
-		}
-		if x, ok := w.(*Watcher); ok {
-			watched = x
-		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = u.Unwrap()
+func (b *chain) note() {
+	for _, watched := range b.watched {
+		watched.note()
 	}
-	return nil, watched
+}
+
+// wroteHeader looks whether the http.ResponseWriter of net/http's HTTP/1.1 has had its WriteHeader.
+// It does not say so, and its Hijack would send the answer and succeed: the 101 would stand behind
+// a whole answer. A net/http whose field has another name is taken not to have.
+func wroteHeader(w http.ResponseWriter) bool {
+	v := reflect.ValueOf(w)
+	if v.Kind() != reflect.Pointer || v.Type().String() != "*http.response" || v.IsNil() {
+		return false
+	}
+	if v = v.Elem(); v.Kind() != reflect.Struct || v.Type().PkgPath() != "net/http" {
+		return false
+	}
+	f := v.FieldByName("wroteHeader")
+	return f.IsValid() && f.Kind() == reflect.Bool && f.Bool()
+}
+
+// noTransport is the error where the last writer is none that a stream can be made of. It names its
+// type: either it wraps the server's and hides it, or it is the server's, and not weir's.
+func (b *chain) noTransport() error {
+	msg := fmt.Sprintf("a %T hides the server's http.ResponseWriter: it needs the method Unwrap() http.ResponseWriter, "+
+		"and HTTP/2 websocket.ConfigureServer", b.last)
+	t := reflect.TypeOf(b.last)
+	if t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == nil:
+		msg = "there is no http.ResponseWriter"
+	case t.PkgPath() == "net/http" && t.Name() == "timeoutWriter":
+		msg = fmt.Sprintf("http.TimeoutHandler stands around the handler: its http.ResponseWriter (%T) has no method "+
+			"Unwrap() http.ResponseWriter; leave WebSockets out of it", b.last)
+	case t.PkgPath() == "net/http" || strings.HasPrefix(t.PkgPath(), "net/http/internal/") || t.PkgPath() == "golang.org/x/net/http2":
+		msg = fmt.Sprintf("the server's http.ResponseWriter is a %T, with neither stream.Opener nor http.Hijacker: "+
+			"call websocket.ConfigureServer", b.last)
+	}
+	return &HandshakeError{Status: http.StatusInternalServerError, Msg: msg}
 }

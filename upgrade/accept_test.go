@@ -3,6 +3,7 @@ package upgrade
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"weir/stream"
 	"weir/stream/memnet"
@@ -79,6 +81,64 @@ func TestAcceptRefused(t *testing.T) {
 			}
 			if w.Answered() {
 				t.Error("a refusal is no answer yet")
+			}
+		})
+	}
+}
+
+// hijacker has Hijack and no Unwrap, as many loggers have.
+type hijacker struct{ http.ResponseWriter }
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(h.ResponseWriter).Hijack()
+}
+
+// TestNoTransport: the error names what stands in the way, and what is to be done.
+func TestNoTransport(t *testing.T) {
+	const wrapper, server = "hides the server's http.ResponseWriter: it needs the method Unwrap() http.ResponseWriter", "call websocket.ConfigureServer"
+	wrap := map[string]func(http.Handler) http.Handler{
+		"nothing": func(h http.Handler) http.Handler { return h },
+		"hijacker": func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(Watch(&hijacker{w}), r) })
+		},
+		"plain": func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(struct{ http.ResponseWriter }{w}, r) })
+		},
+		"timeout": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Hour, "") },
+	}
+	for _, tt := range []struct {
+		wrap  string
+		http2 bool // net/http's
+		says  []string
+	}{
+		{"nothing", true, []string{"http2", server}},
+		{"hijacker", true, []string{"a *upgrade.hijacker", wrapper}},
+		{"plain", true, []string{"a struct { http.ResponseWriter }", wrapper}},
+		{"timeout", true, []string{"http.TimeoutHandler", "*http.timeoutWriter", "Unwrap"}},
+		{"plain", false, []string{"a struct { http.ResponseWriter }", wrapper}},
+		{"timeout", false, []string{"http.TimeoutHandler", "*http.timeoutWriter", "Unwrap"}},
+	} {
+		t.Run(fmt.Sprintf("%s/http2=%v", tt.wrap, tt.http2), func(t *testing.T) {
+			var err error
+			s := httptest.NewUnstartedServer(wrap[tt.wrap](http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, err = Accept(w, r, http.Header{})
+			})))
+			s.EnableHTTP2 = tt.http2
+			s.StartTLS()
+			resp, e := s.Client().Get(s.URL)
+			if e != nil {
+				t.Fatal(e)
+			}
+			resp.Body.Close()
+			s.Close()
+			he, ok := errors.AsType[*HandshakeError](err)
+			if !ok || he.Status != 500 || (resp.ProtoMajor == 2) != tt.http2 {
+				t.Fatalf("%v over %s", err, resp.Proto)
+			}
+			for _, word := range tt.says {
+				if !strings.Contains(he.Msg, word) {
+					t.Errorf("%q does not say %q", he.Msg, word)
+				}
 			}
 		})
 	}

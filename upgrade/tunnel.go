@@ -55,6 +55,9 @@ func (t Tunnel) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts an
 	if o == nil {
 		o = new(TunnelOptions)
 	}
+	if err := Unanswered(w); err != nil {
+		return err
+	}
 	if err := t.check(r); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/websocket"
 )
@@ -204,11 +205,19 @@ func TestNoTransport(t *testing.T) {
 		a := new(actor)
 		ws := websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) { return a, nil })
 		h.mux.HandleFunc("/init", func(w http.ResponseWriter, r *http.Request) { ws.ServeHTTP(struct{ http.ResponseWriter }{w}, r) })
-		if got := h.ask("/init"); got.status != 500 {
-			h.Fatal(got.status)
-		}
-		if log := h.log.String(); !strings.Contains(log, "ConfigureServer") {
-			h.Fatalf("log %q", log)
+		h.mux.Handle("/timeout", http.TimeoutHandler(ws, time.Hour, ""))
+		for path, words := range map[string][]string{
+			"/init":    {"a struct { http.ResponseWriter } hides", "Unwrap() http.ResponseWriter", "ConfigureServer"},
+			"/timeout": {"http.TimeoutHandler stands around the handler", "*http.timeoutWriter", "Unwrap() http.ResponseWriter"},
+		} {
+			if got := h.ask(path); got.status != 500 {
+				h.Fatal(got.status)
+			}
+			for _, word := range words {
+				if log := h.log.String(); !strings.Contains(log, word) {
+					h.Fatalf("log %q", log)
+				}
+			}
 		}
 		if told := a.told(); told != "" {
 			h.Fatal(told)

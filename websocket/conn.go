@@ -34,7 +34,9 @@ type Conn struct {
 }
 
 // Accept answers the opening handshake of r, and gives the WebSocket. o may be nil. An error has answered the request:
-// a *upgrade.HandshakeError as it says. After Accept the handler may return: the WebSocket lives on, w and r do not.
+// a *upgrade.HandshakeError as it says; stream.ErrAnswered had its answer before, or was taken over, and nothing comes of
+// it. After Accept the handler may return: the WebSocket lives on, w and r do not. Accept may run on another goroutine
+// while the handler waits.
 func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
 	c := newConn()
 	watched := upgrade.Watch(w)

@@ -51,6 +51,9 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if err != nil {
 		return err
 	}
+	if err := upgrade.Unanswered(w); err != nil {
+		return err
+	}
 	if o == nil {
 		o = &noOptions
 	}
