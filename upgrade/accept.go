@@ -105,19 +105,35 @@ func (b *chain) note() {
 	}
 }
 
+// mostWrappers is how many wrappers without Unwrap wroteHeader looks behind.
+const mostWrappers = 32
+
 // wroteHeader looks whether the http.ResponseWriter of net/http's HTTP/1.1 has had its WriteHeader.
 // It does not say so, and its Hijack would send the answer and succeed: the 101 would stand behind
-// a whole answer. A net/http whose field has another name is taken not to have.
+// a whole answer. A wrapper that has Hijack and no Unwrap mostly embeds what it wraps. What cannot
+// be seen, a field of another name too, counts as not written.
 func wroteHeader(w http.ResponseWriter) bool {
 	v := reflect.ValueOf(w)
-	if v.Kind() != reflect.Pointer || v.Type().String() != "*http.response" || v.IsNil() {
-		return false
+	for range mostWrappers {
+		if v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+			v = v.Elem()
+		}
+		if v.Kind() != reflect.Struct {
+			return false
+		}
+		if t := v.Type(); t.PkgPath() == "net/http" && t.Name() == "response" {
+			f := v.FieldByName("wroteHeader")
+			return f.IsValid() && f.Kind() == reflect.Bool && f.Bool()
+		}
+		f, ok := v.Type().FieldByName("ResponseWriter")
+		if !ok || !f.Anonymous || f.Type.Kind() != reflect.Interface || len(f.Index) > 1 {
+			return false
+		}
+		if v = v.FieldByIndex(f.Index).Elem(); !v.IsValid() {
+			return false
+		}
 	}
-	if v = v.Elem(); v.Kind() != reflect.Struct || v.Type().PkgPath() != "net/http" {
-		return false
-	}
-	f := v.FieldByName("wroteHeader")
-	return f.IsValid() && f.Kind() == reflect.Bool && f.Bool()
+	return false
 }
 
 // noTransport is the error where the last writer is none that a stream can be made of. It names its

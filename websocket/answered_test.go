@@ -1,8 +1,10 @@
 package websocket_test
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -42,6 +44,41 @@ func (h *house) answerOf(path string) (status int, body string) {
 type unwraps struct{ http.ResponseWriter }
 
 func (w unwraps) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// hijacker is one that has Hijack and no Unwrap, as many have.
+type hijacker struct{ http.ResponseWriter }
+
+func (w *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.ResponseWriter.(http.Hijacker).Hijack()
+}
+
+// Behind a middleware that hides the server's http.ResponseWriter but can hijack, too.
+func TestAnsweredBehindHijacker(t *testing.T) {
+	row(t, "1.answered", overHTTP1, func(h *house) {
+		h.mux.HandleFunc("/conn", func(w http.ResponseWriter, r *http.Request) {
+			w = unwraps{&hijacker{&hijacker{w}}}
+			if r.FormValue("answer") != "" {
+				http.Error(w, "no", 403)
+			}
+			c, err := websocket.Accept(w, r, nil)
+			switch {
+			case r.FormValue("answer") == "" && err == nil:
+				go echoAll(c) // ends with the WebSocket
+			case r.FormValue("answer") == "" || !errors.Is(err, stream.ErrAnswered):
+				h.Errorf("%s: %v", r.URL, err)
+			}
+		})
+		if status, body := h.answerOf("/conn?answer=1"); status != 403 || body != "no\n" {
+			h.Errorf("%d %q", status, body)
+		}
+		c, err := h.tryOpenAt("/conn")
+		if err != nil {
+			h.Fatal(err)
+		}
+		c.send(text("hello"))
+		c.wantText("it works", "hello")
+	})
+}
 
 // What was answered, be it in part, cannot become a WebSocket: the caller is told, and the answer stands.
 func TestAnsweredBefore(t *testing.T) {
@@ -105,6 +142,7 @@ func TestAnsweredBefore(t *testing.T) {
 						h.Errorf("%s: %d %q, want %d %q", path, s, b, status, body)
 					}
 				}
+				synctest.Wait() // the handler may still be busy when its answer has come
 				log := h.log.String()
 				if strings.Contains(log, "superfluous") || strings.Contains(log, "hijacked connection") || !strings.Contains(log, "answered or taken over already") {
 					h.Errorf("log %q", log)

@@ -91,6 +91,33 @@ func manyPosts(h *house, a *actor, c *client) {
 	close(release)
 }
 
+// SetIdleTimeout takes zero for the default, as Options do: none for a client.
+func TestSetIdleTimeoutZero(t *testing.T) {
+	each(t, overHTTP, func(h *house) {
+		s, c := h.accept(&websocket.Options{IdleTimeout: -1})
+		if err := s.SetIdleTimeout(0); err != nil {
+			h.Fatal(err)
+		}
+		start := time.Now()
+		c.wantClose("the default", 1000, "")
+		if d := time.Since(start); d != websocket.DefaultIdleTimeout {
+			h.Errorf("after %v", d)
+		}
+		h.handler, h.opts = new(actor), &websocket.Options{IdleTimeout: -1}
+		d, _, err := h.dialer().Dial(background, h.url("/"), &websocket.DialOptions{Options: websocket.Options{IdleTimeout: time.Minute}})
+		if err != nil {
+			h.Fatal(err)
+		}
+		if err := d.SetIdleTimeout(0); err != nil {
+			h.Fatal(err)
+		}
+		time.Sleep(24 * time.Hour)
+		if err := d.Close(1000, ""); err != nil {
+			h.Error(err)
+		}
+	})
+}
+
 // CompressThreshold: negative is none.
 func TestNegativeCompressThreshold(t *testing.T) {
 	each(t, overHTTP, func(h *house) {

@@ -134,7 +134,14 @@ func (c *Conn) CloseNow() {
 	}
 }
 
-// SetIdleTimeout changes Options.IdleTimeout; the time starts anew. Negative: none.
+// SetIdleTimeout changes Options.IdleTimeout; the time starts anew. Negative: none; 0: the default, which is none for a
+// client.
 func (c *Conn) SetIdleTimeout(d time.Duration) error {
+	if d == 0 {
+		d = DefaultIdleTimeout
+		if c.s.m.role.client {
+			d = -1
+		}
+	}
 	return c.s.do(context.Background(), Commands{SetOptions(Changes{IdleTimeout: d})})
 }
