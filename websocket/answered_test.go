@@ -58,7 +58,7 @@ func TestAnsweredBehindHijacker(t *testing.T) {
 		h.mux.HandleFunc("/conn", func(w http.ResponseWriter, r *http.Request) {
 			w = unwraps{&hijacker{&hijacker{w}}}
 			if r.FormValue("answer") != "" {
-				http.Error(w, "no", 403)
+				http.Error(w, "no", http.StatusForbidden)
 			}
 			c, err := websocket.Accept(w, r, nil)
 			switch {
@@ -89,7 +89,7 @@ func TestAnsweredBefore(t *testing.T) {
 		body   string
 	}{
 		{"header", func(w http.ResponseWriter) { w.WriteHeader(200) }, 0, ""},
-		{"refused", func(w http.ResponseWriter) { http.Error(w, "no", 403) }, 403, "no\n"},
+		{"refused", func(w http.ResponseWriter) { http.Error(w, "no", http.StatusForbidden) }, 403, "no\n"},
 		{"octets", func(w http.ResponseWriter) { io.WriteString(w, "x") }, 0, "x"},
 		{"flush", func(w http.ResponseWriter) { w.(http.Flusher).Flush() }, 0, ""},
 		{"nothing_yet", func(w http.ResponseWriter) { w.Write(nil) }, 0, ""},
