@@ -317,3 +317,31 @@ func TestDrainOfOne(t *testing.T) {
 		}
 	})
 }
+
+// A negative Config.Drain leaves no time: all sessions are cut at once.
+func TestPlainShutdownWithoutDrain(t *testing.T) {
+	none := func(_ *http.Server, cfg *websocket.Config) { cfg.Drain = -1 }
+	rowWith(t, "8.plain", overHTTP, none, func(h *house) {
+		actors, clients := []*actor{{}, {}, {}}, []*client{}
+		for _, a := range actors {
+			clients = append(clients, h.open(a, nil))
+		}
+		synctest.Wait()
+		start := time.Now()
+		done := make(chan error, 1)
+		go func() { done <- h.srv.Shutdown(context.Background()) }() // ends when HTTP/2 connections have
+		for _, c := range clients {
+			c.wantReset("cut")
+		}
+		if d := time.Since(start); d != 0 {
+			h.Errorf("after %v", d)
+		}
+		for _, a := range actors {
+			h.wantReason(a, "error:closed")
+		}
+		if h.http2() {
+			h.peer().Close()
+		}
+		<-done
+	})
+}

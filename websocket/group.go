@@ -86,7 +86,7 @@ func (g *Group) Shutdown(ctx context.Context) error {
 		spread = time.Until(d) / 2 / time.Duration(len(all))
 	}
 	for i, s := range all {
-		if i > 0 && !sleep(ctx, spread) {
+		if i == 0 && ctx.Err() != nil || i > 0 && !sleep(ctx, spread) {
 			break
 		}
 		s.drain()
