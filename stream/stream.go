@@ -95,7 +95,8 @@ type Expecter interface {
 
 // Opener is what a transport's http.ResponseWriter offers: answer the request with 101 or 200 and header, and it is a
 // stream from then on. The answer leaves with the first Send. After it, w and r belong to nobody: writes to w give
-// http.ErrHijacked. A request that has been answered already gives ErrAnswered, or http.ErrHijacked.
+// http.ErrHijacked. A request that has been answered already gives ErrAnswered, or http.ErrHijacked; an
+// Opener that has Answered() bool says so before it is asked to open.
 type Opener interface {
 	OpenStream(header http.Header) (Stream, error)
 }

@@ -25,7 +25,7 @@ func Accept(w http.ResponseWriter, r *http.Request, header http.Header) (stream.
 		err = stream.ErrAnswered
 	}
 	if b.opener != nil && err == nil || errors.Is(err, stream.ErrAnswered) {
-		b.note()
+		note(w)
 	}
 	return s, err
 }
@@ -35,7 +35,7 @@ func Accept(w http.ResponseWriter, r *http.Request, header http.Header) (stream.
 // would refuse has an answer then.
 func Unanswered(w http.ResponseWriter) error {
 	if b := behind(w); b.answered() {
-		b.note()
+		note(w)
 		return stream.ErrAnswered
 	}
 	return nil
@@ -43,32 +43,44 @@ func Unanswered(w http.ResponseWriter) error {
 
 // chain is what stands behind an http.ResponseWriter, as far as Unwrap goes.
 type chain struct {
-	opener  stream.Opener // nil: there is none
-	watched []*Watcher
-	done    bool                // one of them says that it has been answered
-	last    http.ResponseWriter // which has no Unwrap
+	opener stream.Opener       // nil: there is none
+	done   bool                // one of them says that it has been answered
+	last   http.ResponseWriter // which has no Unwrap
 }
 
 func behind(w http.ResponseWriter) (b chain) {
-	for w != nil {
+	for ; w != nil; w = unwrap(w) {
 		b.last = w
-		if a, ok := w.(interface{ Answered() bool }); ok && a.Answered() {
-			b.done = true
-		}
-		if o, ok := w.(stream.Opener); ok {
+		watched, isWatcher := w.(*Watcher)
+		o, opens := w.(stream.Opener)
+		switch {
+		case isWatcher:
+			b.done = b.done || watched.Answered()
+		case opens:
+			a, knows := w.(interface{ Answered() bool })
+			b.done = b.done || knows && a.Answered()
 			b.opener = o
 			return b
 		}
-		if watched, ok := w.(*Watcher); ok {
-			b.watched = append(b.watched, watched)
-		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return b
-		}
-		w = u.Unwrap()
 	}
 	return b
+}
+
+// unwrap gives what w wraps, nil if it does not say.
+func unwrap(w http.ResponseWriter) http.ResponseWriter {
+	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return u.Unwrap()
+	}
+	return nil
+}
+
+// note tells the Watchers in front of the transport that w was answered.
+func note(w http.ResponseWriter) {
+	for ; w != nil; w = unwrap(w) {
+		if watched, ok := w.(*Watcher); ok {
+			watched.note()
+		}
+	}
 }
 
 func (b *chain) accept(w http.ResponseWriter, r *http.Request, header http.Header) (stream.Stream, error) {
@@ -98,12 +110,6 @@ func (b *chain) accept(w http.ResponseWriter, r *http.Request, header http.Heade
 
 // answered says that an answer was begun, as far as can be seen.
 func (b *chain) answered() bool { return b.done || b.opener == nil && wroteHeader(b.last) }
-
-func (b *chain) note() {
-	for _, watched := range b.watched {
-		watched.note()
-	}
-}
 
 // mostWrappers is how many wrappers without Unwrap wroteHeader looks behind.
 const mostWrappers = 32

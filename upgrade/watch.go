@@ -21,12 +21,7 @@ func Watch(w http.ResponseWriter) *Watcher { return &Watcher{w: w} }
 // (RFC 9110, 15.2).
 func (w *Watcher) Answered() bool { return w.answered.Load() }
 
-// note may be called on nil.
-func (w *Watcher) note() {
-	if w != nil {
-		w.answered.Store(true)
-	}
-}
+func (w *Watcher) note() { w.answered.Store(true) }
 
 // Unwrap gives the writer behind, for http.ResponseController and Accept.
 func (w *Watcher) Unwrap() http.ResponseWriter { return w.w }
