@@ -146,15 +146,16 @@ func TestConnsWithoutSendHigh(t *testing.T) {
 			h.Fatal(err)
 		}
 		done := make(chan error)
+		ctx := h.within(time.Hour)
 		for i, end := range []*websocket.Conn{c, <-accepted} {
 			go func() { // ends when all is written and read
 				var err error
 				for n := 0; n < 20 && err == nil; n++ {
-					err = end.Write(h.within(time.Minute), websocket.BinaryFrame, bytes.Repeat([]byte{byte(i)}, size))
+					err = end.Write(ctx, websocket.BinaryFrame, bytes.Repeat([]byte{byte(i)}, size))
 				}
 				for n := 0; n < 20 && err == nil; n++ {
 					var msg []byte
-					if _, msg, err = end.Read(h.within(time.Minute)); err == nil && bytes.Count(msg, []byte{byte(1 - i)}) != size {
+					if _, msg, err = end.Read(ctx); err == nil && bytes.Count(msg, []byte{byte(1 - i)}) != size {
 						h.Errorf("a message of %d octets", len(msg))
 					}
 				}
