@@ -15,7 +15,7 @@ func (f *inflater) decode(buf []byte, base, n int) (int, status) {
 	t := f.tables()
 	history := len(f.old) + len(f.recent)
 	in, pos, acc, nb := f.in, f.pos, f.bits, f.nb
-	s := corrupt
+	s, beyond := corrupt, false
 loop:
 	for {
 		if len(buf)-n < slack {
@@ -82,6 +82,7 @@ loop:
 		switch {
 		case from < base:
 			if base-from > history {
+				beyond = true
 				break loop
 			}
 			n = f.copyHistory(buf, base, n, distance, length)
@@ -103,6 +104,9 @@ loop:
 		}
 	}
 	f.pos, f.bits, f.nb = pos, acc, nb
+	if s == corrupt && !beyond && f.undecided() {
+		s = starved
+	}
 	return n, s
 }
 

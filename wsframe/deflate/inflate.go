@@ -10,6 +10,10 @@ type inflater struct {
 	in     []byte // the payload, then the four octets that were left out of it
 	pos    int
 	inTail bool
+	open   bool   // more of the payload is to come behind in
+	kept   []byte // in, of a payload that comes in pieces
+	blank  bool   // no octet of that has come
+	last   bool   // all of that has
 	bits   uint64 // the next nb bits, lowest first; what is above them is the start of in[pos]
 	nb     uint
 
@@ -39,6 +43,7 @@ const (
 	running status = iota
 	done           // the message is whole
 	full           // no room for what a symbol can stand for
+	starved        // what is to come decides what is next
 	corrupt
 )
 
@@ -49,7 +54,7 @@ const slack = 258 + 7
 var inflaters = sync.Pool{New: func() any { return new(inflater) }}
 
 func (f *inflater) start(payload []byte, window int, old, recent []byte) {
-	f.in, f.pos, f.inTail, f.bits, f.nb = payload, 0, false, 0, 0
+	f.in, f.pos, f.inTail, f.open, f.bits, f.nb = payload, 0, false, false, 0, 0
 	f.window, f.old, f.recent = window, old, recent
 	f.block, f.final = noBlock, false
 }
@@ -72,7 +77,7 @@ func (f *inflater) refill() {
 	}
 	for f.nb <= 56 {
 		if f.pos == len(f.in) {
-			if f.inTail {
+			if f.inTail || f.open {
 				return
 			}
 			f.in, f.pos, f.inTail = tailOctets, 0, true
@@ -91,10 +96,10 @@ func (f *inflater) take(n uint) int {
 	return v
 }
 
-// left is how many bits of the payload and the tail have not been read.
+// left is how many bits of the payload and the tail have not been read, of what is there.
 func (f *inflater) left() int {
 	n := int(f.nb) + 8*(len(f.in)-f.pos)
-	if !f.inTail {
+	if !f.inTail && !f.open {
 		n += 8 * len(tail)
 	}
 	return n
@@ -115,7 +120,7 @@ func (f *inflater) run(buf []byte, base, n, limit int) (int, status) {
 				n, s = f.decode(buf, base, n)
 			}
 		default:
-			s = f.header()
+			s = f.begin()
 		}
 		if s != running {
 			return n, s
@@ -123,18 +128,39 @@ func (f *inflater) run(buf []byte, base, n, limit int) (int, status) {
 	}
 }
 
+// undecided says that what looks wrong may be the beginning of something right: no symbol needs
+// more than 48 bits.
+func (f *inflater) undecided() bool { return f.open && f.pos == len(f.in) && f.nb < 48 }
+
+// begin begins the next block. Of a header that has not come whole it takes nothing.
+func (f *inflater) begin() status {
+	pos, bits, nb, final := f.pos, f.bits, f.nb, f.final
+	s := f.header()
+	if s == corrupt && f.undecided() {
+		f.pos, f.bits, f.nb, f.final = pos, bits, nb, final
+		return starved
+	}
+	return s
+}
+
 // header begins the next block, or finds that there is none.
 func (f *inflater) header() status {
 	if f.final {
 		// What follows a final block starts at an octet (RFC 7692, 7.2.3.4). A payload may end with it as well: the
 		// tail is then none of its blocks.
-		f.final = false
 		f.take(f.nb & 7)
-		if f.left() == 8*len(tail) {
+		if f.open && f.left() == 0 {
+			return starved
+		}
+		f.final = false
+		if !f.open && f.left() == 8*len(tail) {
 			return done
 		}
 	}
 	if f.left() == 0 {
+		if f.open {
+			return starved
+		}
 		return done
 	}
 	f.refill()
@@ -189,6 +215,8 @@ func (f *inflater) copyStored(buf []byte, n, limit int) (int, status) {
 			n, f.pos, f.stored = n+k, f.pos+k, f.stored-k
 		case f.inTail:
 			return n, corrupt
+		case f.open:
+			return n, starved
 		default:
 			f.in, f.pos, f.inTail = tailOctets, 0, true
 		}

@@ -14,6 +14,7 @@ type Reader struct {
 	win      window
 	bits     uint8
 	takeover bool
+	part     *inflater // of a message that comes in pieces (Feed); nil: none is under way
 }
 
 // NewReader is for messages from a peer that has agreed on a window of that many bits. With takeover a message may
