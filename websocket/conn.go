@@ -3,9 +3,9 @@ package websocket
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/upgrade"
@@ -14,23 +14,31 @@ import (
 // Conn is a WebSocket for people who would rather block than be called back. It runs on the same session as a Handler.
 //
 // One goroutine may read at a time, any number may write. Pings and the peer's close frame are answered whether anybody
-// reads or not, as long as the messages that are not read fit Options.Window; then the peer waits.
+// reads or not, as long as the messages that are not read fit Options.Window; each counts 64 octets
+// besides its own. Then the peer waits, and IdleTimeout stands still, for the peer cannot be heard.
+//
+// Once the WebSocket has ended all methods give the same *CloseError, Read and Reader behind what was received by then.
 type Conn struct {
 	s *Session
 
 	reading chan struct{} // holds a token while nobody reads
 	writing chan struct{} // holds a token while nobody writes a data message
 
+	ended  chan struct{} // closed when err is there
+	closed atomic.Bool   // by Close or CloseNow
+
 	mu       sync.Mutex
 	parts    []part        // received, not read
 	current  bool          // the first of parts belongs to a message that has begun to be read
 	messages uint64        // read
 	arrived  chan struct{} // closed when parts or err change, if somebody waits
-	err      error         // the session has ended
-	held     int           // octets of parts
+	err      *CloseError   // the session has ended
+	refused  *CloseError   // what reading gives since Read met a message that is too large
+	held     int           // octets of parts, and what keeping them costs
 	window   int
 	paused   bool // the peer waits for a reader
 	pongs    map[string]chan struct{}
+	writer   *MessageWriter // the open one
 }
 
 // Accept answers the opening handshake of r, and gives the WebSocket. o may be nil. An error has answered the request:
@@ -50,7 +58,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
 }
 
 func newConn() *Conn {
-	c := &Conn{reading: make(chan struct{}, 1), writing: make(chan struct{}, 1)}
+	c := &Conn{reading: make(chan struct{}, 1), writing: make(chan struct{}, 1), ended: make(chan struct{})}
 	c.reading <- struct{}{}
 	c.writing <- struct{}{}
 	return c
@@ -70,6 +78,31 @@ func (c *Conn) Subprotocol() string { return c.s.Subprotocol() }
 // Context is cancelled when the stream ends.
 func (c *Conn) Context() context.Context { return c.s.Context() }
 
+// do is Session.do, with the error that the end of the WebSocket has for all methods.
+func (c *Conn) do(ctx context.Context, cmds Commands) error { return c.endOf(c.s.do(ctx, cmds)) }
+
+// endOf makes the *CloseError of errOver. It is there, or about to be: Terminate waits for no peer.
+func (c *Conn) endOf(err error) error {
+	if err != errOver {
+		return err
+	}
+	<-c.ended
+	return c.err
+}
+
+// over is the *CloseError of a WebSocket that has ended, nil while it has not.
+func (c *Conn) over() error {
+	select {
+	case <-c.ended:
+		return c.err
+	default:
+	}
+	if isCancelled(&c.s.ctx) {
+		return c.endOf(errOver)
+	}
+	return nil
+}
+
 // Ping sends a ping and waits for its pong. Somebody must read meanwhile if messages come that do not fit the window.
 func (c *Conn) Ping(ctx context.Context) error {
 	token := rand.Text()
@@ -85,38 +118,33 @@ func (c *Conn) Ping(ctx context.Context) error {
 		defer c.mu.Unlock()
 		delete(c.pongs, token)
 	}()
-	if err := c.s.do(ctx, Commands{Ping(token)}); err != nil {
+	if err := c.do(ctx, Commands{Ping(token)}); err != nil {
 		return err
 	}
 	select {
 	case <-pong:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.Context().Done():
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.err == nil {
-			return ErrEnded
+		if err := c.over(); err != nil {
+			return err
 		}
+		return ctx.Err()
+	case <-c.ended:
 		return c.err
 	}
 }
 
 // Close sends a close frame behind what was written, and waits for the end of the stream: at most 5 s, the time a peer
-// has for its own end. Code 0 without text is the empty close frame. A WebSocket that has ended gives a *CloseError.
+// has for its own end. What is waited for elsewhere, a Write that has found no room or an open Writer, ends with a *CloseError.
+// Code 0 without text is the empty close frame. A WebSocket that has ended gives a *CloseError, at once.
 func (c *Conn) Close(code CloseCode, text string) error {
 	cmd := Close(code, text)
 	if err := cmd.check(); err != nil {
 		return err
 	}
-	ctx, stop := context.WithTimeout(context.Background(), lingerTime)
-	defer stop()
-	if err := c.s.do(ctx, Commands{cmd}); err != nil {
-		if ctx.Err() != nil {
-			c.CloseNow()
-		}
-		return err
+	c.closed.Store(true)
+	if err := c.s.doNow(Commands{cmd}); err != nil {
+		return c.endOf(err)
 	}
 	<-c.Context().Done() // the session ends it after 5 s
 	return nil
@@ -126,8 +154,9 @@ func (c *Conn) Close(code CloseCode, text string) error {
 // or a fault of the peer's has ended, is left to end by itself, within 5 s: the close frame that says so may still be on its way, and
 // a deferred CloseNow must not eat it.
 func (c *Conn) CloseNow() {
+	c.closed.Store(true)
 	c.mu.Lock()
-	e, _ := errors.AsType[*CloseError](c.err)
+	e := c.err
 	c.mu.Unlock()
 	if e == nil || e.Reason.Kind == upgrade.Stop {
 		c.s.Cut()
@@ -143,5 +172,5 @@ func (c *Conn) SetIdleTimeout(d time.Duration) error {
 			d = -1
 		}
 	}
-	return c.s.do(context.Background(), Commands{SetOptions(Changes{IdleTimeout: d})})
+	return c.endOf(c.s.doNow(Commands{SetOptions(Changes{IdleTimeout: d})}))
 }

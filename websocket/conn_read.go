@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 
-	"weir/wsframe"
+	"weir/upgrade"
 )
 
 // part is a piece of a message, as it arrived.
@@ -30,14 +30,26 @@ func (h *connHandler) Handle(f Frame, out Commands) Commands {
 	return out
 }
 
+// partCost is what a part counts besides its octets: empty messages are not free.
+const partCost = 64
+
+// fullPart is how many octets of one message are gathered in one part, if they come in pieces.
+const fullPart = 4 << 10
+
 // part keeps a piece of a message until it is read; its octets are lent. full: so much is not read that the peer has to
 // wait.
 func (h *connHandler) part(p part, window int) (full bool) {
-	p.octets = append([]byte(nil), p.octets...)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.parts = append(h.parts, p)
-	h.held += len(p.octets) + 1 // empty messages are not free
+	h.held += len(p.octets)
+	if n := len(h.parts); n > 0 && !h.parts[n-1].last && len(h.parts[n-1].octets)+len(p.octets) <= fullPart {
+		before := &h.parts[n-1]
+		before.octets, before.last = append(before.octets, p.octets...), p.last
+	} else {
+		p.octets = append([]byte(nil), p.octets...)
+		h.parts = append(h.parts, p)
+		h.held += partCost
+	}
 	h.window = window
 	h.paused = h.held >= window
 	(*Conn)(h).wake()
@@ -49,6 +61,10 @@ func (h *connHandler) Terminate(r Reason, _ *PartialRequest) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.err = &CloseError{Reason: r}
+	close(h.ended)
+	if h.writer != nil {
+		h.writer.stop()
+	}
 	(*Conn)(h).wake()
 }
 
@@ -65,8 +81,8 @@ func (c *Conn) next(ctx context.Context) (part, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.parts) == 0 {
-		if c.err != nil {
-			return part{}, c.err
+		if err := c.noMore(); err != nil {
+			return part{}, err
 		}
 		if c.arrived == nil {
 			c.arrived = make(chan struct{})
@@ -78,26 +94,38 @@ func (c *Conn) next(ctx context.Context) (part, error) {
 		case <-ctx.Done():
 		}
 		c.mu.Lock()
-		if err := ctx.Err(); err != nil && len(c.parts) == 0 {
+		if err := ctx.Err(); err != nil && len(c.parts) == 0 && c.noMore() == nil {
 			return part{}, err
 		}
 	}
 	return c.parts[0], nil
 }
 
-// took says that n octets of the first part have been read; the part goes with its last. When half of the window is
-// free again, the peer goes on.
-func (c *Conn) took(n int) {
+// noMore is what reading gives behind what was received; nil: there may come more. mu is held.
+func (c *Conn) noMore() error {
+	switch {
+	case c.refused != nil:
+		return c.refused
+	case c.err != nil:
+		return c.err
+	}
+	return nil
+}
+
+// took says that n octets of the first part have been read; the part goes with its last. last: so
+// did the message. When half of the window is free again, the peer goes on.
+func (c *Conn) took(n int) (last bool) {
 	c.mu.Lock()
 	p := &c.parts[0]
 	c.current = true
 	p.octets = p.octets[n:]
 	c.held -= n
 	if len(p.octets) == 0 {
-		if c.current = !p.last; p.last {
+		if last = p.last; last {
+			c.current = false
 			c.messages++
 		}
-		c.held--
+		c.held -= partCost
 		*p = part{}
 		if c.parts = c.parts[1:]; len(c.parts) == 0 {
 			c.parts = nil
@@ -112,6 +140,21 @@ func (c *Conn) took(n int) {
 		c.s.mail.Lock().resume = true
 		c.s.start(c.s.mail.Unlock())
 	}
+	return last
+}
+
+// acquireReading waits until nobody else reads.
+func (c *Conn) acquireReading(ctx context.Context) error {
+	err := acquire(ctx, c.reading)
+	if err == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if over := c.noMore(); over != nil && len(c.parts) == 0 {
+		return over
+	}
+	return err
 }
 
 // acquire takes the token of a channel; free gives it back. ctx may be a deadline that is moved: then it has not ended
@@ -131,10 +174,10 @@ func acquire(ctx context.Context, token chan struct{}) error {
 
 func free(token chan struct{}) { token <- struct{}{} }
 
-// Read reads a message whole. One over Options.MaxFrameSize ends the WebSocket with 1009. If ctx ends before the message
-// is there, what has arrived of it is read by the next Read.
+// Read reads a message whole. One over Options.MaxFrameSize ends the WebSocket with 1009, and reading
+// with it. If ctx ends before the message is there, what has arrived of it is read by the next Read.
 func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
-	if err := acquire(ctx, c.reading); err != nil {
+	if err := c.acquireReading(ctx); err != nil {
 		return 0, nil, err
 	}
 	defer free(c.reading)
@@ -152,38 +195,45 @@ func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
 		}
 		kind = p.kind
 		if limit > 0 && int64(len(msg)+len(p.octets)) > limit {
-			return 0, nil, c.tooBig()
+			return 0, nil, c.refuse()
 		}
 		msg = append(msg, p.octets...)
-		c.took(len(p.octets))
-		if p.last {
+		if c.took(len(p.octets)) {
 			return kind, msg, nil
 		}
 	}
 }
 
-// unread puts back the beginning of a message whose end did not come in time.
+// unread puts back the beginning of a message whose end has not come, unless it never will.
 func (c *Conn) unread(msg []byte, kind FrameType) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.current {
+	if c.current && c.noMore() == nil {
 		c.parts = append([]part{{kind: kind, octets: msg}}, c.parts...)
-		c.held += len(msg) + 1
-		c.current = false
+		c.held += len(msg) + partCost
 	}
+	c.current = false
 }
 
-// tooBig ends a WebSocket whose message is larger than Read takes.
-func (c *Conn) tooBig() error {
-	_ = c.s.do(context.Background(), Commands{Close(wsframe.MessageTooBig, "")}) // it may have ended already
-	return tooBig
+// refuse ends a WebSocket whose message is larger than Read takes. What was received is dropped: it
+// is over for reading, however the WebSocket has ended meanwhile.
+func (c *Conn) refuse() error {
+	_ = c.s.outside(context.Background(), false, func() { c.s.m.fail(tooBig) }) // it may have ended already
+	<-c.ended
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parts, c.held, c.current = nil, 0, false
+	if c.refused = c.err; c.err.Reason.Name != upgrade.BadSize {
+		c.refused = &CloseError{Reason{Kind: upgrade.Error, Name: upgrade.BadSize, Err: tooBig}}
+	}
+	return c.refused
 }
 
-// Reader waits for the next message, and reads it as it arrives, with no limit to its size. What is left of the message
-// before it is dropped. ctx bounds the reads, too. Only one Reader or Read may be under way; a Reader is done at io.EOF,
+// Reader waits for the next message, and reads it as it arrives, compressed or not, with no limit to its size: neither
+// MaxFrameSize nor what it inflates to binds it. (It may have 128 Ki fragments, as any.) What is left of the message before it is dropped. ctx bounds the reads, too. Only one Reader or Read may be under way; a Reader is done at io.EOF,
 // an error, or the next call of Reader or Read.
 func (c *Conn) Reader(ctx context.Context) (FrameType, io.Reader, error) {
-	if err := acquire(ctx, c.reading); err != nil {
+	if err := c.acquireReading(ctx); err != nil {
 		return 0, nil, err
 	}
 	defer free(c.reading)
@@ -229,7 +279,7 @@ func (r *messageReader) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	if err := acquire(r.ctx, r.c.reading); err != nil {
+	if err := r.c.acquireReading(r.ctx); err != nil {
 		return 0, err
 	}
 	defer free(r.c.reading)
@@ -242,8 +292,7 @@ func (r *messageReader) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		n := copy(b, p.octets)
-		r.done = p.last && n == len(p.octets)
-		r.c.took(n)
+		r.done = r.c.took(n)
 		if n > 0 {
 			return n, nil
 		}

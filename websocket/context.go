@@ -42,3 +42,9 @@ func cancelContext(p *atomic.Pointer[sessionContext]) {
 		}
 	}
 }
+
+// isCancelled says that the stream of the context has ended, or was cut.
+func isCancelled(p *atomic.Pointer[sessionContext]) bool {
+	c := p.Load()
+	return c == &noContext || c != nil && c.Err() != nil
+}

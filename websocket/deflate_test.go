@@ -56,6 +56,7 @@ func zippedInputs() map[string][]byte {
 		"7692-6.1/rsv1_ping":         zipped(fin(wsframe.Ping), "p"),
 		"7692-7.2.2/corrupt":         join(zipped(fin(wsframe.Text), hello[0]), zipped(fin(wsframe.Text), "\x06\x00"), masked(fin(wsframe.Text), "x")),
 		"7692-7.2.2/cut_short":       join(zipped(begun(wsframe.Binary), hello[0][:5]), masked(fin(wsframe.Continuation), "")),
+		"7692-7.2.2/behind_bad_utf8": zipped(fin(wsframe.Text), bad+"\x00\x00\xff\xff\x06xxxxxxxxxx"),
 		"7692-7.2.3.4/final_block":   join(zipped(fin(wsframe.Text), "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), zipped(fin(wsframe.Text), "\xf2\x00\x11\x00\x00")),
 		"6455-8.1/bad_utf8":          join(zipped(fin(wsframe.Text), bad), masked(fin(wsframe.Text), "x")),
 		"6455-10.4/bomb":             join(zipped(begun(wsframe.Binary), bomb[:10]), masked(fin(wsframe.Continuation), bomb[10:])),
@@ -84,6 +85,80 @@ func TestMachineDeflateCutAnywhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wholeOf runs octets, cut as pieces, through a Conn's machine, and tells the messages that came whole, and the end.
+func wholeOf(m *machine, pieces [][]byte) string {
+	m.role.pieces = true
+	m.furnish()
+	var b strings.Builder
+	var msg []byte
+	for _, p := range pieces {
+		m.feed(bytes.Clone(p), false, epoch)
+		for f, ok := m.next(); ok; f, ok = m.next() {
+			if !f.IsData() {
+				continue
+			}
+			if m.input.piece.first {
+				msg = msg[:0]
+			}
+			if msg = append(msg, f.Payload...); m.input.piece.last {
+				fmt.Fprintf(&b, "%s %x\n", f.Type, msg)
+			}
+		}
+		m.settle()
+	}
+	out, half := m.output()
+	fmt.Fprintf(&b, "ended %v %s %d %q fin %v consumed %d\nout %x", m.ended, m.reason, m.reason.Code, m.reason.Text, half, m.takeConsumed(), out)
+	return b.String()
+}
+
+// TestMachinePiecesDeflateCutAnywhere: the same of a Conn's machine, which inflates as octets come and has no limit.
+func TestMachinePiecesDeflateCutAnywhere(t *testing.T) {
+	inputs := zippedInputs()
+	large := packed(strings.Repeat("large ", 20_000) + "x")[0]
+	inputs["large"] = zipped(fin(wsframe.Text), large)
+	for name, in := range inputs {
+		t.Run(name, func(t *testing.T) {
+			run := func(pieces ...[]byte) string {
+				m := compressing(&Options{MaxFrameSize: 300}, deflate.Params{})
+				return wholeOf(&m, pieces)
+			}
+			want := run(in)
+			if name == "6455-10.4/bomb" != strings.Contains(want, strings.Repeat("78", 30_000)) {
+				t.Fatalf("the message is not whole:\n%.200s", want)
+			}
+			var octets [][]byte
+			for i := range in {
+				octets = append(octets, in[i:i+1])
+				if got := run(in[:i], in[i:]); got != want {
+					t.Fatalf("cut at %d:\n%s\nwhole:\n%s", i, got, want)
+				}
+			}
+			if got := run(octets...); got != want {
+				t.Fatalf("octet by octet:\n%s\nwhole:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// FuzzMachinePieces: the same of any octets.
+func FuzzMachinePieces(f *testing.F) {
+	for _, in := range zippedInputs() {
+		f.Add(in, uint16(3), uint16(7), false)
+		f.Add(in, uint16(9), uint16(2), true)
+	}
+	f.Fuzz(func(t *testing.T, in []byte, i, j uint16, forget bool) {
+		a := int(i) % (len(in) + 1)
+		b := a + int(j)%(len(in)-a+1)
+		run := func(pieces ...[]byte) string {
+			m := compressing(&Options{}, deflate.Params{ServerMaxWindowBits: 9, ClientMaxWindowBits: 15, ClientNoContextTakeover: forget})
+			return wholeOf(&m, pieces)
+		}
+		if got, want := run(in[:a], in[a:b], in[b:]), run(in); got != want {
+			t.Fatalf("cut at %d and %d:\n%s\nwhole:\n%s", a, b, got, want)
+		}
+	})
 }
 
 func FuzzMachineDeflate(f *testing.F) {

@@ -2,26 +2,40 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// errOver says that a session has ended, or is about to: its reason is Terminate's.
+var errOver = errors.New("websocket: over")
 
 // do applies commands from outside a callback, and sends what they make, on the caller's goroutine. The commands have
 // been checked. It waits before that while more than SendHigh is queued, until ctx ends.
 func (s *Session) do(ctx context.Context, cmds Commands) error {
+	return s.outside(ctx, true, func() { s.m.apply(cmds, time.Now()) })
+}
+
+// doNow is do for commands that make next to nothing to send: they wait for no room.
+func (s *Session) doNow(cmds Commands) error {
+	return s.outside(context.Background(), false, func() { s.m.apply(cmds, time.Now()) })
+}
+
+// outside changes the machine, with turn held, and sends what comes of it. With room it waits for some first, until ctx
+// ends.
+func (s *Session) outside(ctx context.Context, room bool, change func()) error {
 	for {
 		s.turn.Lock()
-		if s.m.ended {
-			err := s.ended()
+		if s.m.ended || isCancelled(&s.ctx) {
 			s.turn.Unlock()
-			return err
+			return errOver
 		}
-		if !s.stalled {
+		if !room || !s.stalled {
 			break
 		}
-		room := s.room()
+		made := s.room()
 		s.turn.Unlock()
 		select {
-		case <-room:
+		case <-made:
 		case <-ctx.Done():
 			if err := ctx.Err(); err != nil { // else it is a deadline that was moved
 				return err
@@ -32,7 +46,7 @@ func (s *Session) do(ctx context.Context, cmds Commands) error {
 	if !borrowed {
 		s.useScratch(takeScratch())
 	}
-	s.m.apply(cmds, time.Now())
+	change()
 	s.flush()
 	if !borrowed {
 		s.dropScratch().free()
@@ -63,6 +77,3 @@ func (s *Session) wakeWaiters() {
 		r.waiters = nil
 	}
 }
-
-// ended is the error of an operation on a session that has ended. With turn held.
-func (s *Session) ended() error { return &CloseError{Reason: *s.m.reason} }

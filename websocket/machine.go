@@ -44,6 +44,7 @@ type few struct {
 	key      func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
 	kind     wsframe.Opcode // of the message being sent in fragments
 	size     int            // octets of it so far
+	still    instant        // since when a Conn's window is full
 }
 
 // role is how the input is read, and our side ended.
@@ -145,6 +146,9 @@ func (m *machine) end(r Reason, f fate) {
 	}
 	m.ended, m.reason, m.fate = true, &r, f
 	m.input.drop()
+	if d := m.deflation(); d != nil {
+		d.r.Drop()
+	}
 }
 
 // fail ends with the close code and the reason of a broken frame (BEHAVIOUR 4).

@@ -76,6 +76,23 @@ func (m *machine) setActive(on bool) {
 	m.tell(Event{Kind: kind})
 }
 
+// standStill ends the delivery of what arrives, to a Conn whose window is full. The idle timeout
+// stands still meanwhile: the peer cannot be heard, be it ever so alive (BEHAVIOUR 6).
+func (m *machine) standStill(now time.Time) {
+	if m.active {
+		m.one().still = instantOf(now)
+		m.setActive(false)
+	}
+}
+
+// goOn is for a Conn that was read far enough.
+func (m *machine) goOn(now time.Time) {
+	if !m.active {
+		m.clock.heard += instantOf(now) - max(m.clock.heard, m.few.still)
+		m.setActive(true)
+	}
+}
+
 func (m *machine) change(c Changes, now time.Time) {
 	set := m.settings()
 	if c.IdleTimeout != 0 {

@@ -91,8 +91,8 @@ func (m *machine) deadline() time.Time {
 	case m.ended:
 		return d
 	}
-	if idle := m.settings().idle; idle > 0 {
-		sooner(k.heard.time().Add(idle))
+	if by := m.idleBy(); !by.IsZero() {
+		sooner(by)
 	}
 	if by := m.pingDue(); !by.IsZero() {
 		sooner(by)
@@ -107,6 +107,15 @@ func (m *machine) deadline() time.Time {
 func (m *machine) sendBy() (by time.Time) {
 	if d := or(m.opt.SendTimeout, DefaultSendTimeout, 0); d > 0 && m.clock.unsent() > 0 {
 		by = m.clock.progress.time().Add(d)
+	}
+	return by
+}
+
+// idleBy is when nothing has been received for too long, zero: never. While a Conn's window is full
+// it stands still (standStill).
+func (m *machine) idleBy() (by time.Time) {
+	if idle := m.settings().idle; idle > 0 && (m.active || !m.role.pieces) {
+		by = m.clock.heard.time().Add(idle)
 	}
 	return by
 }
@@ -142,7 +151,7 @@ func (m *machine) tick(now time.Time) {
 		m.lost(upgrade.TimedOut, os.ErrDeadlineExceeded, fateCut)
 		return
 	}
-	if idle := m.settings().idle; idle > 0 && !now.Before(k.heard.time().Add(idle)) {
+	if by := m.idleBy(); !by.IsZero() && !now.Before(by) {
 		m.sendClose(wsframe.NormalClosure, "")
 		m.end(Reason{Kind: upgrade.Timeout}, fateFin)
 		return

@@ -59,11 +59,63 @@ func (m *machine) inflate(p []byte) ([]byte, bool) {
 	case errors.Is(err, deflate.ErrTooBig):
 		m.fail(tooBig)
 	case err != nil:
-		m.fail(&wsframe.Error{Code: wsframe.ProtocolError, Rule: "RFC 7692, 7.2.2", Msg: err.Error()})
+		m.failInflate(err)
 	default:
 		return out, true
 	}
 	return nil, false
+}
+
+// zip is a piece of a compressed payload that is being inflated, for a Conn: its messages are
+// given as they come, so nobody needs room for a whole one, and MaxFrameSize does not bind them.
+type zip struct {
+	on    bool // there is more to inflate
+	op    wsframe.Opcode
+	first bool // nothing of the message has been given
+	last  bool // the payload ends with it
+}
+
+// zipRoom is how much of a message is inflated at a time.
+const zipRoom = 16 << 10
+
+// look is what is looked at next. What is to be inflated is taken in small pieces: there the rest
+// waits while a Conn's reader does, and not inflated.
+func (in *input) look() []byte {
+	if in.pieces && in.rd.Deflate && len(in.rest) > deflate.MaxPiece && (in.rd.Compressed() || !in.rd.InMessage()) {
+		return in.rest[:deflate.MaxPiece]
+	}
+	return in.rest
+}
+
+// feedZip takes a piece of a compressed payload.
+func (m *machine) feedZip(op wsframe.Opcode, p []byte, first, last bool) {
+	m.few.deflate.r.Feed(p, last)
+	m.input.zip = zip{on: true, op: op, first: first, last: last}
+}
+
+// unzip gives what a piece inflates to, zipRoom at a time.
+func (m *machine) unzip() (Frame, bool) {
+	in, d := &m.input, m.few.deflate
+	if cap(d.plain) < zipRoom {
+		d.plain = make([]byte, zipRoom)
+	}
+	n, more, err := d.r.Next(d.plain[:zipRoom])
+	p, first, last := d.plain[:n], in.zip.first, in.zip.last && !more && err == nil
+	in.zip.on, in.zip.first = more, false
+	if u := &in.utf8; in.zip.op == wsframe.Text && m.utf8() && (!u.Write(p) || last && !u.Complete()) {
+		m.fail(notUTF8)
+		return Frame{}, false
+	}
+	if err != nil {
+		m.failInflate(err)
+		return Frame{}, false
+	}
+	return m.pass(in.zip.op, true, p, first, last)
+}
+
+// failInflate ends with what is wrong with compressed data.
+func (m *machine) failInflate(err error) {
+	m.fail(&wsframe.Error{Code: wsframe.ProtocolError, Rule: "RFC 7692, 7.2.2", Msg: err.Error()})
 }
 
 // message appends one data message, compressed if it is to be.

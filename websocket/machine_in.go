@@ -23,6 +23,7 @@ type input struct {
 	given  bool  // msg was handed to the handler by the last next
 	pieces bool  // a message is given in pieces, as it arrives (Conn)
 	piece  piece // what the last one was
+	zip    zip   // compressed octets that have not been inflated, in pieces
 }
 
 // feed lends b until settle. fin: the peer has ended its side behind it. It may be called with
@@ -158,21 +159,15 @@ func (m *machine) settle() {
 
 // idle says that nothing is unfinished.
 func (in *input) idle() bool {
-	return in.rd.Idle() && in.rd.Err() == nil && in.rest == nil && in.held == nil && in.consumed == 0 && in.ctl == nil && in.msg == nil && in.filled == nil && !in.fin && !in.given
+	return in.rd.Idle() && in.rd.Err() == nil && in.rest == nil && in.held == nil && in.consumed == 0 && in.ctl == nil && in.msg == nil && in.filled == nil && !in.fin && !in.given && !in.zip.on
 }
 
 // utf8 says that text is judged.
 func (m *machine) utf8() bool { return !m.opt.NoValidateUTF8 }
 
-// over says that a message of n octets is over the limit.
-func (m *machine) over(n int64) bool {
-	limit := m.settings().limit
-	return limit > 0 && n > limit
-}
-
 func (in *input) drop() {
 	in.consumed += len(in.rest)
-	in.rest, in.held, in.ctl = nil, nil, nil
+	in.rest, in.held, in.ctl, in.zip = nil, nil, nil, zip{}
 	if in.given {
 		in.msg = nil // a handler may have it still: it goes with the handler
 	}
@@ -230,7 +225,7 @@ func (m *machine) takeConsumed() int {
 
 // waiting says that frames, or an end, wait to be looked at.
 func (m *machine) waiting() bool {
-	return !m.ended && m.active && (len(m.input.rest) > 0 || m.input.fin)
+	return !m.ended && m.active && (len(m.input.rest) > 0 || m.input.fin || m.input.zip.on)
 }
 
 // next gives the next frame for the handler; its payload is good until next or settle is called
@@ -241,8 +236,14 @@ func (m *machine) next() (Frame, bool) {
 	if in.given {
 		in.msg.b, in.given = in.msg.b[:0], false
 	}
-	for m.active && !m.ended && len(in.rest) > 0 {
-		ev, n, err := in.rd.Next(in.rest)
+	for m.active && !m.ended && (in.zip.on || len(in.rest) > 0) {
+		if in.zip.on {
+			if f, ok := m.unzip(); ok {
+				return f, true
+			}
+			continue
+		}
+		ev, n, err := in.rd.Next(in.look())
 		in.rest = in.rest[n:]
 		in.consumed += n
 		if err != nil {
@@ -324,17 +325,15 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 		in.utf8.Reset()
 	}
 	if text && (!in.utf8.Write(p) || last && !in.utf8.Complete()) {
-		m.fail(&wsframe.Error{Code: wsframe.InvalidPayload, Rule: "RFC 6455, 8.1", Msg: "text is not UTF-8"})
+		m.fail(notUTF8)
 		return Frame{}, false
 	}
 	if in.pieces {
 		if !ev.Compressed {
-			return m.pass(ev.Op, p, first, last)
+			return m.pass(ev.Op, false, p, first, last)
 		}
-		if m.over(int64(len(in.msg.octets()) + len(p))) {
-			m.fail(tooBig)
-			return Frame{}, false
-		}
+		m.feedZip(ev.Op, p, first, last)
+		return Frame{}, false
 	}
 	if !first || !last {
 		in.gather(p)
@@ -364,13 +363,13 @@ func (m *machine) received(op wsframe.Opcode, compressed bool, n int) {
 type piece struct{ first, last bool }
 
 // pass gives a piece of a message on as it is.
-func (m *machine) pass(op wsframe.Opcode, p []byte, first, last bool) (Frame, bool) {
+func (m *machine) pass(op wsframe.Opcode, compressed bool, p []byte, first, last bool) (Frame, bool) {
 	in := &m.input
 	if first {
 		in.size = 0
 	}
 	if in.size += len(p); last {
-		m.received(op, false, in.size)
+		m.received(op, compressed, in.size)
 	}
 	in.piece = piece{first, last}
 	return Frame{Type: op, Payload: p}, first || last || len(p) > 0
@@ -379,11 +378,13 @@ func (m *machine) pass(op wsframe.Opcode, p []byte, first, last bool) (Frame, bo
 // tooBig is for a message that is larger than MaxFrameSize once it is whole.
 var tooBig = &wsframe.Error{Code: wsframe.MessageTooBig, Rule: "RFC 6455, 10.4", Msg: "message over MaxFrameSize"}
 
+var notUTF8 = &wsframe.Error{Code: wsframe.InvalidPayload, Rule: "RFC 6455, 8.1", Msg: "text is not UTF-8"}
+
 // inflated gives the message of a compressed payload, judged.
 func (m *machine) inflated(op wsframe.Opcode, p []byte) ([]byte, bool) {
 	p, ok := m.inflate(p)
 	if u := &m.input.utf8; ok && op == wsframe.Text && m.utf8() && (!u.Write(p) || !u.Complete()) {
-		m.fail(&wsframe.Error{Code: wsframe.InvalidPayload, Rule: "RFC 6455, 8.1", Msg: "text is not UTF-8"})
+		m.fail(notUTF8)
 		return nil, false
 	}
 	return p, ok

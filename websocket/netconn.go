@@ -8,11 +8,17 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"weir/upgrade"
 )
 
 // NetConn makes a net.Conn of c: what is written goes out as messages of type t, a Write each, and what is read are the
-// messages one behind the other, of whatever type. Read gives io.EOF behind a close frame with 1000 or 1001, or without
-// a code. Close sends 1000. Closing it, or c, closes both.
+// messages one behind the other, of whatever type and size. Read gives io.EOF behind a close frame with 1000 or 1001, or without
+// a code.
+//
+// Close sends 1000, and waits for the peer's end as that of a Conn does, 5 s at most. Closing it, or c, closes both: Read and
+// Write give net.ErrClosed then, those that are under way too, and what was received and not read is dropped.
+// Another Close does nothing. A deadline that passes is os.ErrDeadlineExceeded, and may be set anew.
 func (c *Conn) NetConn(t FrameType) net.Conn {
 	n := &netConn{c: c, t: t}
 	n.rctx, n.wctx = newDeadline(), newDeadline()
@@ -32,58 +38,73 @@ func (n *netConn) Read(b []byte) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for {
+		if n.c.closed.Load() {
+			return 0, n.fault("read", net.ErrClosed)
+		}
+		if len(b) == 0 {
+			return 0, nil
+		}
 		if n.r == nil {
 			_, r, err := n.c.Reader(n.rctx)
 			if err != nil {
-				return 0, n.ended(err)
+				return 0, n.fault("read", err)
 			}
 			n.r = r
 		}
 		k, err := n.r.Read(b)
-		if k > 0 || err == nil {
+		if k > 0 {
 			return k, nil
 		}
 		if !errors.Is(err, io.EOF) {
-			return 0, n.ended(err)
+			return 0, n.fault("read", err)
 		}
 		n.r = nil
 	}
 }
 
-// ended makes io.EOF of an ordinary close.
-func (n *netConn) ended(err error) error {
-	if code, ok := CloseStatus(err); ok && (code == 0 || code == 1000 || code == 1001) {
-		return io.EOF
-	}
-	return err
-}
-
 func (n *netConn) Write(b []byte) (int, error) {
 	if err := n.c.Write(n.wctx, n.t, b); err != nil {
-		return 0, err
+		return 0, n.fault("write", err)
 	}
 	return len(b), nil
 }
 
-// Close has nothing to complain of where the peer has closed before.
-func (n *netConn) Close() error {
-	if err := n.ended(n.c.Close(1000, "")); err != io.EOF {
-		return err
+// fault makes io.EOF of an ordinary close, and net.ErrClosed of one that was ours.
+func (n *netConn) fault(op string, err error) error {
+	if code, ok := CloseStatus(err); ok && op == "read" && (code == 0 || code == 1000 || code == 1001) {
+		return io.EOF
 	}
-	return nil
+	if e, ok := errors.AsType[*CloseError](err); ok && (n.c.closed.Load() || e.Reason.Kind == upgrade.Stop) {
+		err = net.ErrClosed
+	}
+	return &net.OpError{Op: op, Net: "websocket", Source: n.LocalAddr(), Addr: n.RemoteAddr(), Err: err}
+}
+
+// Close has nothing to complain of where the WebSocket has ended before.
+func (n *netConn) Close() error {
+	err := n.c.Close(1000, "")
+	if _, over := errors.AsType[*CloseError](err); over {
+		return nil
+	}
+	return err
 }
 
 func (n *netConn) LocalAddr() net.Addr  { return n.c.s.Info().Local }
 func (n *netConn) RemoteAddr() net.Addr { return n.c.s.Info().Remote }
 
-func (n *netConn) SetDeadline(t time.Time) error {
-	n.rctx.set(t)
-	n.wctx.set(t)
+func (n *netConn) SetDeadline(t time.Time) error      { return n.set(t, n.rctx, n.wctx) }
+func (n *netConn) SetReadDeadline(t time.Time) error  { return n.set(t, n.rctx) }
+func (n *netConn) SetWriteDeadline(t time.Time) error { return n.set(t, n.wctx) }
+
+func (n *netConn) set(t time.Time, deadlines ...*deadline) error {
+	if n.c.closed.Load() {
+		return n.fault("set", net.ErrClosed)
+	}
+	for _, d := range deadlines {
+		d.set(t)
+	}
 	return nil
 }
-
-func (n *netConn) SetReadDeadline(t time.Time) error  { n.rctx.set(t); return nil }
-func (n *netConn) SetWriteDeadline(t time.Time) error { n.wctx.set(t); return nil }
 
 // deadline is a context that ends at a time which may be moved, and is not over for good when it has passed.
 type deadline struct {

@@ -16,7 +16,7 @@ type Options struct {
 	IdleTimeout       time.Duration  // ends a session that received nothing for so long; 0: 60 s
 	PingInterval      time.Duration  // the stack pings after so long without receiving, and never later than half of IdleTimeout; 0: never
 	SendTimeout       time.Duration  // ends a session that could write nothing for so long; 0: 30 s
-	MaxFrameSize      int64          // octets of a frame and of a reassembled message; 0: 1 000 000
+	MaxFrameSize      int64          // octets of a frame and of a reassembled message; 0: 1 000 000. A Conn's Reader and NetConn have no limit
 	NoValidateUTF8    bool           // text and close text are taken as they are (Cowboy: validate_utf8 => false)
 	Window            int            // octets a peer may send ahead; 0 and negative: 65 535. In place of Cowboy's active_n; on HTTP/2 what is to come of a large frame may come besides
 	SendHigh          int            // queued octets above which no new frame or post is taken until half is gone; 0: 64 KiB

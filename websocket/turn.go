@@ -74,7 +74,7 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 		s.flush()
 	}
 	if box.resume {
-		s.m.setActive(true)
+		s.m.goOn(now)
 	}
 	s.frames()
 	if s.gone {
@@ -120,7 +120,7 @@ func (s *Session) frames() {
 		}
 		if p := &s.m.input.piece; s.m.role.pieces && f.IsData() {
 			if s.h.(*connHandler).part(part{f.Type, f.Payload, p.last}, s.window()) {
-				s.m.setActive(false)
+				s.m.standStill(s.sc.now)
 			}
 		} else {
 			s.call(call{kind: callHandle, frame: f})

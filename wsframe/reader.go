@@ -157,6 +157,9 @@ func (r *Reader) InControl() bool { return r.open && r.frame.Op.IsControl() }
 // InMessage says that a data message has begun and is not complete. Between its frames others may come.
 func (r *Reader) InMessage() bool { return r.msgOp != Continuation }
 
+// Compressed says that the data message that has begun is a compressed one.
+func (r *Reader) Compressed() bool { return r.InMessage() && r.compressed }
+
 // Left is how many octets of the open frame's payload are still to come.
 func (r *Reader) Left() int64 { return r.left }
 

@@ -152,6 +152,7 @@ var clocks = []string{
 	"upgrade/loop.go",
 	"websocket/alarm.go",
 	"websocket/call.go",
+	"websocket/conn_write.go",
 	"websocket/dialer.go",
 	"websocket/do.go",
 	"websocket/group.go",
