@@ -18,6 +18,10 @@ const MaxBody = 64 << 10
 // Open takes over the connection of r and makes a stream of it. The answer is 101 with header and nothing else; it
 // leaves with the first Send, in one write. Octets that came behind the request head are told first.
 //
+// The stream ends when somebody else closes the connection that has it from ConnState or ConnContext
+// of the http.Server. A connection that neither hook was given belongs to the stream alone: on Linux
+// one over plain TCP is closed, and the stream goes on with its descriptor.
+//
 // w may be wrapped in what has Unwrap, as for http.ResponseController; if nothing behind it can be hijacked the error
 // is http.ErrNotSupported. A header that would break the answer's framing is an error before anything is taken over.
 func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.Stream, error) {
@@ -50,7 +54,17 @@ func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.St
 	if r.TLS != nil {
 		info.Transport = stream.H1TLS
 	}
+	if hooked(r) {
+		return newSharedTunnel(c, info, head, first), nil
+	}
 	return newTunnel(c, info, head, first), nil
+}
+
+// hooked says whether a hook of the http.Server was given the connection of r, and may have kept it
+// to close it some day.
+func hooked(r *http.Request) bool {
+	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	return ok && (srv.ConnState != nil || srv.ConnContext != nil)
 }
 
 // answer is the 101 with header.

@@ -216,6 +216,9 @@ func TestShared(t *testing.T) {
 				c, peer = secured(t, own, peer)
 			}
 			s := newSharedTunnel(c, stream.Info{}, []byte{}, nil)
+			if s.nap != nil {
+				t.Fatal("nobody would see it closed")
+			}
 			k := &held{told: make(chan int, 100), ended: make(chan error, 1)}
 			s.Attach(k, stream.Limits{Window: 10})
 			if full {
