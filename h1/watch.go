@@ -12,8 +12,9 @@ import (
 // is paused is told of a reset at once (BEHAVIOUR 3). Who waits without room, and how it is told:
 //
 //   - a socket that the poller watches: by EPOLLERR (sock_linux.go);
-//   - another TCP or Unix socket, TLS above it or not, on Unix: the reader waits in the Go runtime's
-//     poller, and asks the socket for its error whenever something happens (watch_unix.go);
+//   - another connection that is a syscall.Conn, as a Unix socket is, TLS above it or not, on Unix:
+//     the reader waits in the Go runtime's poller, and asks the socket for its error whenever
+//     something happens (watch_unix.go);
 //   - any other connection, and on other systems: the reader reads a little more than the window,
 //     and is in a Read for what comes next. Only a peer that has sent still more goes unseen, until
 //     something is sent to it or there is room.

@@ -45,6 +45,10 @@ var watchKinds = []struct {
 		a, b := overUnix(t)
 		return newTunnel(a, stream.Info{}, nil, nil), b
 	}},
+	{"wrapped", true, func(t *testing.T) (*tunnel, net.Conn) {
+		a, b := loopback(t)
+		return newTunnel(struct{ *net.TCPConn }{a.(*net.TCPConn)}, stream.Info{}, nil, nil), b
+	}},
 	{"hidden", false, func(t *testing.T) (*tunnel, net.Conn) {
 		a, b := loopback(t)
 		return newTunnel(hidden{a}, stream.Info{}, nil, nil), b

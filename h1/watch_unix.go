@@ -4,26 +4,28 @@ package h1
 
 import (
 	"crypto/tls"
-	"net"
 	"os"
 	"syscall"
+	"time"
 )
 
-// open finds the socket of c, or below c if c is TLS. What else wraps one is left alone: it may have
-// a reader of its own.
+// open finds the socket of c, or below c if c is TLS. What wraps one has it if it is a syscall.Conn,
+// too: any other wrapper may have a reader of its own, which would be in the way.
 func (w *watch) open(c any) {
 	if tc, ok := c.(*tls.Conn); ok {
 		c = tc.NetConn()
 	}
-	switch c := c.(type) {
-	case *net.TCPConn:
-		w.raw, _ = c.SyscallConn() // nil with an error
-		w.c = c
-	case *net.UnixConn:
-		w.raw, _ = c.SyscallConn() // as above
-		w.c = c
-	}
 	w.look = w.ask
+	below, ok := c.(interface {
+		syscall.Conn
+		SetReadDeadline(time.Time) error
+	})
+	if !ok {
+		return
+	}
+	if raw, err := below.SyscallConn(); err == nil {
+		w.raw, w.c = raw, below
+	}
 }
 
 // ask says whether the socket is in error. Go's poller calls it again when something has happened.

@@ -179,7 +179,6 @@ var sockets = []string{
 	"h1/room_linux.go",
 	"h1/sock_linux.go",
 	"h1/sock_other.go",
-	"h1/watch_unix.go",
 	"h1/tunnel.go",
 	"h2/below_linux.go",
 	"h2/below_other.go",
