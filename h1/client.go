@@ -34,6 +34,7 @@ const (
 // r.URL, Host is r.Host or r.URL.Host, and the other fields are those of r.Header and no more. A body is an error.
 //
 // A 101 gives a stream. Octets that came behind it are told first. Whether the 101 says what it should is for the caller.
+// Whoever wants to close nc by itself wraps it: of a *net.TCPConn on Linux the stream takes the descriptor over, and closes it.
 //
 // Any other status gives the response and no stream. Its Body has what came within 2 s, at most MaxAnswer octets, and ends with
 // io.ErrUnexpectedEOF if that is not all. Nothing needs to be closed: nc has been.

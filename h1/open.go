@@ -18,6 +18,10 @@ const MaxBody = 64 << 10
 // Open takes over the connection of r and makes a stream of it. The answer is 101 with header and nothing else; it
 // leaves with the first Send, in one write. Octets that came behind the request head are told first.
 //
+// The stream ends when somebody else closes the connection that has it from ConnState or ConnContext
+// of the http.Server. A connection that neither hook was given belongs to the stream alone: on Linux
+// one over plain TCP is closed, and the stream goes on with its descriptor.
+//
 // w may be wrapped in what has Unwrap, as for http.ResponseController; if nothing behind it can be hijacked the error
 // is http.ErrNotSupported. A header that would break the answer's framing is an error before anything is taken over.
 func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.Stream, error) {
@@ -29,8 +33,8 @@ func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.St
 		return nil, fmt.Errorf("h1: a body of %d octets before the upgrade (RFC 9110, 7.8)", r.ContentLength)
 	}
 	if r.ContentLength > 0 {
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return nil, fmt.Errorf("h1: body before the upgrade: %w", err)
+		if err := dropBody(w, r); err != nil {
+			return nil, &BodyError{err}
 		}
 	}
 	c, rw, err := http.NewResponseController(w).Hijack()
@@ -50,7 +54,42 @@ func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.St
 	if r.TLS != nil {
 		info.Transport = stream.H1TLS
 	}
+	if hooked(r) {
+		return newSharedTunnel(c, info, head, first), nil
+	}
 	return newTunnel(c, info, head, first), nil
+}
+
+// hooked says whether a hook of the http.Server was given the connection of r, and may have kept it
+// to close it some day.
+func hooked(r *http.Request) bool {
+	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	return ok && (srv.ConnState != nil || srv.ConnContext != nil)
+}
+
+// BodyTime is how long Open waits for a request body, on a server without a ReadTimeout.
+const BodyTime = 10 * time.Second
+
+// BodyError says that the request's body did not come whole: Err is os.ErrDeadlineExceeded, or what
+// the connection failed with, or http.ErrNotSupported: no deadline can be set, for w hides
+// SetReadDeadline behind a wrapper without Unwrap.
+type BodyError struct{ Err error }
+
+func (e *BodyError) Error() string { return "h1: body before the upgrade: " + e.Err.Error() }
+
+func (e *BodyError) Unwrap() error { return e.Err }
+
+// dropBody reads r's body to its end. The time for the head has ended by now, and that of the
+// session has not begun.
+func dropBody(w http.ResponseWriter, r *http.Request) error {
+	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok || srv.ReadTimeout <= 0 {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(BodyTime)); err != nil {
+			return err
+		}
+	}
+	_, err := io.Copy(io.Discard, r.Body)
+	return err
 }
 
 // answer is the 101 with header.

@@ -259,29 +259,6 @@ func TestGoexitInData(t *testing.T) {
 	}
 }
 
-// held is a sink that wants the first octets at place, and releases nothing by itself.
-type held struct {
-	place []byte
-	told  chan int // octets, or -1: the end
-	ended chan error
-}
-
-func (k *held) Data(b []byte, fin bool) {
-	if fin {
-		k.told <- -1
-	} else {
-		k.told <- len(b)
-	}
-}
-
-func (k *held) Fill() (b []byte) {
-	b, k.place = k.place, nil // once
-	return b
-}
-
-func (k *held) Drained()         {}
-func (k *held) Closed(err error) { k.ended <- err }
-
 // TestFillBeyondTheWindow: a large message may be read whole, though it is more than the window; then nothing is until it has been released.
 func TestFillBeyondTheWindow(t *testing.T) {
 	a, b := loopback(t)

@@ -38,6 +38,10 @@ func (t *tunnel) read() {
 		t.stayAwake()
 	}
 	for n := t.credit(); n > 0; n = t.credit() {
+		if t.first != nil { // what was read besides the window
+			t.tellFirst()
+			continue
+		}
 		err := next(n)
 		switch {
 		case err == nil:
@@ -66,7 +70,7 @@ func (t *tunnel) tellClosed() {
 }
 
 // credit waits until the peer may send, and says how much; 0: the stream is over. Once the peer has ended there is
-// nothing to wait for but our own end.
+// nothing to wait for but our own end, and a reset.
 func (t *tunnel) credit() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +78,7 @@ func (t *tunnel) credit() int {
 		if n := t.room(); n > 0 {
 			return n
 		}
-		t.wake.wait(&t.mu)
+		t.awaitRoom()
 	}
 	return 0
 }
@@ -90,7 +94,7 @@ func (t *tunnel) room() int {
 	return t.limits.Window - t.unreleased
 }
 
-// tellFirst tells the octets that came with the request.
+// tellFirst tells the octets that came with the request, or were read besides the window.
 func (t *tunnel) tellFirst() {
 	for t.first != nil && len(t.first.b) > 0 {
 		n := min(t.credit(), len(t.first.b))

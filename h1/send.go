@@ -25,6 +25,13 @@ var (
 // block is octets that wait for the writer.
 type block struct{ b []byte }
 
+func (k *block) size() int {
+	if k == nil {
+		return 0
+	}
+	return len(k.b)
+}
+
 func (k *block) free() {
 	if k != nil && cap(k.b) <= keep {
 		k.b = k.b[:0]

@@ -19,6 +19,7 @@ type sock struct {
 	running bool // a worker is the reader, or one is on its way
 	ready   bool // something may be there to be read
 	hup     bool // the peer has ended: there is an end to be read
+	broken  bool // the connection is in error, which is told though nothing may be read
 	full    bool // the socket took no more, and has not said since that it does
 	reading bool // a read is under way
 	closed  bool // or is about to be, by who reads
@@ -69,6 +70,7 @@ func (t *tunnel) happened(bits uint32) {
 		t.mu.Lock()
 		s.ready = s.ready || bits&^syscall.EPOLLOUT != 0
 		s.hup = s.hup || bits&pollEnds != 0
+		s.broken = s.broken || bits&syscall.EPOLLERR != 0
 		if s.full && bits&^syscall.EPOLLIN != 0 {
 			s.full = false
 			t.wake.ring()
@@ -85,7 +87,7 @@ func (t *tunnel) happened(bits uint32) {
 // claim makes the caller the reader, if there is something to read or to tell and nobody is. With mu held.
 func (t *tunnel) claim() bool {
 	s := t.sock
-	if s.running || t.sink == nil || !t.over && !(s.ready && t.room() > 0) {
+	if s.running || t.sink == nil || !t.over && !s.broken && !(s.ready && t.room() > 0) {
 		return false
 	}
 	s.running = true
@@ -95,6 +97,7 @@ func (t *tunnel) claim() bool {
 // stir says that the reader may have something to do, with mu held.
 func (t *tunnel) stir() {
 	t.wake.ring()
+	t.callReader()
 	if t.sock != nil && t.claim() {
 		t.sock.p.push(event{t: t})
 	}
@@ -128,6 +131,10 @@ func (t *tunnel) serve() {
 	t.mu.Lock()
 	for !t.over {
 		n := t.room()
+		if n <= 0 && s.broken {
+			t.checkError()
+			continue
+		}
 		if n <= 0 || !s.ready { // what was read to a large message may be more than the window
 			s.running = false
 			t.mu.Unlock()
@@ -175,6 +182,17 @@ func (t *tunnel) serve() {
 	t.mu.Unlock()
 	told = true
 	t.tellClosed()
+}
+
+// checkError ends the stream if its socket is in error. With mu held, which is given up meanwhile.
+func (t *tunnel) checkError() {
+	s := t.sock
+	s.broken = false
+	if err := socketError(int(s.fd)); err != nil {
+		t.mu.Unlock()
+		t.fail(err)
+		t.mu.Lock()
+	}
 }
 
 // readFD reads to a, and to b what does not fit.
@@ -273,6 +291,9 @@ func (s *sock) Write(b []byte) (int, error) {
 		w.disarm()
 	}
 }
+
+// SetReadDeadline is the poller's business, as Read is.
+func (s *sock) SetReadDeadline(time.Time) error { panic("h1: BUG: the poller reads") }
 
 // Read is the poller's business.
 func (s *sock) Read([]byte) (int, error) { panic("h1: BUG: the poller reads") }

@@ -13,7 +13,10 @@ type sock struct{}
 
 func (t *tunnel) adopt(net.Conn) bool { return false }
 
-func (t *tunnel) stir() { t.wake.ring() }
+func (t *tunnel) stir() {
+	t.wake.ring()
+	t.callReader()
+}
 
 func (s *sock) try([]byte) (int, error) { panic("h1: BUG: no socket of our own") }
 

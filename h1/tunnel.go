@@ -45,6 +45,7 @@ type tunnel struct {
 	over       bool     // the connection is closed, or is about to be by whoever set it
 	outcome    *outcome // nil: Send may send
 	nap        *nap     // nil: the reader does not leave before the stream is over
+	watch      *watch   // the reader's, while the window is full; nil: it has not been
 }
 
 // outcome is what an end is told as.
@@ -56,19 +57,37 @@ type outcome struct {
 // conn is what the tunnel needs of a net.Conn.
 type conn interface {
 	io.ReadWriteCloser
+	SetReadDeadline(time.Time) error
 	SetWriteDeadline(time.Time) error
 }
 
 func newTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
-	t := &tunnel{c: c, about: aboutOf(info), first: blockOf(first), limits: &defaultLimits}
-	if head != nil { // else it is a client's
-		t.head = &block{head}
-	}
+	t := bareTunnel(c, info, head, first)
 	if !t.adopt(c) {
 		t.arm()
 		t.lookBelow()
 	}
 	t.tries = t.sock != nil || t.raw != nil
+	return t
+}
+
+// newSharedTunnel is newTunnel for a connection that others may hold, too. If they close it, the
+// stream has to end. The net.Conn tells only who is in a Read of it, so there is a reader as long
+// as there is a stream.
+func newSharedTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
+	t := bareTunnel(c, info, head, first)
+	t.arm()
+	t.lookBelow()
+	t.nap = nil
+	t.tries = t.raw != nil
+	return t
+}
+
+func bareTunnel(c net.Conn, info stream.Info, head, first []byte) *tunnel {
+	t := &tunnel{c: c, about: aboutOf(info), first: blockOf(first), limits: &defaultLimits}
+	if head != nil { // else it is a client's
+		t.head = &block{head}
+	}
 	return t
 }
 

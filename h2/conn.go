@@ -386,7 +386,10 @@ func (c *conn) dispatch(ev event, reader bool) {
 		c.client.greeted()
 		return
 	case evClosed:
-		c.setIdle(len(c.core.streams) == 0)
+		if _, ok := ev.s.owner.(*tunnel); ok {
+			c.core.counts.tunnelsNow--
+		}
+		c.setIdle(!c.serves())
 		switch err := ev.err.(type) {
 		case *stallError:
 			c.sayLimit(LimitStall, err)

@@ -17,6 +17,7 @@ import (
 
 	"weir/h2"
 	"weir/h2/h2test"
+	"weir/stream"
 
 	"golang.org/x/net/http2"
 )
@@ -287,4 +288,70 @@ func TestConnStateBreaks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestConnStateOfTunnels: for the hook of http.Server a connection is idle that has tunnels alone.
+func TestConnStateOfTunnels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var states []string
+		s := &site{t: t, hs: &http.Server{}}
+		s.hs.ConnState = func(_ net.Conn, st http.ConnState) {
+			mu.Lock()
+			defer mu.Unlock()
+			states = append(states, st.String())
+		}
+		opened, leave := make(chan stream.Stream, 2), make(chan struct{})
+		s.start(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodConnect {
+				st, err := w.(stream.Opener).OpenStream(nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				opened <- st
+				_, _ = st.Send(nil, false) // the stream's end would say what is wrong
+				<-leave                    // as one does that uses a Conn
+			}
+		})
+		want := func(why, want string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if got := strings.Join(states, " "); got != want {
+				t.Errorf("%s: %s, want %s", why, got, want)
+			}
+			states = nil
+		}
+		p := s.dial()
+		want("a connection", "new active idle")
+		one, err := p.Connect("/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want("a tunnel", "active idle")
+		if _, err := p.Get("/"); err != nil {
+			t.Fatal(err)
+		}
+		want("a request beside it", "active idle")
+		if _, err := p.Connect("/"); err != nil {
+			t.Fatal(err)
+		}
+		want("another tunnel", "active idle")
+		one.Reset(8)
+		want("a tunnel less", "")
+		if _, err := p.Get("/"); err != nil {
+			t.Fatal(err)
+		}
+		want("a request", "active idle")
+		close(leave)
+		for range 2 {
+			(<-opened).Reset(stream.Cancel)
+		}
+		want("no tunnel", "")
+		p.Close()
+		want("the end", "closed")
+		s.hs.Close()
+	})
 }

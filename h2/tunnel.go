@@ -123,7 +123,6 @@ func (t *tunnel) event(ev event, reader bool) {
 		t.drained = !t.cut
 		t.notice()
 	case evClosed:
-		t.c.core.counts.tunnelsNow--
 		t.closed = true
 		if reader && t.sink != nil && !t.busy {
 			t.c.inSink = true
@@ -238,5 +237,6 @@ func (c *conn) openTunnel(x *exchange, header http.Header) (*tunnel, error) {
 	c.core.setPatience(x.s, 0) // Attach says
 	c.core.counts.tunnels++
 	c.core.counts.tunnelsNow++
+	c.setIdle(!c.serves())
 	return t, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 
@@ -102,6 +103,9 @@ func (b *chain) accept(w http.ResponseWriter, r *http.Request, header http.Heade
 			Header: http.Header{"Connection": {"close"}}}
 	}
 	s, err := h1.Open(w, r, header)
+	if body, ok := errors.AsType[*h1.BodyError](err); ok {
+		return nil, bodyRefused(body)
+	}
 	if errors.Is(err, http.ErrNotSupported) {
 		return nil, b.noTransport()
 	}
@@ -110,6 +114,16 @@ func (b *chain) accept(w http.ResponseWriter, r *http.Request, header http.Heade
 
 // answered says that an answer was begun, as far as can be seen.
 func (b *chain) answered() bool { return b.done || b.opener == nil && wroteHeader(b.last) }
+
+// bodyRefused is the answer to a body that does not come.
+func bodyRefused(err *h1.BodyError) *HandshakeError {
+	e := &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 9110, 7.8", Msg: "the body before the upgrade did not come whole",
+		Header: http.Header{"Connection": {"close"}}}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		e.Status, e.Rule, e.Msg = http.StatusRequestTimeout, "RFC 9110, 15.5.9", "the body before the upgrade did not come in time"
+	}
+	return e
+}
 
 // mostWrappers is how many wrappers without Unwrap wroteHeader looks behind.
 const mostWrappers = 32

@@ -265,4 +265,10 @@ func TestRefuse(t *testing.T) {
 			}
 		})
 	}
+	w := httptest.NewRecorder()
+	w.Header().Set("Connection", "close")
+	Refuse(w, upgradeRequired("RFC 6455, 4.2.1", "text"))
+	if got := w.Header()["Connection"]; !slices.Equal(got, []string{"close", "upgrade"}) {
+		t.Errorf("Connection: %q", got)
+	}
 }

@@ -66,12 +66,14 @@ func Handle(init func(w http.ResponseWriter, r *http.Request) (*Switch, error)) 
 				Terminate(Crashed(err), filtered(r, sw.Options), sw.Handler)
 			}
 		case watched.Answered():
+			watched.boundBody(r)
 			if sw != nil {
 				Terminate(Reason{Kind: Normal}, filtered(r, sw.Options), sw.Handler)
 			}
 		case sw == nil || sw.Protocol == nil && sw.Handler == nil:
 			fault(watched, r, errNothing)
 		case sw.Protocol == nil: // an answer of status 200 without a body
+			watched.boundBody(r)
 			Terminate(Reason{Kind: Normal}, filtered(r, sw.Options), sw.Handler)
 		default:
 			if err := sw.Protocol.Upgrade(watched, r, sw.Handler, sw.Options); err != nil {
@@ -104,7 +106,7 @@ func fault(w *Watcher, r *http.Request, err error) {
 		logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, err)
 	}
 	if !w.Answered() {
-		Refuse(w, err)
+		RefuseRequest(w, r, err)
 	}
 }
 

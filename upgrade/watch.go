@@ -12,6 +12,7 @@ import (
 type Watcher struct {
 	w        http.ResponseWriter
 	answered atomic.Bool
+	hijacked atomic.Bool
 }
 
 // Watch puts a Watcher before w.
@@ -71,6 +72,7 @@ func (w *Watcher) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := http.NewResponseController(w.w).Hijack()
 	if err == nil {
 		w.note()
+		w.hijacked.Store(true)
 	}
 	return c, rw, err
 }

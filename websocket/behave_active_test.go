@@ -2,6 +2,8 @@ package websocket_test
 
 import (
 	"context"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -146,4 +148,47 @@ func TestInactiveSeesReset(t *testing.T) {
 			h.Fatal(got)
 		}
 	})
+}
+
+// A reset, and a connection that is lost, are seen at once behind a full window, by a handler that
+// is paused and by a Conn that nobody reads, though no timer would ever end them.
+func TestFullWindowSeesReset(t *testing.T) {
+	const window = 10_000
+	row(t, "3.inactive.reset", all, func(h *house) {
+		a := inactive()
+		c := h.open(a, &websocket.Options{Window: window, IdleTimeout: -1, SendTimeout: -1})
+		fill(h, c, window)
+		c.reset()
+		h.wantReason(a, "error:closed")
+		if got := a.told(); got != "init; terminate error:closed" {
+			h.Fatal(got)
+		}
+	})
+	row(t, "4.closed.lost", overHTTP, func(h *house) {
+		h.fault = make(chan error, 1)
+		a := inactive()
+		c := h.open(a, &websocket.Options{Window: window, IdleTimeout: -1, SendTimeout: -1})
+		fill(h, c, window)
+		h.fault <- syscall.ECONNRESET
+		h.wantReason(a, "error:closed")
+	})
+	row(t, "4.cut", all, func(h *house) {
+		a := inactive()
+		c := h.open(a, &websocket.Options{Window: window, IdleTimeout: -1, SendTimeout: -1})
+		fill(h, c, window)
+		a.s.Cut()
+		h.wantReason(a, "error:closed")
+	})
+}
+
+// fill sends as much as a window of size takes, and some octets more where nothing of HTTP stops
+// them.
+func fill(h *house, c *client, size int) {
+	h.Helper()
+	b := binary(strings.Repeat("x", size-8)) // a frame of size octets
+	if !h.http2() && h.mode != "pipe" {
+		b = append(b, text("behind the window")...)
+	}
+	c.send(b)
+	synctest.Wait()
 }

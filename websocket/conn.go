@@ -50,7 +50,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
 	watched := upgrade.Watch(w)
 	if err := protocolOf(c).Upgrade(watched, r, handlerOf(c), o); err != nil {
 		if !watched.Answered() {
-			upgrade.Refuse(w, err)
+			upgrade.RefuseRequest(w, r, err)
 		}
 		return nil, err
 	}

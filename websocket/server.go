@@ -40,7 +40,8 @@ type groupKey struct{}
 // TLSConfig and Protocols are set.
 //
 // Server.Shutdown is the call that drains. A plain srv.Shutdown drains, too, for Config.Drain, but it neither refuses
-// new requests first nor waits for WebSockets over HTTP/1.1.
+// new requests first nor waits for WebSockets over HTTP/1.1. srv.Close forgets those over HTTP/1.1, as it does every
+// hijacked connection; a program that keeps the net.Conn of srv.ConnState or srv.ConnContext ends them by closing it.
 func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 	if cfg == nil {
 		cfg = new(Config)

@@ -63,6 +63,10 @@ type house struct {
 	close  []func()
 }
 
+// lookAhead is what h1 reads besides the window where no socket can be watched, as here, to see a
+// reset behind it.
+const lookAhead = 4 << 10
+
 // sockets is how many octets the sockets of a connection hold in one direction.
 const sockets = 72 << 10
 

@@ -32,7 +32,7 @@ type bridge struct {
 // ServeHTTP makes an extended CONNECT of a WebSocket's opening handshake (RFC 8441, 5), and the answer to one of the other.
 func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := upgrade.WebSocket(r, &upgrade.WebSocketConfig{Origins: []string{"*"}}); err != nil {
-		upgrade.Refuse(w, err)
+		upgrade.RefuseRequest(w, r, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), b.timeout)
@@ -73,7 +73,7 @@ func (b *bridge) begin(w http.ResponseWriter, r *http.Request, st stream.Stream,
 	client, err := upgrade.Accept(w, r, header)
 	if err != nil {
 		st.Reset(stream.Cancel)
-		upgrade.Refuse(w, err)
+		upgrade.RefuseRequest(w, r, err)
 		return
 	}
 	b.log.Debug("relaying", "path", r.URL.Path, "client", r.RemoteAddr, "stream", st.Info().ID)

@@ -33,7 +33,7 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.HandleFunc("GET /bytes/{n}", serveBytes)
 	mux.HandleFunc("POST /upload", serveUpload)
-	return mux
+	return boundBodies(mux)
 }
 
 // websocket serves e: options from the flags and the query, events for its open and its end, and metrics.

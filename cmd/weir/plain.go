@@ -17,7 +17,7 @@ const maxBytes = 1 << 40
 // serveIndex is the page at /, and the 404 of everything that is nothing else. It takes a request's body to its end, so that
 // whoever sends one learns whether it was well formed (RFC 9113, 8.1.1).
 func serveIndex(w http.ResponseWriter, r *http.Request) {
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+	if _, ok := dropBody(w, r); !ok {
 		return // the connection or the stream is lost: there is nobody to answer
 	}
 	if r.URL.Path != "/" {
@@ -63,8 +63,8 @@ func serveBytes(w http.ResponseWriter, r *http.Request) {
 
 // serveUpload counts the octets of the body.
 func serveUpload(w http.ResponseWriter, r *http.Request) {
-	n, err := io.Copy(io.Discard, r.Body)
-	if err != nil {
+	n, ok := dropBody(w, r)
+	if !ok {
 		return // the client left
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/pires/go-proxyproto"
@@ -28,6 +29,14 @@ type proxiedConn struct{ *proxyproto.Conn }
 
 // NetConn is the connection to the proxy, for whoever resets it.
 func (c proxiedConn) NetConn() net.Conn { return c.Raw() }
+
+// SyscallConn is the socket's, for who waits for its error without reading.
+func (c proxiedConn) SyscallConn() (syscall.RawConn, error) {
+	if s, ok := c.Raw().(syscall.Conn); ok {
+		return s.SyscallConn()
+	}
+	return nil, syscall.EINVAL
+}
 
 // CloseWrite ends our side.
 func (c proxiedConn) CloseWrite() error {

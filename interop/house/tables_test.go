@@ -107,6 +107,7 @@ var goroutines = []string{
 // clocks are the files that ask what time it is, wait, or set a timer.
 var clocks = []string{
 	"cmd/weir/bench.go",
+	"cmd/weir/body.go",
 	"cmd/weir/conform_listen.go",
 	"cmd/weir/conform_output.go",
 	"cmd/weir/conform_run.go",
@@ -118,6 +119,7 @@ var clocks = []string{
 	"cmd/weir/room_gate.go",
 	"h1/client.go",
 	"h1/nap_linux.go",
+	"h1/open.go",
 	"h1/patience.go",
 	"h1/poll_linux.go",
 	"h1/send.go",
@@ -150,6 +152,7 @@ var clocks = []string{
 	"interop/load/shell_net.go",
 	"stream/conn.go",
 	"upgrade/loop.go",
+	"upgrade/refuse.go",
 	"websocket/alarm.go",
 	"websocket/call.go",
 	"websocket/conn_write.go",
