@@ -82,11 +82,11 @@ func (c *Credit) Resize(target int) (inc uint32) {
 // acknowledged: target and outstanding octets change without a WINDOW_UPDATE, and outstanding may
 // turn negative (RFC 9113, 6.9.2).
 func (c *Credit) Shift(delta int) error {
-	if int(c.outstanding)+delta > MaxWindow || int(c.target)+delta > MaxWindow {
+	outstanding, target := int64(c.outstanding)+int64(delta), int64(c.target)+int64(delta)
+	if outstanding > MaxWindow || target > MaxWindow {
 		return ErrSettings
 	}
-	c.outstanding += int32(delta)
-	c.target = int32(max(int(c.target)+delta, 0))
+	c.outstanding, c.target = int32(outstanding), int32(max(target, 0))
 	return nil
 }
 

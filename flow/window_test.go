@@ -68,9 +68,10 @@ func TestBugs(t *testing.T) {
 	mustPanic(t, "spend from a negative window", func() { w.Spend(1) })
 	w.Spend(0)
 	mustPanic(t, "window negative", func() { NewWindow(-1) })
-	mustPanic(t, "window over", func() { NewWindow(1 << 31) })
+	over := int64(MaxWindow) + 1 // negative where an int has 32 bits
+	mustPanic(t, "window over", func() { NewWindow(int(over)) })
 	mustPanic(t, "credit negative", func() { NewCredit(-1) })
-	mustPanic(t, "credit over", func() { NewCredit(1 << 31) })
+	mustPanic(t, "credit over", func() { NewCredit(int(over)) })
 	c := NewCredit(5)
 	mustPanic(t, "release over", func() { c.Release(1) })
 	mustPanic(t, "release negative", func() { c.Release(-1) })

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix" // package syscall has no SYS_GETSOCKOPT on 386
 )
 
 // room is what the socket below a TLS connection takes without blocking: TLS cannot be asked to write as much as fits,
@@ -69,7 +71,7 @@ func (r *room) fits(n int) bool {
 func (r *room) look(fd uintptr) {
 	var info [memInfoVars]uint32
 	size := uint32(unsafe.Sizeof(info))
-	_, _, e := syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.SOL_SOCKET, soMemInfo,
+	_, _, e := syscall.Syscall6(unix.SYS_GETSOCKOPT, fd, syscall.SOL_SOCKET, soMemInfo,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	if e == 0 && info[memSndBuf] > info[memQueued] {
 		r.left = min(int(info[memSndBuf]-info[memQueued]), roomTrusted)

@@ -29,7 +29,7 @@ func (c *core) room() int {
 	if c.err != nil || !c.peer.seen || c.leave.final() || c.maxID >= maxStreamID {
 		return 0
 	}
-	ids := int(maxStreamID-c.maxID+1) / 2
+	ids := int((maxStreamID - c.maxID + 1) / 2) // an int may have 32 bits
 	return max(min(ids, min(c.peer.maxStreams, c.cfg.maxStreams)-len(c.streams)), 0)
 }
 

@@ -187,7 +187,8 @@ func (c *core) expect(s *coreStream, n, more int) {
 	if s.lack > 0 {
 		c.consumed(s, n)
 	}
-	inc := s.credit.Resize(max(int(s.want), c.mine.window(c.cfg)) + more)
+	target := int64(max(int(s.want), c.mine.window(c.cfg))) + int64(more) // an int may have 32 bits
+	inc := s.credit.Resize(int(min(target, flow.MaxWindow)))
 	if inc += s.credit.Update(); s.state != stateRemoteEnded {
 		c.sendCredit(s.id, inc)
 	}

@@ -35,7 +35,7 @@ var codeNames = [...]string{
 
 // String is the code's name in RFC 9113, 7.
 func (c Code) String() string {
-	if int(c) < len(codeNames) {
+	if c < Code(len(codeNames)) {
 		return codeNames[c]
 	}
 	return fmt.Sprintf("code 0x%x", uint32(c))

@@ -163,7 +163,7 @@ func (h *trafficHandler) do(key string, op trafficOp) {
 	case "read":
 		note("%s", h.body(op.N))
 	case "readall":
-		note("%s", h.body(1<<40))
+		note("%s", h.body(1<<30))
 	case "closebody":
 		note("%s", trafficClass(h.r.Body.Close()))
 	case "maxbytes":
@@ -200,7 +200,7 @@ func (h *trafficHandler) do(key string, op trafficOp) {
 		note("%s", h.echo())
 	case "duplex":
 		got := make(chan string, 1)
-		go func() { got <- h.body(1 << 40) }() // ends with the body
+		go func() { got <- h.body(1 << 30) }() // ends with the body
 		n, err := io.Copy(w, &patternReader{h.s.answerKey(), h.wrote, op.N})
 		h.wrote += int(n)
 		note("%d %s, read %s", n, trafficClass(err), <-got)

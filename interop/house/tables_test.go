@@ -9,7 +9,7 @@ var floors = map[string][]string{
 	"wsframe":         {},
 	"wsframe/deflate": {flate},
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
-	"h1":              {"stream", httpguts},
+	"h1":              {"stream", httpguts, unix},
 	"h2":              {"stream", "flow", httpguts, http2, hpack, unix},
 	"internal/pool":   {"stream", "h2"},
 	"internal/fields": {},

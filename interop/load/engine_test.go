@@ -307,8 +307,9 @@ func TestOutbox(t *testing.T) {
 func TestConfig(t *testing.T) {
 	s := newScene(t, Config{})
 	u := s.e.cfg.URL
+	over := int64(1) << 31 // negative where an int has 32 bits
 	for _, c := range []Config{{}, {URL: u, Streams: 2}, {URL: u, Connections: -1}, {URL: u, InFlight: maxInFlight + 1}, {URL: u, Connections: maxSockets + 1},
-		{URL: u, Messages: 1, Duration: 1}, {URL: u, HTTP2: true, Window: 1 << 31}, {URL: u, Payloads: [][]byte{make([]byte, MaxSize+1)}}} {
+		{URL: u, Messages: 1, Duration: 1}, {URL: u, HTTP2: true, Window: int(over)}, {URL: u, Payloads: [][]byte{make([]byte, MaxSize+1)}}} {
 		if _, err := c.defaults(); err == nil {
 			t.Errorf("%+v is taken", c)
 		}

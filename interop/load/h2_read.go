@@ -23,7 +23,7 @@ var errorNames = [...]string{"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FL
 	"REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"}
 
 func codeName(c uint32) string {
-	if int(c) < len(errorNames) {
+	if uint64(c) < uint64(len(errorNames)) {
 		return errorNames[c]
 	}
 	return fmt.Sprintf("code %d", c)

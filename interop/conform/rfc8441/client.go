@@ -286,7 +286,7 @@ func (c *client) ping() {
 }
 
 // pingLine is the PING of that number.
-func pingLine(n int) string { return fmt.Sprintf("PING %016x", 0x7765697200000000+n) }
+func pingLine(n int) string { return fmt.Sprintf("PING %016x", 0x7765697200000000+uint64(n)) }
 
 // take does what every client does with a frame, and fails the case at what no client may get.
 func (c *client) take(f h2test.Frame) {
