@@ -225,7 +225,7 @@ func TestWhatHandleSees(t *testing.T) {
 		ctx, stop := context.WithTimeout(context.Background(), time.Second)
 		defer stop()
 		go g.Shutdown(ctx) // ends with ctx
-		c.wantClose("a drain", 1001, "")
+		c.wantCloseFrame("a drain", 1001, "")
 		c.wire.CloseWrite()
 		if got := a.told(); strings.Contains(got, "info") {
 			h.Fatal(got)

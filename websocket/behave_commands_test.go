@@ -113,7 +113,7 @@ func TestSetOptions(t *testing.T) {
 		s.Post(websocket.Commands{websocket.SetOptions(websocket.Changes{IdleTimeout: 40 * time.Second})})
 		synctest.Wait()
 		start := time.Now()
-		c.wantClose("the timer started anew", 1000, "")
+		c.wantCloseFrame("the timer started anew", 1000, "")
 		if d := time.Since(start); d != 40*time.Second {
 			h.Fatalf("after %v", d)
 		}

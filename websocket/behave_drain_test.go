@@ -45,7 +45,7 @@ func TestDrainClosesSpread(t *testing.T) {
 		times := make(chan time.Duration, 4)
 		for _, c := range clients {
 			go func() { // ends with the client's stream
-				c.wantClose("drained", 1001, "")
+				c.wantCloseFrame("drained", 1001, "")
 				times <- time.Since(start)
 				c.wire.CloseWrite()
 			}()

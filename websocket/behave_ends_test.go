@@ -49,7 +49,7 @@ func TestLinger(t *testing.T) {
 		c := h.open(a, nil)
 		s := a.session()
 		s.Post(websocket.Commands{websocket.Close(1000, "")})
-		c.wantClose("our close", 1000, "")
+		c.wantCloseFrame("our close", 1000, "")
 		h.wantReason(a, "stop")
 		start := time.Now()
 		for range 4 {
@@ -83,7 +83,7 @@ func TestOrderlyEnd(t *testing.T) {
 	})
 }
 
-// The close frame carries END_STREAM; the quiet reset comes only for a peer that did not end its side in time.
+// END_STREAM is ours alone; the quiet reset comes only for a peer that did not end its side in time.
 func TestLingerHTTP2(t *testing.T) {
 	row(t, "4.linger.reset", overHTTP2, func(h *house) {
 		for _, ends := range []bool{true, false} {
@@ -91,7 +91,7 @@ func TestLingerHTTP2(t *testing.T) {
 			c := h.open(a, nil)
 			tun := c.wire.(*h2test.Tunnel)
 			a.session().Post(websocket.Commands{websocket.Close(1000, "")})
-			c.wantClose("our close, with END_STREAM", 1000, "")
+			c.wantClose("our close, and END_STREAM behind it", 1000, "")
 			if ends {
 				c.wire.CloseWrite()
 			}

@@ -31,7 +31,7 @@ func TestIdleTimeout(t *testing.T) {
 			s.Post(websocket.Commands{websocket.Text("sends and posts do not")})
 			c.wantText("posted", "sends and posts do not")
 		}
-		c.wantClose("idle", 1000, "")
+		c.wantCloseFrame("idle", 1000, "")
 		if d := time.Since(start); d != 10*time.Second {
 			h.Fatalf("after %v", d)
 		}
@@ -46,7 +46,7 @@ func TestIdle(t *testing.T) {
 			c := h.open(a, nil)
 			a.session()
 			start := time.Now()
-			c.wantClose("the default", 1000, "")
+			c.wantCloseFrame("the default", 1000, "")
 			if d := time.Since(start); d != time.Minute {
 				h.Fatalf("after %v", d)
 			}
@@ -87,7 +87,7 @@ func TestIdle(t *testing.T) {
 			time.Sleep(9 * time.Second)
 			h.peer().Send(fmt.Sprintf("DATA %d", c.wire.(*h2test.Tunnel).ID), "PING")
 		}
-		c.wantClose("10 s after the last", 1000, "")
+		c.wantCloseFrame("10 s after the last", 1000, "")
 		if d := time.Since(start); d != 37*time.Second {
 			h.Fatalf("after %v", d)
 		}

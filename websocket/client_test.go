@@ -120,10 +120,16 @@ func (c *client) wantDeflated(why, payload string) int {
 
 func (c *client) wantText(why, payload string) { c.Helper(); c.want(why, wsframe.Text, payload) }
 
-// wantClose wants a close frame, and that the server's side ends behind it. Code 0: the empty close frame.
-func (c *client) wantClose(why string, code websocket.CloseCode, text string) {
+// wantCloseFrame wants a close frame. Code 0: the empty one.
+func (c *client) wantCloseFrame(why string, code websocket.CloseCode, text string) {
 	c.Helper()
 	c.want(why, wsframe.Close, string(wsframe.AppendClose(nil, code, text)))
+}
+
+// wantClose wants a close frame, and that the server's side ends behind it, though the client says nothing.
+func (c *client) wantClose(why string, code websocket.CloseCode, text string) {
+	c.Helper()
+	c.wantCloseFrame(why, code, text)
 	c.wantEnd(why)
 }
 

@@ -109,7 +109,7 @@ func (g *Group) cut(ctx context.Context) error {
 	g.mu.Unlock()
 	var err error
 	for _, s := range all {
-		if !s.over.Load() {
+		if !s.over() {
 			err = ctx.Err()
 		}
 		s.cut()

@@ -10,8 +10,8 @@ import (
 // machine is the WebSocket state machine: pure, without socket, clock, lock or goroutine. Its verbs: feed what arrived,
 // next for what a handler is to see, apply what the handler wants, output for what is to be sent, deadline and tick.
 //
-// Once it has ended (ended is true, reason says why) it eats what still arrives and produces nothing but what output
-// still holds: the last frames, and fin.
+// Once it has ended (ended is true, reason says why) it eats what still arrives, looking for a close frame at most, and
+// produces nothing but what output still holds: the last frames, and fin.
 //
 // Between messages a machine is at rest, and needs no more than this struct: work is lent while something is under way.
 type machine struct {
@@ -25,6 +25,7 @@ type machine struct {
 	active bool // frames are handled (command Active)
 	ended  bool
 	fate   fate
+	wait   wait // what our end waits for; fateFin
 	role   role
 }
 
@@ -50,7 +51,7 @@ type few struct {
 // role is how the input is read, and our side ended.
 type role struct {
 	client   bool // it masks what it sends, and refuses masked frames (RFC 6455, 5.1)
-	keepOpen bool // our side ends after the peer's: a client on HTTP/1.1 (RFC 6455, 7.1.1)
+	keepOpen bool // our end waits for the peer's: a client on HTTP/1.1 (RFC 6455, 7.1.1)
 	deflated bool // compressed messages may come
 	pieces   bool // a message is given in pieces, as it arrives (Conn)
 }
@@ -116,7 +117,11 @@ func (m *machine) furnish() {
 	in := &m.input
 	in.pieces = m.role.pieces
 	in.rd.Client, in.rd.Deflate = m.role.client, m.role.deflated
-	if in.rd.MaxFrameSize = 0; !in.pieces {
+	in.rd.MaxFrameSize, in.rd.MaxFragments, in.rd.Skip = 0, 0, m.ended
+	switch {
+	case m.ended: // frames are passed over, whatever their size
+		in.rd.MaxFragments = -1
+	case !in.pieces:
 		in.rd.MaxFrameSize = m.settings().limit
 	}
 	if m.few != nil {
@@ -145,6 +150,11 @@ func (m *machine) end(r Reason, f fate) {
 		}
 	}
 	m.ended, m.reason, m.fate = true, &r, f
+	if f == fateFin {
+		m.wait = m.waitOf(&r)
+	}
+	m.furnish()
+	m.skip(m.input.rest)
 	m.input.drop()
 	if d := m.deflation(); d != nil {
 		d.r.Drop()

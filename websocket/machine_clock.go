@@ -8,7 +8,7 @@ import (
 	"weir/wsframe"
 )
 
-// lingerTime is how long the peer has for its end after ours, and what is queued for leaving (BEHAVIOUR 4).
+// lingerTime is how long the peer has for its end after our close frame, and what is queued for leaving (BEHAVIOUR 4).
 const lingerTime = 5 * time.Second
 
 // clock is what the machine knows of time.
@@ -40,6 +40,7 @@ type late struct {
 	progress instant // when queued last became smaller by sending, or began
 	said     bool    // our close frame, or what stands for it, was handed to the transport
 	finished bool    // so was our end
+	waits    instant // how long our end waits, see wait
 	linger   instant // when the quiet reset is due
 }
 
@@ -66,6 +67,7 @@ func (m *machine) sent(queued int, now time.Time) {
 	m.out.drop()
 	if m.fate == fateFin && !k.said {
 		k.said = true
+		k.waits = instantOf(now.Add(m.wait.most()))
 		k.linger = instantOf(now.Add(lingerTime))
 	}
 	if k.finished = k.finished || fin; queued == 0 && m.fate == fateOpen && (k.pinged == 0 || k.pinged < k.heard) {
@@ -73,7 +75,7 @@ func (m *machine) sent(queued int, now time.Time) {
 	}
 }
 
-// lingers says that our end was said, and the peer has its time for its own.
+// lingers says that our close frame was handed over, and the peer has its time for its own end.
 func (m *machine) lingers() bool { return m.fate == fateFin && m.clock.late != nil && m.clock.said }
 
 // deadline is when tick wants to be called; zero: never.
@@ -87,7 +89,11 @@ func (m *machine) deadline() time.Time {
 	k := &m.clock
 	switch {
 	case m.lingers():
-		return k.linger.time()
+		sooner(k.linger.time())
+		if m.wait != waitNone {
+			sooner(k.waits.time())
+		}
+		return d
 	case m.ended:
 		return d
 	}
@@ -141,7 +147,11 @@ func (m *machine) pingDue() (due time.Time) {
 // before, for the send timeout looks at it.
 func (m *machine) tick(now time.Time) {
 	k := &m.clock
-	if m.lingers() && !now.Before(k.linger.time()) {
+	switch {
+	case !m.lingers():
+	case now.Before(k.linger.time()):
+		m.tickWait(now)
+	default:
 		m.fate = fateQuiet
 	}
 	if m.ended {

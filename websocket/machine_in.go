@@ -34,7 +34,11 @@ func (m *machine) feed(b []byte, fin bool, now time.Time) {
 	in.fin = in.fin || fin
 	switch {
 	case m.ended:
+		m.skip(b)
 		in.consumed += len(b)
+		if fin {
+			m.wait = waitNone
+		}
 	case len(in.rest) == 0:
 		in.rest, in.held = b, nil
 	default:

@@ -98,8 +98,7 @@ func (o *output) drop() {
 
 // output gives what is to be sent now, and whether our side ends behind it. It is good until sent.
 func (m *machine) output() (b []byte, fin bool) {
-	wait := m.role.keepOpen && !m.input.fin
-	return m.out.b, m.fate == fateFin && !(m.clock.late != nil && m.clock.finished) && !wait
+	return m.out.b, m.fate == fateFin && m.wait == waitNone && !(m.clock.late != nil && m.clock.finished)
 }
 
 // Counts are messages, and the octets of their payloads.

@@ -189,8 +189,8 @@ func TestApplyRefusesWhatCannotBeSent(t *testing.T) {
 		m.one().shutdown = new(any("never told on a crash"))
 		m.apply(Commands{Text("not sent"), c}, epoch)
 		out, half := m.output()
-		if want := wsframe.AppendFrame(nil, fin(wsframe.Close), []byte(closePayload(1011, ""))); !bytes.Equal(out, want) || !half {
-			t.Errorf("%s: out %x fin %v, want only close 1011 and the end", name, out, half)
+		if want := wsframe.AppendFrame(nil, fin(wsframe.Close), []byte(closePayload(1011, ""))); !bytes.Equal(out, want) || half {
+			t.Errorf("%s: out %x fin %v, want only close 1011", name, out, half)
 		}
 		if m.reason.String() != "crash:error" || m.reason.Shutdown != nil {
 			t.Errorf("%s: reason %s, shutdown %v", name, m.reason, m.reason.Shutdown)
@@ -231,8 +231,8 @@ func TestClock(t *testing.T) {
 		}
 		m.tick(after(2 * time.Second)) // twice
 		out, half := m.output()
-		if want := wsframe.AppendFrame(nil, fin(wsframe.Close), []byte(closePayload(1000, ""))); !bytes.Equal(out, want) || !half {
-			t.Fatalf("out %x", out)
+		if want := wsframe.AppendFrame(nil, fin(wsframe.Close), []byte(closePayload(1000, ""))); !bytes.Equal(out, want) || half {
+			t.Fatalf("out %x fin %v", out, half)
 		}
 	})
 	t.Run("ping", func(t *testing.T) {
@@ -271,6 +271,8 @@ func TestClock(t *testing.T) {
 			t.Fatal("lingers before its end was handed over")
 		}
 		m.sent(0, epoch)
+		m.tick(after(time.Second)) // our end leaves
+		m.sent(0, after(time.Second))
 		if !m.deadline().Equal(after(5 * time.Second)) {
 			t.Fatal(m.deadline())
 		}

@@ -19,7 +19,7 @@ import (
 type Session struct {
 	st      stream.Stream
 	mail    stream.Mailbox[inbox]
-	over    atomic.Bool  // ended: what arrives is dropped where it arrives
+	phase   atomic.Int32 // of phase
 	large   atomic.Bool  // what comes next is of a large message: worth a Fill, or more credit than the window
 	backlog atomic.Int32 // posts that wait
 	own     bool         // Data comes on a goroutine of our own: turns run there
@@ -46,6 +46,16 @@ type Session struct {
 	ctx   atomic.Pointer[sessionContext]
 	links links // the group's
 }
+
+// The phases of a session.
+const (
+	phaseOpen = iota
+	phaseOver // ended: posts are refused, what arrives is looked through for a close frame
+	phaseDeaf // ended: what arrives is dropped where it arrives
+)
+
+// over says that the session has ended.
+func (s *Session) over() bool { return s.phase.Load() != phaseOpen }
 
 // rare is what few idle sessions have.
 type rare struct {
@@ -181,7 +191,7 @@ func (s *Session) Post(msg any) error {
 	if !s.informs {
 		return ErrNoInfo
 	}
-	if s.over.Load() {
+	if s.over() {
 		return ErrEnded
 	}
 	if int(s.backlog.Add(1)) > s.backlogLimit() {
@@ -212,12 +222,12 @@ func (s *Session) Context() context.Context { return contextOf(&s.ctx, s.m.opt.C
 
 // Data implements stream.Sink.
 func (s *Session) Data(b []byte, fin bool) {
-	if s.over.Load() {
+	if s.phase.Load() == phaseDeaf {
 		s.st.Release(len(b))
 		if !fin {
 			return
 		}
-		b = nil // a client may still have to end its side
+		b = nil // our end may wait for the peer's
 	}
 	if s.crewed && (len(b) >= swallowed || s.large.Load()) {
 		if b = b[s.swallow(b):]; len(b) == 0 && !fin {

@@ -240,7 +240,7 @@ func (s *Session) finish() {
 		s.flush()
 	}
 	if s.m.ended {
-		s.over.Store(true)
+		s.phase.Store(s.m.phase())
 		s.wakeWaiters()
 		s.sc.posts = nil
 		s.terminate()

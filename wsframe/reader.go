@@ -9,10 +9,12 @@ const DefaultMaxFragments = 128 << 10
 // without looking into a payload. However the octets are cut, the events joined are the same, and so is the error: it
 // is the one that the shortest run of octets decides.
 //
-// The exported fields are set before the first Next. MaxFrameSize may change later and counts from the next header on.
+// The exported fields are set before the first Next. MaxFrameSize may change later and counts from the next header on,
+// and so may MaxFragments. Skip may be set later.
 type Reader struct {
 	Client       bool  // we are the client: frames must not be masked; otherwise they must be (RFC 6455, 5.1)
 	Deflate      bool  // RSV1 is allowed on the first frame of a data message (RFC 7692, 6)
+	Skip         bool  // payloads are passed over: they stay masked
 	MaxFrameSize int64 // octets a frame, and all frames of one message, may announce; 0 or less: no limit
 	MaxFragments int   // frames a message may have, empty ones too; 0: DefaultMaxFragments; negative: no limit
 
@@ -53,7 +55,7 @@ func (e *Event) EndsMessage() bool { return e.End && e.Header.Fin }
 
 // Next takes n octets from the start of b and tells what they were: at most one piece of one frame, and no event if
 // they are a part of a header, which the Reader keeps. Only the rest of b is given again, with what came after it.
-// Payload is unmasked where it stands in b, and the caller's as b is.
+// Payload is unmasked where it stands in b (unless Skip is set), and the caller's as b is.
 //
 // The error is an *Error. After it the Reader takes nothing more, and n has no meaning.
 func (r *Reader) Next(b []byte) (ev Event, n int, err error) {
@@ -72,7 +74,7 @@ func (r *Reader) Next(b []byte) (ev Event, n int, err error) {
 	if int64(len(p)) > r.left {
 		p = p[:r.left:r.left]
 	}
-	if r.frame.Masked {
+	if r.frame.Masked && !r.Skip {
 		r.pos = uint8(Mask(p, r.frame.Key, int(r.pos)))
 	}
 	n += len(p)
