@@ -27,7 +27,8 @@ func closePayload(code CloseCode, text string) string {
 	return string(wsframe.AppendClose(nil, code, text))
 }
 
-// transcript runs octets, cut as pieces, through a machine whose handler echoes, and tells what happened.
+// transcript runs octets, cut as pieces, through a machine whose handler echoes, and closes at "bye". It tells what
+// happened.
 func transcript(o *Options, pieces [][]byte, end bool) string {
 	m := newMachine(o, epoch)
 	return tell(&m, pieces, end)
@@ -43,7 +44,10 @@ func tell(m *machine, pieces [][]byte, end bool) string {
 				break
 			}
 			fmt.Fprintf(&b, "%s %x\n", f.Type, f.Payload)
-			if f.IsData() {
+			switch {
+			case string(f.Payload) == "bye":
+				m.apply(Commands{Close(1000, "")}, epoch)
+			case f.IsData():
 				m.apply(Commands{f.Reply()}, epoch)
 			}
 		}
@@ -86,6 +90,9 @@ func inputs() map[string][]byte {
 		"6455-5.4/lone_continuation":    join(text("x"), masked(fin(wsframe.Continuation), "y")),
 		"6455-5.4/text_inside":          join(masked(begun(wsframe.Text), "x"), text("y")),
 		"6455-10.4/over_max_frame_size": join(text("x"), masked(fin(wsframe.Text), strings.Repeat("x", 301))),
+		"6455-7.1.1/closed_first":       join(text("bye"), text("\xff"), masked(begun(wsframe.Text), strings.Repeat("x", 301)), masked(fin(wsframe.Close), "")),
+		"6455-7.1.1/bad_behind_close":   join(text("bye"), text("x"), []byte{0xff, 0xff}, text("y")),
+		"6455-7.1.1/mute_behind_close":  join(text("bye"), text("x"), masked(fin(wsframe.Close), "")[:5]),
 		"6455-10.4/over_in_fragments":   join(masked(begun(wsframe.Text), strings.Repeat("x", 200)), masked(fin(wsframe.Continuation), strings.Repeat("x", 101))),
 	}
 }
@@ -128,6 +135,9 @@ func FuzzMachine(f *testing.F) {
 
 func TestMachineReasons(t *testing.T) {
 	want := map[string]string{
+		"6455-7.1.1/closed_first":       "stop",
+		"6455-7.1.1/bad_behind_close":   "stop",
+		"6455-7.1.1/mute_behind_close":  "stop",
 		"6455-5.5.1/close_between":      "remote",
 		"6455-5.5.1/close_code_text":    "remote",
 		"6455-5.5.1/close_one_octet":    "error:badframe",

@@ -34,16 +34,16 @@ func (x exchange) run(t *testing.T, l *lane) {
 		send = frames(send, closing(1000, ""))
 		want = append(want[:len(want):len(want)], `close 1000 ""`, "end")
 	}
-	said := make(chan struct{})
+	r.said = make(chan struct{})
 	go func() { // ends when all is said, or the server has ended; the server may want to be read before
-		defer close(said)
+		defer close(r.said)
 		r.say(send)
 		if x.fin {
 			r.CloseWrite()
 		}
 	}()
 	r.wantAll(want...)
-	<-said
+	<-r.said
 	r.CloseWrite() // it may have gone
 	bare, _, _ := strings.Cut(path, "?")
 	l.wantEnd(bare, end)

@@ -90,7 +90,8 @@ func dialTCP(t *testing.T, origin string) net.Conn {
 type raw struct {
 	t *testing.T
 	octets
-	buf    []byte // received and not taken
+	buf    []byte        // received and not taken
+	said   chan struct{} // closed when the client has said what it says; nil: it has
 	header func(name string) string
 }
 
@@ -246,13 +247,20 @@ func words(h wsframe.Header, p []byte) string {
 	return fmt.Sprintf("%s %q", s, p)
 }
 
-// all is everything to the end, one line each.
+// all is everything to the end, one line each. Behind a close frame the client ends its side, for the
+// server's end may wait for that (BEHAVIOUR 4).
 func (r *raw) all() string {
 	r.t.Helper()
 	var lines []string
 	for {
 		s := r.next()
 		lines = append(lines, s)
+		if strings.HasPrefix(s, "close") {
+			if r.said != nil {
+				<-r.said
+			}
+			r.CloseWrite() // it may have gone
+		}
 		if s == "reset" || strings.HasPrefix(s, "end") {
 			return strings.Join(lines, "\n")
 		}
