@@ -1,6 +1,7 @@
 package websocket_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -67,6 +68,186 @@ func TestLinger(t *testing.T) {
 	})
 }
 
+// endsAfter wants the server's end at that time after start, and nothing before it.
+func (c *client) endsAfter(why string, start time.Time, d time.Duration) {
+	c.Helper()
+	c.wantEnd(why)
+	if took := time.Since(start); took != d {
+		c.Fatalf("%s: the server's end came after %v, want %v", why, took, d)
+	}
+}
+
+// Our end leaves with a close frame that answers the peer's, or that follows its end.
+func TestOurEndWithAnswer(t *testing.T) {
+	row(t, "4.linger.answer", all, func(h *house) {
+		c := h.open(new(actor), nil)
+		start := time.Now()
+		c.send(closing(4000, ""))
+		c.wantCloseFrame("the answer", 4000, "")
+		c.endsAfter("with it", start, 0)
+		a := inactive()
+		c = h.open(a, nil)
+		c.send(text("held"))
+		c.wire.CloseWrite()
+		a.session().Post(websocket.Commands{websocket.Close(4001, "")})
+		c.wantCloseFrame("behind the peer's end", 4001, "")
+		c.endsAfter("with it", start, 0)
+	})
+	row(t, "4.linger.answer", overHTTP, func(h *house) {
+		_, c := h.accept(nil)
+		start := time.Now()
+		c.send(text("nobody reads it"), closing(4000, ""))
+		c.wantCloseFrame("the answer", 4000, "")
+		c.endsAfter("with it", start, 0)
+	})
+}
+
+// closers are the ends at which we close first, with the code and text of the close frame.
+func (h *house) closers() []struct {
+	why  string
+	end  func() *client
+	code websocket.CloseCode
+} {
+	opened := func(o *websocket.Options, end func(a *actor)) func() *client {
+		return func() *client {
+			a := new(actor)
+			c := h.open(a, o)
+			a.session()
+			end(a)
+			return c
+		}
+	}
+	g := new(websocket.Group)
+	ctx, stop := context.WithTimeout(context.Background(), time.Hour)
+	h.close = append(h.close, stop)
+	return []struct {
+		why  string
+		end  func() *client
+		code websocket.CloseCode
+	}{
+		{"Close", opened(nil, func(a *actor) { a.s.Post(websocket.Commands{websocket.Close(4401, "")}) }), 4401},
+		{"Stop", opened(nil, func(a *actor) { a.s.Post(websocket.Commands{websocket.Stop()}) }), 1000},
+		{"timeout", opened(&websocket.Options{IdleTimeout: time.Second}, func(*actor) {}), 1000},
+		{"Close in Init", func() *client {
+			return h.open(&actor{onInit: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
+				return append(out, websocket.Close(4401, ""))
+			}}, nil)
+		}, 4401},
+		{"drain", opened(&websocket.Options{Group: g}, func(*actor) { go g.Shutdown(ctx) }), 1001},
+	}
+}
+
+// Where we close first, our end waits for the peer's close frame or its end, 1 s at most.
+func TestOurEndWhereWeCloseFirst(t *testing.T) {
+	for _, r := range []struct {
+		why  string
+		peer func(c *client)
+		want time.Duration
+	}{
+		{"a mute peer", func(*client) {}, time.Second},
+		{"its close frame", func(c *client) { time.Sleep(300 * time.Millisecond); c.send(closing(1000, "")) }, 300 * time.Millisecond},
+		{"its end", func(c *client) { time.Sleep(300 * time.Millisecond); c.wire.CloseWrite() }, 300 * time.Millisecond},
+		{"messages, and no end of them", func(c *client) {
+			for range 9 {
+				time.Sleep(100 * time.Millisecond)
+				c.send(text("dropped"), ping("dropped"))
+			}
+		}, time.Second},
+	} {
+		row(t, "4.linger.first", all, func(h *house) {
+			for _, how := range h.closers() {
+				c := how.end()
+				c.wantCloseFrame(how.why, how.code, "")
+				start := time.Now()
+				r.peer(c)
+				c.endsAfter(how.why+", and "+r.why, start, r.want)
+			}
+		})
+	}
+	row(t, "4.linger.first", overHTTP, func(h *house) {
+		s, c := h.accept(nil)
+		start := time.Now()
+		go s.Close(4401, "") // ends with the stream
+		c.wantCloseFrame("a Conn's", 4401, "")
+		c.endsAfter("and a mute peer", start, time.Second)
+	})
+}
+
+// Meanwhile frames are passed over by their headers: nothing is judged. A header that is bad ends the wait.
+func TestOurEndSkipsFrames(t *testing.T) {
+	row(t, "4.linger.skips", all, func(h *house) {
+		for _, in := range [][]byte{
+			bytes.Join([][]byte{text("\xff"), closing(1005, "")}, nil),
+			bytes.Join([][]byte{text(strings.Repeat("x", 100)), begin(wsframe.Binary, "a"), ping("p"), closing(1000, "")}, nil),
+			bytes.Join([][]byte{text("a"), {0xff, 0xff}}, nil),
+			{0x81, 0}, // unmasked
+		} {
+			a := new(actor)
+			c := h.open(a, &websocket.Options{MaxFrameSize: 10})
+			a.session().Post(websocket.Commands{websocket.Close(4000, "")})
+			c.wantCloseFrame("our close", 4000, "")
+			start := time.Now()
+			time.Sleep(100 * time.Millisecond)
+			for i := range in { // cut anywhere
+				c.send(in[i : i+1])
+			}
+			c.endsAfter("at the last octet", start, 100*time.Millisecond)
+			h.wantReason(a, "stop")
+		}
+		a := inactive()
+		c := h.open(a, nil)
+		c.send(text("held"), closing(1000, ""))
+		a.session().Post(websocket.Commands{websocket.Close(4000, "")})
+		start := time.Now()
+		c.wantCloseFrame("the peer's close frame is held", 4000, "")
+		c.endsAfter("it counts", start, 0)
+	})
+}
+
+// After a fault nothing is looked at; our end waits for the peer's, 250 ms at most.
+func TestOurEndAfterFault(t *testing.T) {
+	row(t, "4.linger.fault", all, func(h *house) {
+		o := &websocket.Options{MaxFrameSize: 1000}
+		crashes := func() *actor {
+			return &actor{onHandle: func(websocket.Frame, websocket.Commands) websocket.Commands { panic("crash") }}
+		}
+		for _, fault := range []struct {
+			in   []byte
+			a    *actor
+			code websocket.CloseCode
+		}{
+			{[]byte{0xff, 0xff}, new(actor), 1002},
+			{text("\xff"), new(actor), 1007},
+			{bytes.Join([][]byte{begin(wsframe.Text, ""), bytes.Repeat(more(""), wsframe.DefaultMaxFragments)}, nil), new(actor), 1008},
+			{text(strings.Repeat("x", 1001)), new(actor), 1009},
+			{text("a"), crashes(), 1011},
+		} {
+			for _, peer := range []struct {
+				why  string
+				does func(c *client)
+				want time.Duration
+			}{
+				{"a mute peer", func(*client) {}, 250 * time.Millisecond},
+				{"its close frame", func(c *client) { c.send(closing(1000, "")) }, 250 * time.Millisecond},
+				{"its end", func(c *client) { time.Sleep(100 * time.Millisecond); c.wire.CloseWrite() }, 100 * time.Millisecond},
+			} {
+				c := h.open(fault.a, o)
+				c.send(fault.in)
+				c.wantCloseFrame("a fault", fault.code, "")
+				start := time.Now()
+				peer.does(c)
+				c.endsAfter(peer.why, start, peer.want)
+			}
+		}
+	})
+	row(t, "4.linger.fault", overHTTP, func(h *house) {
+		_, c := h.accept(nil)
+		c.send([]byte{0xff, 0xff})
+		c.wantCloseFrame("a Conn's", 1002, "")
+		c.endsAfter("and a mute peer", time.Now(), 250*time.Millisecond)
+	})
+}
+
 // The peer's end in time is the end of the stream.
 func TestOrderlyEnd(t *testing.T) {
 	row(t, "4.linger.in_time", all, func(h *house) {
@@ -113,13 +294,26 @@ func TestQueuedBehindWindow(t *testing.T) {
 		c := h.open(a, nil)
 		c.withhold()
 		big := strings.Repeat("x", 900_000)
-		a.session().Post(websocket.Commands{websocket.Binary(big), websocket.Close(4000, "end")})
+		s := a.session()
+		start := time.Now()
+		s.Post(websocket.Commands{websocket.Binary(big), websocket.Close(4000, "end")})
 		settle()
 		h.wantReason(a, "stop")
-		time.Sleep(4 * time.Second)
+		time.Sleep(2500 * time.Millisecond)
 		c.allow()
 		c.want("the message", wsframe.Binary, big)
-		c.wantClose("the close frame", 4000, "end")
+		c.wantCloseFrame("the close frame", 4000, "end")
+		c.endsAfter("the wait has begun anew each second", start, 3*time.Second)
+	})
+	row(t, "4.linger.queued", all, func(h *house) {
+		a := new(actor)
+		c := h.open(a, nil)
+		c.withhold()
+		a.session().Post(websocket.Commands{websocket.Binary(strings.Repeat("x", 900_000)), websocket.Close(4000, "end")})
+		time.Sleep(4900 * time.Millisecond)
+		c.allow()
+		c.next("the message")
+		c.wantClose("late, but in time", 4000, "end")
 	})
 	row(t, "4.linger.queued", all, func(h *house) {
 		a := new(actor)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -14,8 +15,10 @@ import (
 	"time"
 
 	"weir/h2"
+	"weir/stream"
 	"weir/stream/memnet"
 	"weir/websocket"
+	"weir/wsframe"
 )
 
 // dialer is a Dialer for the house's server, which speaks the version of HTTP that the mode says.
@@ -145,6 +148,41 @@ func TestDialKeepsOpen(t *testing.T) {
 			h.Fatal(err)
 		}
 		h.wantReason(a, "remote")
+	})
+}
+
+// On HTTP/2 a client's end waits as a server's does.
+func TestDialClosesFirst(t *testing.T) {
+	row(t, "4.client.first", overHTTP2, func(h *house) {
+		servers := make(chan *stream.Conn, 1)
+		h.mux.HandleFunc("/raw", func(w http.ResponseWriter, _ *http.Request) {
+			st, err := w.(stream.Opener).OpenStream(nil)
+			if err != nil {
+				h.Error(err)
+			}
+			_, _ = st.Send(nil, false) // the 200
+			servers <- stream.NewConn(st, 0)
+		})
+		for _, r := range []struct {
+			answer []byte
+			want   time.Duration
+		}{{nil, time.Second}, {wsframe.AppendFrame(nil, wsframe.Header{Fin: true, Op: wsframe.Close}, nil), 0}} {
+			c, _, err := h.dialer().Dial(background, h.url("/raw"), nil)
+			if err != nil {
+				h.Fatal(err)
+			}
+			server := <-servers
+			go c.Close(1000, "") // ends with the stream
+			synctest.Wait()
+			start := time.Now()
+			if len(r.answer) > 0 {
+				server.Write(r.answer)
+			}
+			if _, err := io.ReadAll(server); err != nil || time.Since(start) != r.want {
+				h.Errorf("the client's end came after %v, %v; want %v", time.Since(start), err, r.want)
+			}
+			server.Close()
+		}
 	})
 }
 
