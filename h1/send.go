@@ -43,7 +43,7 @@ func (t *tunnel) Send(v [][]byte, fin bool) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.outcome != nil {
-		return 0, t.outcome.gone
+		return t.queued, t.outcome.gone
 	}
 	if fin {
 		t.fin, t.outcome = true, &outcome{gone: stream.ErrClosed}

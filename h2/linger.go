@@ -96,3 +96,28 @@ func (c *conn) takes() bool {
 	c.linger.left = left
 	return known && left > 0 && (before == 0 || left < before)
 }
+
+// CloseEnded closes the sockets of connections that have said everything and merely wait for their
+// peer's end. Those without a stream are asked to end. It says how many connections are left.
+func (s *Server) CloseEnded() (left int) {
+	for _, c := range s.all() {
+		if !c.closeEnded() {
+			left++
+		}
+	}
+	return left
+}
+
+func (c *conn) closeEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.hungUp && !c.flushing:
+		c.nc.Close()
+		return true
+	case len(c.core.streams) == 0:
+		c.core.leaveNow()
+		c.after(false)
+	}
+	return false
+}

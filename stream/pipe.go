@@ -74,7 +74,7 @@ func (e *pipeEnd) Send(v [][]byte, fin bool) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.gone != nil {
-		return 0, e.gone
+		return e.queued, e.gone
 	}
 	n := 0
 	for _, b := range v {

@@ -19,7 +19,7 @@ type Stream interface {
 	// Where a Write may block, on TLS or a wrapped connection, it waits for a moment (2 ms) to see the octets off.
 	// queued is the number of octets that still wait in the transport for the peer, after this call; Send(nil, false)
 	// asks for it, and makes an answer that still waits for its first octets (a 101, a 200) leave by itself.
-	// After fin, a reset or the end of the stream, err is ErrClosed or the *ResetError.
+	// After fin, a reset or the end of the stream, err is ErrClosed or the *ResetError; Send(nil, false) still says what is queued.
 	Send(v [][]byte, fin bool) (queued int, err error)
 
 	// Release says that n received octets are consumed: as much credit goes back to the peer, gathered until it is half the

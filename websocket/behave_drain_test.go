@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -65,6 +66,116 @@ func TestDrainClosesSpread(t *testing.T) {
 		for _, a := range actors {
 			h.wantReason(a, "stop")
 		}
+	})
+}
+
+// Where ctx leaves more than 5.5 s, the last session is asked 5.5 s before the deadline at the latest.
+func TestDrainSpreadLeavesLastLinger(t *testing.T) {
+	for _, r := range []struct{ ctx, last time.Duration }{
+		{12 * time.Second, 4500 * time.Millisecond}, // three quarters of the half
+		{10 * time.Second, 3375 * time.Millisecond}, // of 4.5 s
+		{6 * time.Second, 375 * time.Millisecond},
+		{4 * time.Second, 1500 * time.Millisecond}, // no linger fits: the half
+	} {
+		row(t, "8.spread", overHTTP, func(h *house) {
+			var clients []*client
+			for range 4 {
+				clients = append(clients, h.open(new(actor), nil))
+			}
+			synctest.Wait()
+			start := time.Now()
+			done := h.shutdown(r.ctx)
+			asked := make(chan time.Duration, 4)
+			for _, c := range clients {
+				go func() { // ends with the client's stream
+					c.wantCloseFrame("drained", 1001, "")
+					asked <- time.Since(start)
+					c.wire.CloseWrite()
+				}()
+			}
+			var last time.Duration
+			for range 4 {
+				last = max(last, <-asked)
+			}
+			if err := <-done; err != nil || last != r.last {
+				h.Errorf("of %v: the last was asked after %v, want %v; %v", r.ctx, last, r.last, err)
+			}
+		})
+	}
+}
+
+// Many peers that answer nothing and end nothing: every session ends by itself, nothing is cut, in time.
+func TestDrainOfMutePeers(t *testing.T) {
+	for _, ctx := range []time.Duration{10 * time.Second, 7 * time.Second, 3 * time.Second, 1500 * time.Millisecond} {
+		row(t, "8.mute", overHTTP, func(h *house) {
+			var actors []*actor
+			var clients []*client
+			for i := range 60 {
+				if i%20 == 0 {
+					h.shared = nil // another connection
+				}
+				a := new(actor)
+				clients = append(clients, h.open(a, nil))
+				actors = append(actors, a)
+			}
+			synctest.Wait()
+			start := time.Now()
+			if err := <-h.shutdown(ctx); err != nil {
+				h.Errorf("of %v: %v after %v", ctx, err, time.Since(start))
+			}
+			if d := time.Since(start); d > ctx+100*time.Millisecond {
+				h.Errorf("it took %v of %v", d, ctx)
+			}
+			for i, a := range actors {
+				h.wantReason(a, "stop")
+				c := clients[i]
+				c.wantCloseFrame("asked", 1001, "")
+				err := c.more()
+				if re, ok := errors.AsType[*h2test.ResetError](err); err != io.EOF && (!ok || re.Code != 0) {
+					h.Fatalf("of %v: behind the close frame came %v", ctx, err)
+				}
+			}
+		})
+	}
+}
+
+// A session whose close frame waits for a peer that does not read is cut at the deadline, though it has ended.
+func TestDrainCutsUnsent(t *testing.T) {
+	row(t, "8.unsent", overHTTP, func(h *house) {
+		for _, ends := range []bool{false, true} {
+			g := new(websocket.Group)
+			a := new(actor)
+			c := h.open(a, &websocket.Options{Group: g, SendTimeout: -1})
+			c.withhold()
+			a.session().Post(websocket.Commands{websocket.Binary(strings.Repeat("x", 900_000))})
+			settle()
+			if ends { // then ours is handed over, and waits, too
+				c.wire.CloseWrite()
+			}
+			ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
+			if err := g.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				h.Errorf("its peer has ended: %v; %v", ends, err)
+			}
+			stop()
+			c.allow()
+			c.wantReset("it is cut")
+		}
+	})
+}
+
+// A request that is cut is told of, a connection that merely waits for its peer's end is not.
+func TestDrainCutsRequest(t *testing.T) {
+	row(t, "8.cut", overHTTP2, func(h *house) {
+		release := make(chan struct{})
+		h.mux.HandleFunc("/slow", func(http.ResponseWriter, *http.Request) { <-release })
+		if _, err := h.peer().Open(true, ":method", "GET", ":scheme", "http", ":authority", "example.test", ":path", "/slow"); err != nil {
+			h.Fatal(err)
+		}
+		synctest.Wait()
+		if err := <-h.shutdown(2 * time.Second); !errors.Is(err, context.DeadlineExceeded) {
+			h.Error(err)
+		}
+		close(release)
 	})
 }
 

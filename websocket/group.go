@@ -69,7 +69,9 @@ func (g *Group) Len() int {
 }
 
 // Shutdown brings every session to its end: each gets Drain if its handler has it, else close 1001, spread over the
-// first half of the time that ctx leaves. What is open when ctx ends is cut; then its error is returned.
+// first half of the time that ctx leaves; where ctx leaves more than 5.5 s the last is asked 5.5 s before the deadline at
+// the latest, so that a peer that never answers has its 5 s. What is open when ctx ends is cut; then its error is returned.
+// A session that has ended, and merely waits for its peer's end, is no loss unless its close frame could not be sent.
 // Sessions that begin later are ended as they begin. Shutdown may be called more than once, also at the same time.
 func (g *Group) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
@@ -83,7 +85,7 @@ func (g *Group) Shutdown(ctx context.Context) error {
 
 	var spread time.Duration
 	if d, ok := ctx.Deadline(); ok && len(all) > 0 {
-		spread = time.Until(d) / 2 / time.Duration(len(all))
+		spread = spreadOf(time.Until(d)) / time.Duration(len(all))
 	}
 	for i, s := range all {
 		if i == 0 && ctx.Err() != nil || i > 0 && !sleep(ctx, spread) {
@@ -102,6 +104,17 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	return g.cut(ctx)
 }
 
+// lastLinger is how long before the deadline of a drain the last session is asked: its linger time fits.
+const lastLinger = lingerTime + 500*time.Millisecond
+
+// spreadOf is over how much of the time that is left sessions are asked to end.
+func spreadOf(left time.Duration) time.Duration {
+	if most := left - lastLinger; most > 0 {
+		return min(left/2, most)
+	}
+	return left / 2
+}
+
 // cut gives up what is still open. Sessions that have ended and merely wait for their peer are no loss.
 func (g *Group) cut(ctx context.Context) error {
 	g.mu.Lock()
@@ -109,9 +122,11 @@ func (g *Group) cut(ctx context.Context) error {
 	g.mu.Unlock()
 	var err error
 	for _, s := range all {
-		if !s.over() {
-			err = ctx.Err()
+		if s.over() && !s.unsent() {
+			s.leave()
+			continue
 		}
+		err = ctx.Err()
 		s.cut()
 	}
 	return err

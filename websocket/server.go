@@ -85,14 +85,19 @@ func (s *Server) Group() *Group { return s.group }
 
 // Shutdown drains (BEHAVIOUR 8). First new requests are refused while the listeners are still open: 503, and GOAWAY on
 // HTTP/2. Then the sessions end: each gets Drain if its handler has it, else close 1001, spread over the first half of
-// the time that ctx leaves. Then http.Server.Shutdown. What is open when ctx ends is cut: Shutdown never outlives ctx,
-// and returns its error if something was cut. It may be called again.
+// the time that ctx leaves, or so that the last linger time fits. Then http.Server.Shutdown. What is open when ctx ends is
+// cut: Shutdown never outlives ctx, and returns its error if a session or a request was cut. Connections that merely wait
+// for their peer's end are closed and are no loss. It may be called again.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.refusing.Store(true)
 	s.h2.GoAway()
 	s.begin.Do(func() { close(s.draining) })
 	err := s.group.Shutdown(ctx)
-	if e := s.hs.Shutdown(ctx); e != nil {
+	e := s.hs.Shutdown(ctx)
+	if e != nil && err == nil && s.ended() {
+		e = nil
+	}
+	if e != nil {
 		s.h2.Close()
 		go s.close() // ends when what was cut has gone, at the latest after 2 s
 		if err == nil {
@@ -100,6 +105,28 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// endTime is how long what has ended has for its last octets when ctx of Shutdown has ended.
+const endTime = 100 * time.Millisecond
+
+// ended says that nothing was left to cut when ctx of Shutdown ended: what there was of connections over HTTP/2 waited for
+// their peers' ends.
+func (s *Server) ended() bool {
+	ctx, stop := context.WithTimeout(context.Background(), endTime)
+	defer stop()
+	if s.h2.Conns() == 0 {
+		return false // it was HTTP/1.1
+	}
+	for s.h2.Stats().Streams == 0 {
+		if s.h2.CloseEnded() == 0 {
+			return s.hs.Shutdown(ctx) == nil
+		}
+		if !sleep(ctx, endTime/20) {
+			break
+		}
+	}
+	return false
 }
 
 // close ends what is left of the http.Server. Connections over HTTP/2 have said that they end, and have a moment for

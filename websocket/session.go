@@ -361,6 +361,18 @@ func (s *Session) cut() {
 	s.start(s.mail.Unlock())
 }
 
+// unsent says that octets of a session wait for its peer.
+func (s *Session) unsent() bool {
+	queued, _ := s.st.Send(nil, false) // an error says no more than that our end has left
+	return queued > 0
+}
+
+// leave ends the stream of a session that has ended and waits for its peer, which need not miss anything.
+func (s *Session) leave() {
+	cancelContext(&s.ctx)
+	s.st.Reset(stream.NoError)
+}
+
 // Cut gives the session up, at once and without a close frame: RST_STREAM(CANCEL) or a TCP reset. What waits to be sent is
 // dropped, and the handler is told error closed. It is for a peer that does not read; others are closed with a command.
 func (s *Session) Cut() { s.cut() }

@@ -38,6 +38,7 @@ var cases = []struct {
 	{"Send/whole_among_goroutines", testWhole},
 	{"Send/empty", testEmpty},
 	{"Send/queued_and_drained", testDrained},
+	{"Send/queued_behind_fin", testQueuedBehindFin},
 	{"Send/after_the_end", testAfterEnd},
 	{"Attach/told_first", testToldFirst},
 	{"Attach/after_both_ends", testAttachLate},

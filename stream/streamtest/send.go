@@ -141,6 +141,31 @@ func testDrained(t *testing.T, open Open) {
 	}
 }
 
+// testQueuedBehindFin: what is queued is told after our end, too.
+func testQueuedBehindFin(t *testing.T, open Open) {
+	a, b := open(t)
+	ra := attach(t, a, stream.Limits{}, releasing)
+	big := pattern(8 << 20)
+	total, queued := 0, 0
+	for range 64 {
+		if queued, _ = a.Send([][]byte{big}, false); queued == 0 {
+			total += len(big)
+			continue
+		}
+		total += len(big)
+		break
+	}
+	send(t, a, true)
+	if n, err := a.Send(nil, false); (n > 0) != (queued > 0) || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("behind fin: queued %d, %v, and %d before it", n, err, queued)
+	}
+	rb := attach(t, b, stream.Limits{Window: 1 << 20}, counting)
+	if h := rb.octets(total); h.n != total {
+		t.Errorf("got %d octets of %d: %v", h.n, total, h.err)
+	}
+	check(t, ra, rb)
+}
+
 func testAfterEnd(t *testing.T, open Open) {
 	a, b := open(t)
 	ra, rb := attach(t, a, stream.Limits{}, releasing), attach(t, b, stream.Limits{}, releasing)
