@@ -104,15 +104,35 @@ func TestDrainSpreadLeavesLastLinger(t *testing.T) {
 	}
 }
 
+// staying is a connection whose client does not close it when the server has ended its side.
+type staying struct {
+	net.Conn
+	over chan struct{}
+}
+
+func (s *staying) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if err != nil {
+		<-s.over
+	}
+	return n, err
+}
+
 // Many peers that answer nothing and end nothing: every session ends by itself, nothing is cut, in time.
 func TestDrainOfMutePeers(t *testing.T) {
 	for _, ctx := range []time.Duration{10 * time.Second, 7 * time.Second, 3 * time.Second, 1500 * time.Millisecond} {
 		row(t, "8.mute", overHTTP, func(h *house) {
 			var actors []*actor
 			var clients []*client
+			over := make(chan struct{})
+			h.close = append(h.close, func() { close(over) })
 			for i := range 60 {
-				if i%20 == 0 {
-					h.shared = nil // another connection
+				if h.http2() && i%20 == 0 { // another connection
+					p, err := h2test.Dial(&staying{h.dial(), over})
+					if err != nil {
+						h.Fatal(err)
+					}
+					h.shared = p
 				}
 				a := new(actor)
 				clients = append(clients, h.open(a, nil))
