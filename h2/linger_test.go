@@ -310,3 +310,39 @@ func TestQueuedReset(t *testing.T) {
 		close(release)
 	})
 }
+
+// TestCloseEnded: what has ended, or has no stream, is closed though the peer does nothing; what has a stream is left.
+func TestCloseEnded(t *testing.T) {
+	var release chan struct{}
+	bubble(t, nil, func(http.ResponseWriter, *http.Request) { <-release }, func(s *site) {
+		release = make(chan struct{}) // of the bubble
+		mute := &stalled{Conn: s.conn(), gate: make(chan struct{})}
+		p := h2test.New(mute, h2test.Options{Manual: true})
+		p.Send("SETTINGS ACK")
+		busy := s.dial()
+		tn, err := busy.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		mute.stall.Store(true) // it does not answer the PING between the two GOAWAYs either
+		s.h2.GoAway()
+		synctest.Wait()
+		for _, want := range []int{2, 1, 1} { // first the mute one is asked to end
+			if left := s.h2.CloseEnded(); left != want {
+				t.Errorf("%d connections are left, want %d", left, want)
+			}
+			synctest.Wait()
+		}
+		if n := s.h2.Conns(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+		close(release)
+		synctest.Wait()
+		if !tn.Fin() {
+			t.Error("the answer of the one that was left did not arrive")
+		}
+		close(mute.gate)
+		p.Close()
+	})
+}
