@@ -109,6 +109,7 @@ func (h *house) end() {
 		_ = h.ws.Shutdown(ctx)
 		h.srv.Close()
 	}
+	time.Sleep(time.Second) // a Shutdown that the test began looks twice a second whether it is done
 	synctest.Wait()
 }
 
