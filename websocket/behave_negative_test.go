@@ -99,7 +99,7 @@ func TestSetIdleTimeoutZero(t *testing.T) {
 			h.Fatal(err)
 		}
 		start := time.Now()
-		c.wantClose("the default", 1000, "")
+		c.wantCloseFrame("the default", 1000, "")
 		if d := time.Since(start); d != websocket.DefaultIdleTimeout {
 			h.Errorf("after %v", d)
 		}
