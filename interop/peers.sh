@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # peers.sh [-v …]: other people's clients and proxies against `weir serve`, and ordinary traffic over net/http's HTTP/2 and
 # over weir's, see interop/peers. Flags are those of go test; -long adds what takes long (gRPC's keepalive).
-# It installs what is missing: curl, nghttp and h2load (nghttp2-client), nghttpx (nghttp2-proxy), HAProxy, and Node.
+# It installs what is missing: curl, nghttp and h2load (nghttp2-client), nghttpx (nghttp2-proxy), HAProxy, nginx, Apache,
+# Chromium, and Node.
 set -euo pipefail
 
 missing=()
@@ -11,6 +12,9 @@ need nghttp nghttp2-client
 need h2load nghttp2-client
 need nghttpx nghttp2-proxy
 need haproxy haproxy
+need nginx nginx-light
+need apache2 apache2-bin
+need chromium chromium
 need node nodejs
 if [ ${#missing[@]} -gt 0 ]; then
 	apt-get update -q
@@ -22,4 +26,4 @@ cd "$(dirname "$0")/peers"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted"; exit 1; }
 go vet ./...
-go test -count=1 -timeout 300s -parallel 8 ./... "$@"
+go test -count=1 -timeout 10m -parallel 8 ./... "$@"

@@ -163,26 +163,35 @@ func (s *server) wantEnd(path, transport string, want event) {
 	}
 }
 
-// proxy starts a proxy and waits until it listens on addr.
-func proxy(t *testing.T, addr, name string, args ...string) {
+// background starts a program that ends with the test, and gives what it prints.
+func background(t *testing.T, name string, args ...string) *bytes.Buffer {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
 		t.Fatalf("%v; see interop/peers.sh for what must be installed", err)
 	}
 	cmd := exec.Command(path, args...)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
+	log := new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its workers end with it
+	cmd.WaitDelay = 5 * time.Second                       // for those that do not
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		cmd.Wait()
 		if t.Failed() {
 			t.Logf("%s: %s", name, log.Bytes())
 		}
 	})
+	return log
+}
+
+// proxy starts a proxy and waits until it listens on addr.
+func proxy(t *testing.T, addr, name string, args ...string) {
+	t.Helper()
+	background(t, name, args...)
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
@@ -190,7 +199,7 @@ func proxy(t *testing.T, addr, name string, args ...string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s does not listen: %v\n%s", name, err, log.Bytes())
+			t.Fatalf("%s does not listen: %v", name, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
