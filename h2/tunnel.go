@@ -159,9 +159,8 @@ func (t *tunnel) tell() {
 	}
 	t.busy = true
 	for !t.told {
-		cut := t.closed && t.s.why() != nil && !quiet(told(t.s.why())) // seen at once: what was held is dropped
 		switch {
-		case !cut && (len(t.pend) > 0 || t.pendFin):
+		case len(t.pend) > 0 || t.pendFin: // it came before the end: a close frame may be in it
 			b, fin := t.pend, t.pendFin
 			t.pend, t.pendFin = nil, false
 			mu.Unlock()
@@ -178,12 +177,6 @@ func (t *tunnel) tell() {
 		break
 	}
 	t.busy = false
-}
-
-// quiet says that the peer's reset is one with NO_ERROR, which takes nothing back of what came before it (RFC 9113, 8.1).
-func quiet(err error) bool {
-	re, ok := errors.AsType[*stream.ResetError](err)
-	return ok && re.Remote && re.Code == stream.NoError
 }
 
 func (t *tunnel) data(b []byte, fin bool) {

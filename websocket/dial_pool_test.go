@@ -176,3 +176,44 @@ func TestDialerClose(t *testing.T) {
 		}
 	})
 }
+
+// What a server sent before it reset the stream has arrived, the close frame too: proxies send both
+// together when a WebSocket ends at once.
+func TestDialClosedBeforeReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.d.HTTP = websocket.HTTP2
+		go func() { // ends with the listener
+			for {
+				nc, err := s.ln.Accept()
+				if err != nil {
+					return
+				}
+				p := h2test.New(nc, h2test.Options{Server: true, Settings: []http2.Setting{{ID: 8, Val: 1}}})
+				defer p.Close()
+				for f, err := p.Next(); err == nil; f, err = p.Next() {
+					if f.Type == http2.FrameHeaders {
+						id := fmt.Sprint(f.Stream)
+						p.Send("HEADERS "+id+" :status=200", `DATA `+id+` "\x81\x02hi"`, `DATA `+id+` "\x88\x02\x11\x31"`, "RST_STREAM "+id+" CANCEL")
+					}
+				}
+			}
+		}()
+		for range 20 {
+			c, _, err := s.d.Dial(background, "ws://weir.test/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, msg, err := c.Read(background); string(msg) != "hi" {
+				t.Errorf("%q, %v", msg, err)
+			}
+			_, _, err = c.Read(background)
+			if ce, ok := errors.AsType[*websocket.CloseError](err); !ok || ce.Reason.Kind != websocket.ReasonRemote || ce.Reason.Code != 4401 {
+				t.Errorf("the end is %v", err)
+			}
+		}
+		s.d.Close()
+		s.ln.Close()
+		time.Sleep(time.Minute)
+	})
+}
