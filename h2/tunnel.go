@@ -92,8 +92,11 @@ func (t *tunnel) Reset(code stream.Code) {
 }
 
 // Info says what the stream runs on.
-func (t *tunnel) Info() stream.Info {
-	return stream.Info{Transport: t.c.transport(), ID: uint64(t.s.id), Local: t.c.nc.LocalAddr(), Remote: t.c.nc.RemoteAddr(), TLS: t.c.tls}
+func (t *tunnel) Info() stream.Info { return t.c.info(t.s) }
+
+func (c *conn) info(s *coreStream) stream.Info {
+	return stream.Info{Transport: c.transport(), ID: uint64(s.id), Local: c.nc.LocalAddr(),
+		Remote: c.nc.RemoteAddr(), TLS: c.tls}
 }
 
 // event takes what happened to the stream; mu is held. The reader delivers at once, and lends its buffer; anybody else
