@@ -150,14 +150,14 @@ func TestLoopAnswersWhatWasWritten(t *testing.T) {
 					time.Sleep(time.Hour)
 					select {
 					case a := <-got:
-						h.Fatalf("answered before anything was written: %+.100v", a)
+						h.Fatalf("answered before anything was written: %d %.100s %v", a.status, a.body, a.err)
 					default:
 					}
 				}
 				p.q.Post("conflict")
 				want := answer{409, "conflict " + body, nil}
 				if a := <-got; a != want {
-					h.Fatalf("%+.100v", a)
+					h.Fatalf("%d %.100s %v", a.status, a.body, a.err)
 				}
 			})
 		})
