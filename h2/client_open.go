@@ -51,7 +51,15 @@ func (cl *Client) Open(ctx context.Context, r *http.Request) (stream.Stream, *ht
 		return nil, nil, err
 	}
 	x.wrote()
-	return x.wait(ctx)
+	returned := false
+	defer func() { // also when ctx, or a hook of its trace, panics
+		if !returned {
+			x.reset()
+		}
+	}()
+	st, res, err := x.wait(ctx)
+	returned = true
+	return st, res, err
 }
 
 // begin sends the request.

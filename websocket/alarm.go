@@ -73,7 +73,9 @@ func (s *Session) onAlarm() {
 			s.armAlarm(time.Now().Add(slowCallback))
 		} else {
 			if w.on && s.pending() {
+				s.aside = true
 				s.flush()
+				s.aside = false
 			}
 			w.on = false
 		}

@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math"
 	"net/http"
 	"sync/atomic"
@@ -35,6 +34,8 @@ type Session struct {
 	done       bool // resources are given back, the group has let go
 	calling    bool // a callback runs; turn is not held
 	handing    bool // the turn is one of the crew's, which sees to the output
+	aside      bool // turn is held by somebody who is not the runner
+	swallowing bool // turn is held by the transport's goroutine, which must not wait
 	turn       lock // held by the runner, but not while a callback runs
 	m          machine
 	h          Handler
@@ -62,11 +63,13 @@ type rare struct {
 	posts   []any // taken from the mailbox, not handled yet
 	answers int   // of a Conn: octets that frames have added since it stalled
 	goneErr error
+	events  []Event       // that Options.Trace has not been told
 	waiters chan struct{} // of a Conn: closed when there is room, see do
 }
 
 func (r *rare) empty() bool {
-	return r == nil || len(r.posts) == 0 && r.answers == 0 && r.goneErr == nil && r.waiters == nil
+	return r == nil || len(r.posts) == 0 && r.answers == 0 && r.goneErr == nil && r.waiters == nil &&
+		len(r.events) == 0
 }
 
 // needs makes what is rare.
@@ -122,15 +125,8 @@ func newSession(st stream.Stream, h Handler, o *Options, g *Group, req *PartialR
 	s.req.Store(requestOf(req, o.ReqFilter != nil, agreed, g, info))
 	s.m = newMachine(o, time.Now())
 	if o.Trace != nil {
-		told := new(tracedStats)
-		s.m.one().told = told
-		s.m.one().trace = func(e Event) {
-			if e.Kind == EventMessage {
-				told.set(s.m.stats)
-			}
-			e.Session = s
-			o.Trace(e)
-		}
+		s.m.one().told = new(tracedStats)
+		s.m.one().trace = s.trace
 	}
 	_, s.crewed = st.(stream.Crew)
 	_, s.m.role.pieces = h.(*connHandler)
@@ -268,6 +264,7 @@ func (s *Session) swallow(b []byte) (n int) {
 		if s.m.work == nil {
 			s.m.takeUp(takeWork())
 		}
+		s.swallowing = true
 		if n = s.m.swallows(b); n > 0 && !s.stalled {
 			s.m.feed(b[:n], false, time.Now())
 			if _, ok := s.m.next(); ok {
@@ -283,6 +280,7 @@ func (s *Session) swallow(b []byte) (n int) {
 			n = 0
 		}
 		s.m.layDown().free()
+		s.swallowing = false
 		s.turn.Unlock()
 	}
 	s.start(s.mail.Rest())
@@ -376,11 +374,3 @@ func (s *Session) leave() {
 // Cut gives the session up, at once and without a close frame: RST_STREAM(CANCEL) or a TCP reset. What waits to be sent is
 // dropped, and the handler is told error closed. It is for a peer that does not read; others are closed with a command.
 func (s *Session) Cut() { s.cut() }
-
-func (s *Session) logger() *slog.Logger {
-	if s.m.opt.Logger == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	req := s.Request()
-	return s.m.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", req.Stream, "path", req.Path)
-}

@@ -78,6 +78,7 @@ var goroutines = []string{
 	"cmd/weir/conform_output.go",
 	"cmd/weir/connect.go",
 	"cmd/weir/server.go",
+	"h1/guard.go",
 	"h1/nap_linux.go",
 	"h1/patience.go",
 	"h1/poll_linux.go",
@@ -100,6 +101,7 @@ var goroutines = []string{
 	"stream/pipe.go",
 	"upgrade/tunnel.go",
 	"websocket/call.go",
+	"websocket/guard.go",
 	"websocket/server.go",
 	"websocket/session.go",
 }
@@ -175,6 +177,7 @@ var sockets = []string{
 	"cmd/weir/proxy.go",
 	"cmd/weir/server.go",
 	"h1/client.go",
+	"h1/guard.go",
 	"h1/nap_linux.go",
 	"h1/raw_unix.go",
 	"h1/room_linux.go",
