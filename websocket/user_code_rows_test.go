@@ -26,8 +26,7 @@ import (
 // Why something is left out of TestUserCode; docs/architecture.md says it in the same words.
 const (
 	whyReader  = "a Sink that blocks in Data or Closed holds the reader of its HTTP/2 connection"
-	whyDraind  = "a Sink that blocks in Drained holds what else is told of its HTTP/2 connection"
-	whyNetHTTP = "net/http logs and closes on goroutines that have no recover of their own"
+	whyDrained = "a Sink that blocks in Drained holds what else is told of its HTTP/2 connection"
 )
 
 // userCodes are all places where a user's code is called.
@@ -60,6 +59,27 @@ var userCodes = []userCode{
 			return
 		}
 		c.wantText("a trace is not the session", "traced")
+	}},
+	{id: "options.trace.conn", modes: overHTTP, run: func(s *stage) {
+		s.handler, s.opts = new(actor), nil
+		o := new(websocket.DialOptions)
+		o.Trace = func(e websocket.Event) {
+			if e.Kind == websocket.EventMessage && e.Sent {
+				s.do()
+			}
+		}
+		c, _, err := s.dialer().Dial(background, s.url("/"), o)
+		if err != nil {
+			s.Error(err)
+			return
+		}
+		s.armed.Store(true)
+		caught(func() { c.Write(background, websocket.TextFrame, []byte("traced")) })
+		if s.kind != "goexit" {
+			s.echo(c)
+		} else if err := c.Write(background, websocket.TextFrame, []byte("again")); err == nil {
+			s.Error("the session has not ended")
+		}
 	}},
 	{id: "options.logger", modes: all, run: func(s *stage) {
 		s.armed.Store(true)
@@ -169,6 +189,7 @@ var userCodes = []userCode{
 	}},
 	{id: "loop.init", modes: overHTTP, run: func(s *stage) { s.loop("init", 500) }},
 	{id: "loop.info", modes: overHTTP, run: func(s *stage) { s.loop("info", 500) }},
+	{id: "loop.drain", modes: overHTTP, run: func(s *stage) { s.loop("drain", 500) }},
 	{id: "loop.terminate", modes: overHTTP, run: func(s *stage) { s.loop("terminate", -1) }},
 	{id: "tunnel.filter", modes: overHTTP, run: func(s *stage) {
 		s.switchTo(&upgrade.Switch{Protocol: upgrade.Tunnel{Token: "websocket"},
@@ -284,6 +305,8 @@ var userCodes = []userCode{
 		}},
 	{id: "sink.data", modes: overHTTP, run: func(s *stage) { s.sink("data") },
 		unless: map[string]string{"h2c block": whyReader, "h2 block": whyReader}},
+	{id: "sink.drained", modes: overHTTP, run: func(s *stage) { s.sink("drained") },
+		unless: map[string]string{"h2c block": whyDrained, "h2 block": whyDrained}},
 	{id: "sink.closed", modes: overHTTP, run: func(s *stage) { s.sink("closed") },
 		unless: map[string]string{"h2c block": whyReader, "h2 block": whyReader}},
 	{id: "net_conn.read", modes: overHTTP, run: func(s *stage) { s.netConn("Read") }},
@@ -427,9 +450,17 @@ func (s *stage) echo(c *websocket.Conn) {
 // loop has a callback of a Loop crash.
 func (s *stage) loop(where string, want int) {
 	l := &badLoop{at: where, do: s.do, q: make(chan *upgrade.Queue, 1)}
-	s.switchTo(&upgrade.Switch{Protocol: upgrade.Loop, Handler: l})
+	drain := make(chan struct{})
+	inner := upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
+		return &upgrade.Switch{Protocol: upgrade.Loop, Handler: l}, nil
+	})
+	s.mux.HandleFunc("/crash", func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(w, r.WithContext(upgrade.WithDrain(r.Context(), drain)))
+	})
 	go func() { // ends when the loop has begun
-		if q := <-l.q; q != nil {
+		if q := <-l.q; where == "drain" {
+			close(drain)
+		} else {
 			q.Post("go on")
 		}
 	}()
@@ -461,6 +492,11 @@ func (l *badLoop) Info(_ any, w http.ResponseWriter) upgrade.LoopResult {
 		l.do()
 	}
 	w.WriteHeader(409)
+	return upgrade.LoopStop
+}
+
+func (l *badLoop) LoopDrain(http.ResponseWriter) upgrade.LoopResult {
+	l.do()
 	return upgrade.LoopStop
 }
 
@@ -537,7 +573,11 @@ func (s *stage) sink(method string) {
 			return
 		}
 		st.Attach(badSink{method, s.do, st}, stream.Limits{})
-		st.Send([][]byte{[]byte("hello")}, false)
+		hello := []byte("hello")
+		if method == "drained" {
+			hello = make([]byte, 300_000)
+		}
+		st.Send([][]byte{hello}, false)
 	})
 	s.armed.Store(true)
 	if s.http2() {
@@ -546,6 +586,7 @@ func (s *stage) sink(method string) {
 			s.Error(err)
 			return
 		}
+		go io.Copy(io.Discard, t) // ends with the stream
 		t.Write([]byte("data"))
 		time.Sleep(5 * time.Millisecond)
 		t.Reset(8)
@@ -555,6 +596,8 @@ func (s *stage) sink(method string) {
 	if status, _ := s.askOn(nc, "/crash"); status != 101 {
 		s.Error(status)
 	}
+	time.Sleep(4 * time.Millisecond) // a Send waits for a moment: what the peer takes by then was never queued
+	go io.Copy(io.Discard, nc)       // ends with the connection
 	nc.Write([]byte("data"))
 	time.Sleep(5 * time.Millisecond)
 	nc.Close()
@@ -576,7 +619,11 @@ func (b badSink) Data(_ []byte, fin bool) {
 	}
 }
 
-func (badSink) Drained() {}
+func (b badSink) Drained() {
+	if b.at == "drained" {
+		b.do()
+	}
+}
 
 func (b badSink) Closed(error) {
 	if b.at == "closed" {
