@@ -311,6 +311,7 @@ var userCodes = []userCode{
 		unless: map[string]string{"h2c block": whyReader, "h2 block": whyReader}},
 	{id: "net_conn.read", modes: overHTTP, run: func(s *stage) { s.netConn("Read") }},
 	{id: "net_conn.write", modes: overHTTP, run: func(s *stage) { s.netConn("Write") }},
+	{id: "net_conn.set_deadline", modes: overHTTP1, run: func(s *stage) { s.netConn("SetWriteDeadline") }},
 	{id: "net_conn.close_write", modes: []string{"h1", "h2c"}, run: func(s *stage) { s.netConn("CloseWrite") }},
 	{id: "net_conn.close", modes: overHTTP1, run: func(s *stage) { s.netConn("Close") }},
 	{id: "dial.proxy", modes: overHTTP, run: func(s *stage) {

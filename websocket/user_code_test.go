@@ -116,6 +116,11 @@ func (c *ownConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+func (c *ownConn) SetWriteDeadline(t time.Time) error {
+	c.at("SetWriteDeadline")
+	return c.Conn.SetWriteDeadline(t)
+}
+
 func (c *ownConn) CloseWrite() error {
 	c.at("CloseWrite")
 	return c.Conn.CloseWrite()
