@@ -73,9 +73,9 @@ func (s *Session) onAlarm() {
 			s.armAlarm(time.Now().Add(slowCallback))
 		} else {
 			if w.on && s.pending() {
-				s.aside = true
+				s.holder = holderAside
 				s.flush()
-				s.aside = false
+				s.holder = holderRunner
 			}
 			w.on = false
 		}

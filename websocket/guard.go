@@ -43,7 +43,7 @@ func (s *Session) trace(e Event) {
 	if e.Kind == EventMessage {
 		s.m.few.told.set(s.m.stats)
 	}
-	if s.swallowing {
+	if s.holder == holderTransport {
 		r := s.needs()
 		r.events = append(r.events, e)
 		return
@@ -83,11 +83,11 @@ func (s *Session) afterTraceGoexit(stack string) {
 	if s.m.fate != fateGone {
 		s.m.fate = fateCut
 	}
-	if !s.aside {
+	if s.holder == holderRunner {
 		s.resume()
 		return
 	}
-	s.aside = false
+	s.holder = holderRunner
 	if !s.calling {
 		s.dropScratch().free()
 	}

@@ -31,12 +31,11 @@ type Session struct {
 	stalled    bool // more than SendHigh is queued: no new frame or post
 	gone       bool // Closed was told
 	terminated bool
-	done       bool // resources are given back, the group has let go
-	calling    bool // a callback runs; turn is not held
-	handing    bool // the turn is one of the crew's, which sees to the output
-	aside      bool // turn is held by somebody who is not the runner
-	swallowing bool // turn is held by the transport's goroutine, which must not wait
-	turn       lock // held by the runner, but not while a callback runs
+	done       bool   // resources are given back, the group has let go
+	calling    bool   // a callback runs; turn is not held
+	handing    bool   // the turn is one of the crew's, which sees to the output
+	holder     holder // who has turn
+	turn       lock   // held by the runner, but not while a callback runs
 	m          machine
 	h          Handler
 	sc         *scratch
@@ -57,6 +56,15 @@ const (
 
 // over says that the session has ended.
 func (s *Session) over() bool { return s.phase.Load() != phaseOpen }
+
+// holder is who has turn, for what must be known if a hook crashes.
+type holder uint8
+
+const (
+	holderRunner    holder = iota
+	holderAside            // somebody else, who applies commands or sends
+	holderTransport        // the transport's goroutine, which must not wait
+)
 
 // rare is what few idle sessions have.
 type rare struct {
@@ -264,7 +272,7 @@ func (s *Session) swallow(b []byte) (n int) {
 		if s.m.work == nil {
 			s.m.takeUp(takeWork())
 		}
-		s.swallowing = true
+		s.holder = holderTransport
 		if n = s.m.swallows(b); n > 0 && !s.stalled {
 			s.m.feed(b[:n], false, time.Now())
 			if _, ok := s.m.next(); ok {
@@ -280,7 +288,7 @@ func (s *Session) swallow(b []byte) (n int) {
 			n = 0
 		}
 		s.m.layDown().free()
-		s.swallowing = false
+		s.holder = holderRunner
 		s.turn.Unlock()
 	}
 	s.start(s.mail.Rest())
