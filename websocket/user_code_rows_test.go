@@ -678,7 +678,10 @@ func (s *stage) netConn(method string) {
 	}
 	if !s.blocks() && method != "Close" && method != "CloseWrite" {
 		time.Sleep(5 * time.Millisecond)
-		if got := fmt.Sprint(a.reasons); !strings.Contains(got, "error:") {
+		a.mu.Lock()
+		got := fmt.Sprint(a.reasons)
+		a.mu.Unlock()
+		if !strings.Contains(got, "error:") {
 			s.Errorf("told %s", got)
 		}
 	}
