@@ -41,10 +41,14 @@ const (
 //
 // On an error nc has been closed. When ctx ends first, the error is its cause.
 func Request(ctx context.Context, nc net.Conn, r *http.Request) (stream.Stream, *http.Response, error) {
+	opened := false
+	defer func() { // also when a hook of the trace, ctx or nc panics
+		if !opened {
+			nc.Close()
+		}
+	}()
 	st, res, err := request(ctx, nc, r)
-	if st == nil {
-		nc.Close()
-	}
+	opened = st != nil
 	return st, res, err
 }
 
@@ -55,9 +59,12 @@ func request(ctx context.Context, nc net.Conn, r *http.Request) (stream.Stream, 
 	}
 	cut := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = nc.SetDeadline(time.Unix(1, 0)) // of a dead connection: its error comes from what is under way
-		close(cut)
+		defer close(cut)
+		guard(func() {
+			_ = nc.SetDeadline(time.Unix(1, 0)) // of a dead connection: its error comes from what is under way
+		}, func(any) { nc.Close() })
 	})
+	defer stop()
 	first, res, err := exchange(ctx, nc, head, r)
 	if !stop() {
 		<-cut

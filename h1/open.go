@@ -37,27 +37,35 @@ func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.St
 			return nil, &BodyError{err}
 		}
 	}
+	shared := hooked(r) // before the connection is ours: the context may be a user's code
 	c, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() { // also when a method of c panics: it may be a user's
+		if !opened {
+			c.Close()
+		}
+	}()
 	first := make([]byte, rw.Reader.Buffered())
 	if _, err := io.ReadFull(rw.Reader, first); err != nil {
-		c.Close()
 		return nil, err
 	}
 	if err := c.SetDeadline(time.Time{}); err != nil {
-		c.Close()
 		return nil, err
 	}
 	info := stream.Info{Transport: stream.H1, Local: c.LocalAddr(), Remote: c.RemoteAddr(), TLS: r.TLS, Own: true}
 	if r.TLS != nil {
 		info.Transport = stream.H1TLS
 	}
-	if hooked(r) {
-		return newSharedTunnel(c, info, head, first), nil
+	open := newTunnel
+	if shared {
+		open = newSharedTunnel
 	}
-	return newTunnel(c, info, head, first), nil
+	st := open(c, info, head, first)
+	opened = true
+	return st, nil
 }
 
 // hooked says whether a hook of the http.Server was given the connection of r, and may have kept it

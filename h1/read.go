@@ -66,7 +66,7 @@ func (t *tunnel) tellClosed() {
 	}
 	err := t.outcome.err
 	t.mu.Unlock()
-	t.sink.Closed(err)
+	guard(func() { t.sink.Closed(err) }, func(v any) { _ = t.crashed("Sink.Closed", v) })
 }
 
 // credit waits until the peer may send, and says how much; 0: the stream is over. Once the peer has ended there is
@@ -118,7 +118,7 @@ func (t *tunnel) tell(b []byte) {
 	t.mu.Unlock()
 	t.heard = true
 	if !drop {
-		t.sink.Data(b, false)
+		t.data(b, false)
 	}
 }
 
@@ -133,17 +133,17 @@ func (t *tunnel) peerEnds() {
 	}
 	t.mu.Unlock()
 	if both {
-		defer t.c.Close()
+		defer t.close()
 	}
 	if !drop {
-		t.sink.Data(nil, true)
+		t.data(nil, true)
 	}
 }
 
 // readConn reads with a buffer in hand: a small one while nothing is known to be there.
 func (t *tunnel) readConn(max int) error {
 	buf := smalls.Get().(*[small]byte)
-	n, err := t.c.Read(buf[:min(max, small)])
+	n, err := t.readSome(buf[:min(max, small)])
 	if n > 0 {
 		t.tell(buf[:n])
 	}
@@ -165,7 +165,7 @@ func (t *tunnel) readMore() error {
 		if want == 0 {
 			return nil
 		}
-		n, err := t.c.Read(buf[:want])
+		n, err := t.readSome(buf[:want])
 		if n > 0 {
 			t.tell(buf[:n])
 		}

@@ -239,9 +239,9 @@ func (t *tunnel) drain(work []byte) error {
 	for len(work) > 0 && !t.over {
 		b := work[:min(len(work), size)]
 		by := t.deadline(time.Now())
-		t.mu.Unlock()
-		n, err := t.writeSome(b, by)
-		t.mu.Lock()
+		var n int
+		var err error
+		t.outside(func() { n, err = t.writeSome(b, by) })
 		if err != nil {
 			return err
 		}
@@ -252,23 +252,31 @@ func (t *tunnel) drain(work []byte) error {
 		t.queued -= n
 		if t.above && t.queued <= t.limits.Low {
 			t.above = false
-			t.telling++
-			t.mu.Unlock()
-			t.sink.Drained()
-			t.mu.Lock()
-			t.telling--
-			t.wake.ring()
+			t.tellDrained()
 		}
 	}
 	return nil
 }
 
+// tellDrained tells the sink, with mu held, which is given up meanwhile.
+func (t *tunnel) tellDrained() {
+	t.telling++
+	defer func() {
+		t.telling--
+		t.wake.ring()
+	}()
+	t.outside(func() {
+		guard(t.sink.Drained, func(v any) { _ = t.crashed("Sink.Drained", v) })
+	})
+}
+
 // writeSome writes b, or as much of a plain TCP connection's as moved within the deadline.
-func (t *tunnel) writeSome(b []byte, by time.Time) (int, error) {
-	if err := t.c.SetWriteDeadline(by); err != nil {
-		return 0, err
-	}
-	n, err := t.c.Write(b)
+func (t *tunnel) writeSome(b []byte, by time.Time) (n int, err error) {
+	guard(func() {
+		if err = t.c.SetWriteDeadline(by); err == nil {
+			n, err = t.c.Write(b)
+		}
+	}, func(v any) { n, err = 0, t.crashed("net.Conn.Write", v) })
 	if n > 0 && t.tries && errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, nil
 	}
@@ -288,15 +296,17 @@ func (t *tunnel) deadline(now time.Time) time.Time {
 func (t *tunnel) finish() {
 	if t.fin && !t.ended {
 		half, ok := t.c.(interface{ CloseWrite() error })
-		t.mu.Unlock()
-		var err error
-		if ok {
-			err = half.CloseWrite()
-		}
-		if err != nil {
-			t.fail(err)
-		}
-		t.mu.Lock()
+		t.outside(func() {
+			var err error
+			if ok {
+				guard(func() { err = half.CloseWrite() }, func(v any) {
+					err = t.crashed("net.Conn.CloseWrite", v)
+				})
+			}
+			if err != nil {
+				t.fail(err)
+			}
+		})
 		t.ended = true
 		t.peerEnded = t.peerEnded || !ok // what cannot end one side ends both
 	}
@@ -309,7 +319,5 @@ func (t *tunnel) finish() {
 		err = t.quietly()
 	}
 	t.end(err)
-	t.mu.Unlock()
-	t.c.Close()
-	t.mu.Lock()
+	t.outside(t.close)
 }

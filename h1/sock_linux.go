@@ -145,7 +145,7 @@ func (t *tunnel) serve() {
 		t.mu.Unlock()
 		var own []byte
 		if filler != nil {
-			own = filler.Fill() // which may be more than the window: it is the message's
+			own = t.fill(filler) // which may be more than the window: it is the message's
 		}
 		buf := larges.Get().(*[large]byte)
 		n = len(own) + min(max(n-len(own), 0), large)
@@ -166,10 +166,10 @@ func (t *tunnel) serve() {
 		switch {
 		case got > 0 && !drop:
 			if m := min(got, len(own)); m > 0 {
-				t.sink.Data(own[:m], false)
+				t.data(own[:m], false)
 			}
 			if m := got - len(own); m > 0 {
-				t.sink.Data(buf[:m], false)
+				t.data(buf[:m], false)
 			}
 		case err == io.EOF:
 			t.peerEnds()
@@ -193,6 +193,21 @@ func (t *tunnel) checkError() {
 		t.fail(err)
 		t.mu.Lock()
 	}
+}
+
+// fill asks the sink where to read to. While it does, a read is under way.
+func (t *tunnel) fill(f stream.Filler) (own []byte) {
+	guard(func() { own = f.Fill() }, func(v any) {
+		_ = t.crashed("Filler.Fill", v)
+		if v != nil {
+			return
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.sock.reading = false // nobody reads any more: this goroutine ends
+		t.sock.shut()
+	})
+	return own
 }
 
 // readFD reads to a, and to b what does not fit.

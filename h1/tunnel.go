@@ -153,7 +153,11 @@ func (t *tunnel) Reset(c stream.Code) {
 	if c != stream.NoError {
 		t.end(&stream.ResetError{Code: c})
 		t.mu.Unlock()
-		t.cut()
+		if t.tries || t.known != nil {
+			t.cut()
+		} else {
+			go t.cut() // ends when the net.Conn is closed: it may be a user's, and take its time
+		}
 		return
 	}
 	t.quiet = true
@@ -174,7 +178,7 @@ func (t *tunnel) Reset(c stream.Code) {
 	default:
 		t.end(t.quietly())
 		t.mu.Unlock()
-		t.c.Close()
+		t.close()
 	}
 }
 
@@ -210,24 +214,4 @@ func (t *tunnel) fail(err error) {
 	t.end(err)
 	t.mu.Unlock()
 	t.cut()
-}
-
-// cut closes the connection by a TCP reset, where it can. The innermost connection goes first: a TLS connection would
-// write to the peer before it closes.
-func (t *tunnel) cut() {
-	inner := io.Closer(t.c)
-	for {
-		n, ok := inner.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		inner = n.NetConn()
-	}
-	if l, ok := inner.(interface{ SetLinger(sec int) error }); ok {
-		_ = l.SetLinger(0) // of a dead connection: closing it is all that is left
-	}
-	inner.Close()
-	if inner != io.Closer(t.c) {
-		t.c.Close()
-	}
 }

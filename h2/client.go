@@ -72,7 +72,7 @@ func (cl *Client) run() {
 	c := cl.c
 	defer close(cl.done)
 	defer c.logged()
-	defer c.nc.Close()
+	defer c.io.Close()
 	c.mu.Lock()
 	if c.tls != nil && !secure(c.tls, false) {
 		c.core.fail(InadequateSecurity, "RFC 9113, 9.2", "TLS below what HTTP/2 asks for")

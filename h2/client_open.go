@@ -38,20 +38,32 @@ const answerTime = 2 * time.Second
 //
 // Open waits for what the connection reads: it must not be called from a method of a Sink.
 func (cl *Client) Open(ctx context.Context, r *http.Request) (stream.Stream, *http.Response, error) {
+	begun, returned := false, false
+	var x *call
+	defer func() { // also when ctx, or a hook of its trace, panics
+		switch {
+		case !begun:
+			cl.Release()
+		case x != nil && !returned:
+			x.reset()
+		}
+	}()
 	fields, err := requestFields(r)
 	if err == nil {
 		err = cl.Ready(ctx)
 	}
 	if err != nil {
-		cl.Release()
 		return nil, nil, err
 	}
-	x, err := cl.begin(r, fields, httptrace.ContextClientTrace(ctx))
-	if err != nil {
+	trace := httptrace.ContextClientTrace(ctx)
+	begun = true // it gives up what was reserved
+	if x, err = cl.begin(r, fields, trace); err != nil {
 		return nil, nil, err
 	}
 	x.wrote()
-	return x.wait(ctx)
+	st, res, err := x.wait(ctx)
+	returned = true
+	return st, res, err
 }
 
 // begin sends the request.

@@ -463,6 +463,7 @@ func TestClientPanic(t *testing.T) {
 		r.p.Want(r.t, "the stream is given up", "RST_STREAM 1 INTERNAL_ERROR")
 		r.p.Send("PING 0102030405060708")
 		r.p.Want(r.t, "the connection lives", "PING ACK")
+		synctest.Wait() // nobody waits for a log
 		if !strings.Contains(log.String(), "ERROR") || !strings.Contains(log.String(), "boom") {
 			r.t.Errorf("logged %q", log.String())
 		}

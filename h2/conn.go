@@ -27,7 +27,8 @@ type conn struct {
 	cfg      *Config
 	log      *slog.Logger
 	errorLog *log.Logger // of a client; nil: that of package log
-	nc       net.Conn
+	nc       net.Conn    // as net/http, or Dial, has it
+	io       net.Conn    // what is used in its place, see guarded
 	tls      *tls.ConnectionState
 	handler  http.Handler
 	base     context.Context // parent of ctx
@@ -68,7 +69,7 @@ type conn struct {
 	notifying bool
 	idle      bool
 
-	telling    bool      // the hook is being told states
+	telling    bool      // somebody tells the hook states
 	ended      bool      // it is told no more, see endStates
 	toldStates sync.Cond // on mu: telling has become false
 	journal    journal
@@ -88,10 +89,11 @@ func newConn(s *Server, nc net.Conn, state *tls.ConnectionState, h http.Handler,
 func (c *conn) shell() {
 	c.flusher, c.notifier = c.flushOn, c.notify
 	c.wrote.L, c.toldStates.L = &c.mu, &c.mu
-	if c.plain.open(c.nc, c.socketFull); c.plain.raw != nil {
+	c.io = c.guarded(c.nc)
+	if c.plain.open(c.io, c.socketFull); c.plain.raw != nil {
 		c.core.portion = largeWrite
 	} else {
-		c.below.open(c.nc)
+		c.below.open(c.io)
 	}
 	c.crew.c, c.crew.work, c.crew.write, c.crew.reads, c.crew.bell.L = c, c.crew.turns, c.crew.flush, c.reads, &c.crew.mu
 }
@@ -140,13 +142,21 @@ func (c *conn) dropContext() {
 
 // read brings what arrives to the core, and returns when the connection has ended.
 func (c *conn) read() {
-	c.in.open(c.nc)
+	c.in.open(c.io)
 	defer c.crew.await() // another goroutine may have become the reader, and a turn may have ended this one (runtime.Goexit)
 	c.reads()
 }
 
 // reads is the reader, until the connection has ended or another goroutine is the reader.
 func (c *conn) reads() {
+	lost := true
+	defer func() {
+		if lost { // runtime.Goexit of a net.Conn or of a sink
+			c.in.done()
+			c.crew.overTold()
+			go c.reads() // ends as the one before it would have
+		}
+	}()
 	for {
 		b, err := c.in.read()
 		if err != nil && len(b) == 0 && c.lingers(err) {
@@ -159,13 +169,16 @@ func (c *conn) reads() {
 		if !more {
 			break
 		}
+		lost = false // from here on the crew sees to it
 		if !c.crew.told() {
 			return
 		}
+		lost = true
 		if c.in.yields() {
 			runtime.Gosched()
 		}
 	}
+	lost = false
 	c.in.release()
 	c.crew.overTold()
 	c.mu.Lock()
@@ -180,12 +193,30 @@ func (c *conn) reads() {
 func (c *conn) arrived(b []byte, err error) (more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer c.crashed(&more)
+	return c.parse(b, err, len(b) > 0)
+}
+
+// parse feeds b, and does what comes of it and of what was fed before. mu is held.
+func (c *conn) parse(b []byte, err error, fed bool) (more bool) {
+	whole := false
+	defer func() {
+		if whole {
+			return
+		}
+		if r := recover(); r != nil {
+			c.fails(r)
+			more = true // until the flusher has hung up
+			return
+		}
+		more = c.parse(nil, err, fed) // a sink called runtime.Goexit: the rest is other streams'
+	}()
 	if len(b) > 0 {
 		c.core.feed(b, time.Now())
 		if c.client != nil {
 			c.client.hears()
 		}
+	}
+	if fed {
 		for ev, ok := c.core.next(); ok; ev, ok = c.core.next() {
 			c.dispatch(ev, true)
 		}
@@ -209,6 +240,7 @@ func (c *conn) arrived(b []byte, err error) (more bool) {
 	default:
 		c.arm()
 	}
+	whole = true
 	return err == nil
 }
 
@@ -230,7 +262,7 @@ func (c *conn) broken() {
 }
 
 func (c *conn) fails(panicked any) {
-	c.logf("h2: connection of %s: %v\n%s", c.remote, panicked, debug.Stack())
+	c.sayText("h2: connection of %s: %v\n%s", c.remote, panicked, debug.Stack())
 	c.core.events = queue{}
 	c.core.fail(InternalError, "RFC 9113, 7", "")
 	c.after(false)
@@ -304,7 +336,7 @@ func (c *conn) lose(err error) {
 	c.core.lost(err)
 	c.core.out = nil
 	c.hungUp = true
-	c.nc.Close()
+	c.io.Close()
 	c.events()
 }
 
@@ -314,7 +346,7 @@ func (c *conn) cut(err error) {
 	defer c.mu.Unlock()
 	c.core.abandon(time.Now(), err)
 	c.bounded = true
-	_ = c.nc.SetWriteDeadline(time.Now().Add(lingerTime)) // for a write that is under way; if it fails, so will the write
+	_ = c.io.SetWriteDeadline(time.Now().Add(lingerTime)) // for a write that is under way; if it fails, so will the write
 	c.after(false)
 }
 
@@ -405,18 +437,6 @@ func (c *conn) dispatch(ev event, reader bool) {
 	case *tunnel:
 		o.event(ev, reader)
 	}
-}
-
-func (c *conn) logf(format string, args ...any) {
-	l := c.errorLog
-	if c.srv != nil {
-		l = c.srv.hs.ErrorLog
-	}
-	if l != nil {
-		l.Printf(format, args...)
-		return
-	}
-	log.Printf(format, args...) // as net/http does
 }
 
 // transport names what the connection's streams run on.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/h2"
@@ -152,6 +153,7 @@ func TestCrashes(t *testing.T) {
 		}
 		live.Write([]byte("alive"))
 		readN(t, live, 5)
+		synctest.Wait() // nobody waits for a log
 		if l := s.logged.String(); !strings.Contains(l, "handler broke") || !strings.Contains(l, "sink broke") || strings.Contains(l, "abort") {
 			t.Errorf("log: %s", l)
 		}

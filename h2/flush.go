@@ -31,9 +31,7 @@ func (c *conn) flush(own, waits bool) {
 	c.rest()
 	if c.core.over() && !c.hungUp {
 		c.hungUp = true
-		c.mu.Unlock()
-		c.hangUp()
-		c.mu.Lock()
+		c.outside(c.hangUp)
 	}
 	c.flushing, whole = false, true
 	if c.hungUp && c.core.pending() { // said while we hung up

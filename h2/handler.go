@@ -48,7 +48,7 @@ func (x *exchange) serve() {
 	defer func() {
 		if !normal {
 			if r := recover(); r != nil && r != http.ErrAbortHandler {
-				x.c.logf("h2: panic serving %v: %v\n%s", x.c.remote, r, debug.Stack())
+				defer x.c.logf("h2: panic serving %v: %v\n%s", x.c.remote, r, debug.Stack())
 			}
 		}
 		w.done = true

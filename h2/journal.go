@@ -2,6 +2,7 @@ package h2
 
 import (
 	"context"
+	"log"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -21,10 +22,13 @@ type journal struct {
 	writing chan struct{} // closed when everything is logged; nil: nobody writes
 }
 
+// entry is one of three: a record, a line for http.Server.ErrorLog, or a kind to be counted.
 type entry struct {
-	to   *slog.Logger // nil: kind is to be counted
-	r    slog.Record
-	kind string
+	to     *slog.Logger // nil: it is no record
+	r      slog.Record
+	format string // of the line; empty: it is none
+	args   []any
+	kind   string
 }
 
 // maxJournal bounds what waits for a slow slog handler.
@@ -39,6 +43,33 @@ func (c *conn) say(to *slog.Logger, level slog.Level, msg string, attrs ...slog.
 	r.AddAttrs(slog.Uint64("conn", c.id), slog.String("remote", c.remote))
 	r.AddAttrs(attrs...)
 	c.enter(entry{to: to, r: r})
+}
+
+// sayText has a line logged where net/http logs its own; mu is held.
+func (c *conn) sayText(format string, args ...any) {
+	if !c.journal.full() {
+		c.enter(entry{format: format, args: args})
+	}
+}
+
+// logf is sayText without mu.
+func (c *conn) logf(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sayText(format, args...)
+}
+
+// writeText writes a line to http.Server.ErrorLog.
+func (c *conn) writeText(format string, args ...any) {
+	l := c.errorLog
+	if c.srv != nil {
+		l = c.srv.hs.ErrorLog
+	}
+	if l != nil {
+		l.Printf(format, args...)
+		return
+	}
+	log.Printf(format, args...) // as net/http does
 }
 
 // full says that an entry is lost.
@@ -118,13 +149,22 @@ func (c *conn) takeJournal() (entries []entry, lost int) {
 	return entries, lost
 }
 
+// handle calls what a user gave us. A crash is logged where crashes are, and if it was that log's
+// the line is lost.
 func (c *conn) handle(e entry) {
-	defer func() {
-		if r := recover(); r != nil {
-			c.logf("h2: panic in a slog.Handler or CountError: %v\n%s", r, debug.Stack())
+	guard(func() { c.pass(e) }, func(v any) {
+		if e.format == "" {
+			c.logf("h2: panic in a slog.Handler or CountError: %v\n%s", crash(v), debug.Stack())
 		}
-	}()
-	if e.to == nil {
+	})
+}
+
+func (c *conn) pass(e entry) {
+	switch {
+	case e.format != "":
+		c.writeText(e.format, e.args...)
+		return
+	case e.to == nil:
 		c.cfg.CountError(e.kind)
 		return
 	}

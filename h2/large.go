@@ -115,16 +115,16 @@ func (c *conn) put(waits bool) (whole bool) {
 	if len(out) > 0 {
 		lent := c.core.lent
 		if len(c.core.streams) > 1 && c.lowat.due(len(out)+lentSize(lent), now) {
-			c.lowat.limitSocket(c.nc)
+			c.lowat.limitSocket(c.io)
 		}
 		if c.plain.raw == nil { // it may block, and nobody will know
 			c.core.socketWaits(now)
 			c.arm()
 		}
 		begun := c.begun != nil
-		c.mu.Unlock()
-		rest, err := c.write(out, lent, begun, waits)
-		c.mu.Lock()
+		var rest bool
+		var err error
+		c.outside(func() { rest, err = c.write(out, lent, begun, waits) })
 		if rest {
 			c.begun = out
 			return false
@@ -160,7 +160,7 @@ func (c *conn) write(out []byte, lent []piece, begun, waits bool) (rest bool, er
 	}
 	late, rest, err := c.plain.write(waits)
 	if late && err == nil {
-		err = c.nc.SetWriteDeadline(time.Time{})
+		err = c.io.SetWriteDeadline(time.Time{})
 	}
 	return rest, err
 }
@@ -171,7 +171,7 @@ func (c *conn) writeBlind(out []byte, lent []piece) error {
 		return err
 	}
 	if len(lent) == 0 {
-		_, err := c.nc.Write(out)
+		_, err := c.io.Write(out)
 		return err
 	}
 	b := outs.Get().(*[outSize]byte)
@@ -185,7 +185,7 @@ func (c *conn) writeBlind(out []byte, lent []piece) error {
 	c.mu.Lock()
 	c.copied(false)
 	c.mu.Unlock()
-	_, err := c.nc.Write(joined)
+	_, err := c.io.Write(joined)
 	return err
 }
 
@@ -218,5 +218,5 @@ func (c *conn) limit() (bool, error) {
 	if d <= 0 {
 		return false, nil
 	}
-	return true, c.nc.SetWriteDeadline(time.Now().Add(d))
+	return true, c.io.SetWriteDeadline(time.Now().Add(d))
 }

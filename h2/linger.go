@@ -33,9 +33,9 @@ type lingering struct {
 // hangUp ends our side of the socket. A net.Conn that has no CloseWrite, as one that wraps another,
 // is closed when the wait is over: GOAWAY has told the peer.
 func (c *conn) hangUp() {
-	cw, ok := c.nc.(interface{ CloseWrite() error })
-	if ok && cw.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
-		c.nc.Close()
+	cw, ok := c.io.(interface{ CloseWrite() error })
+	if ok && cw.CloseWrite() != nil || c.io.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		c.io.Close()
 	}
 }
 
@@ -59,7 +59,7 @@ func (c *conn) lingers(err error) bool {
 	if heard := c.core.keep.heard; heard.After(l.moved) {
 		l.moved = heard
 	}
-	if left, known := unsent(c.nc); known {
+	if left, known := unsent(c.io); known {
 		if left == 0 {
 			return false
 		}
@@ -71,7 +71,7 @@ func (c *conn) lingers(err error) bool {
 	if now.Sub(l.moved) >= patience || now.Sub(l.since) >= lingerMost {
 		return false
 	}
-	return c.nc.SetReadDeadline(now.Add(lingerTime)) == nil
+	return c.io.SetReadDeadline(now.Add(lingerTime)) == nil
 }
 
 // boundWrite bounds a write that is under way when the connection has ended: nothing else would end
@@ -85,13 +85,13 @@ func (c *conn) boundWrite() {
 	if c.core.err != nil {
 		d = lingerTime
 	}
-	_ = c.nc.SetWriteDeadline(time.Now().Add(d)) // if it fails, so will the write
+	_ = c.io.SetWriteDeadline(time.Now().Add(d)) // if it fails, so will the write
 }
 
 // takes says that the socket holds fewer octets for the peer than when it was asked last: what was
 // sent is still on its way, and the connection is not idle. mu is held.
 func (c *conn) takes() bool {
-	left, known := unsent(c.nc)
+	left, known := unsent(c.io)
 	before := c.linger.left
 	c.linger.left = left
 	return known && left > 0 && (before == 0 || left < before)

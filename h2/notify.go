@@ -24,9 +24,37 @@ func (c *conn) setIdle(idle bool) {
 }
 
 func (c *conn) state(s http.ConnState) {
-	if c.srv != nil && c.srv.hs.ConnState != nil && !c.ended {
-		c.states = append(c.states, s)
-		c.startNotifier()
+	if c.srv == nil || c.srv.hs.ConnState == nil || c.ended {
+		return
+	}
+	c.states = append(c.states, s)
+	if !c.telling {
+		c.telling = true
+		go c.tellStates() // ends when there is nothing to tell
+	}
+}
+
+// tellStates calls the hook of http.Server. It is a user's code: it may take its time, and sinks do
+// not wait for it.
+func (c *conn) tellStates() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer func() {
+		if len(c.states) > 0 { // the hook called runtime.Goexit
+			go c.tellStates() // ends when there is nothing to tell
+			return
+		}
+		c.telling = false
+		c.toldStates.Broadcast()
+	}()
+	for len(c.states) > 0 {
+		s := c.states[0]
+		c.states = c.states[1:]
+		c.outside(func() {
+			guard(func() { c.srv.hs.ConnState(c.nc, s) }, func(v any) {
+				c.logf("h2: panic in http.Server.ConnState for %s: %v\n%s", c.remote, crash(v), debug.Stack())
+			})
+		})
 	}
 }
 
@@ -34,7 +62,7 @@ func (c *conn) state(s http.ConnState) {
 // it StateClosed next, and that is the last one. mu is held, and let go meanwhile.
 func (c *conn) endStates() {
 	c.ended = true
-	for c.telling || len(c.states) > 0 {
+	for c.telling {
 		c.toldStates.Wait()
 	}
 }
@@ -46,43 +74,22 @@ func (c *conn) startNotifier() {
 	}
 }
 
-// notify tells sinks and the hook of http.Server what did not happen on the reader.
+// notify tells sinks what did not happen on the reader.
 func (c *conn) notify() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer func() {
 		c.notifying = false
-		if len(c.notices) > 0 || len(c.states) > 0 { // a user's code called runtime.Goexit
+		if len(c.notices) > 0 { // a sink called runtime.Goexit
 			c.startNotifier()
 		}
 	}()
-	for len(c.notices) > 0 || len(c.states) > 0 {
-		if len(c.states) > 0 {
-			s := c.states[0]
-			c.states = c.states[1:]
-			c.tellState(s)
-			continue
+	for len(c.notices) > 0 {
+		t := c.notices[0]
+		if c.notices = c.notices[1:]; len(c.notices) == 0 {
+			c.notices = nil
 		}
-		ts := c.notices
-		c.notices = nil
-		for _, t := range ts {
-			t.noticed = false
-			t.tell()
-		}
+		t.noticed = false
+		t.tell()
 	}
-}
-
-// tellState calls the hook of http.Server; mu is held, and let go meanwhile.
-func (c *conn) tellState(s http.ConnState) {
-	c.telling = true
-	c.mu.Unlock()
-	defer func() { // also when the hook panics, or calls runtime.Goexit
-		if r := recover(); r != nil {
-			c.logf("h2: panic in http.Server.ConnState for %s: %v\n%s", c.remote, r, debug.Stack())
-		}
-		c.mu.Lock()
-		c.telling = false
-		c.toldStates.Broadcast()
-	}()
-	c.srv.hs.ConnState(c.nc, s)
 }

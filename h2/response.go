@@ -75,6 +75,9 @@ func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
 	return t, nil
 }
 
+// StreamInfo says what OpenStream's stream would run on.
+func (w *responseWriter) StreamInfo() stream.Info { return w.x.c.info(w.x.s) }
+
 // WriteHeader sends an informational answer at once, and begins the final one.
 func (w *responseWriter) WriteHeader(status int) {
 	if w.opened || w.done {

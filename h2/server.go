@@ -118,6 +118,9 @@ func (s *Server) serve(nc net.Conn, state *tls.ConnectionState, h http.Handler) 
 	if b, ok := h.(interface{ BaseContext() context.Context }); ok {
 		ctx = b.BaseContext()
 	}
+	// The context may be a user's code. From here on only this one is asked, and that is not.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	c := newConn(s, nc, state, h, ctx)
 	s.mu.Lock()
 	s.past.ConnsTotal++

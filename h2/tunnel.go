@@ -92,8 +92,11 @@ func (t *tunnel) Reset(code stream.Code) {
 }
 
 // Info says what the stream runs on.
-func (t *tunnel) Info() stream.Info {
-	return stream.Info{Transport: t.c.transport(), ID: uint64(t.s.id), Local: t.c.nc.LocalAddr(), Remote: t.c.nc.RemoteAddr(), TLS: t.c.tls}
+func (t *tunnel) Info() stream.Info { return t.c.info(t.s) }
+
+func (c *conn) info(s *coreStream) stream.Info {
+	return stream.Info{Transport: c.transport(), ID: uint64(s.id), Local: c.nc.LocalAddr(),
+		Remote: c.nc.RemoteAddr(), TLS: c.tls}
 }
 
 // event takes what happened to the stream; mu is held. The reader delivers at once, and lends its buffer; anybody else
@@ -111,14 +114,7 @@ func (t *tunnel) event(ev event, reader bool) {
 			t.notice()
 			return
 		}
-		t.busy, t.c.inSink = true, true
-		t.c.mu.Unlock()
-		t.data(ev.data, ev.fin)
-		t.c.mu.Lock()
-		t.busy, t.c.inSink = false, false
-		if t.closed || len(t.pend) > 0 || t.pendFin {
-			t.notice()
-		}
+		t.tellData(ev.data, ev.fin)
 	case evDrained:
 		t.drained = !t.cut
 		t.notice()
@@ -126,12 +122,24 @@ func (t *tunnel) event(ev event, reader bool) {
 		t.closed = true
 		if reader && t.sink != nil && !t.busy {
 			t.c.inSink = true
+			defer func() { t.c.inSink = false }()
 			t.tell()
-			t.c.inSink = false
 			return
 		}
 		t.notice()
 	}
+}
+
+// tellData tells the sink what the reader has read; mu is held, and let go meanwhile.
+func (t *tunnel) tellData(b []byte, fin bool) {
+	t.busy, t.c.inSink = true, true
+	defer func() {
+		t.busy, t.c.inSink = false, false
+		if t.closed || len(t.pend) > 0 || t.pendFin {
+			t.notice()
+		}
+	}()
+	t.c.outside(func() { t.call(func() { t.sink.Data(b, fin) }) })
 }
 
 // notice has the notifier tell the sink what is there to tell; mu is held.
@@ -147,54 +155,44 @@ func (t *tunnel) notice() {
 // tell tells the sink everything, in order; mu is held, and let go meanwhile. Data and Closed come from one goroutine at
 // a time.
 func (t *tunnel) tell() {
-	mu := &t.c.mu
 	if t.drained && !t.closed {
 		t.drained = false
-		mu.Unlock()
-		t.do(t.sink.Drained)
-		mu.Lock()
+		t.c.outside(func() { t.call(t.sink.Drained) })
 	}
 	if t.busy {
 		return // whoever is in the sink comes back to it
 	}
 	t.busy = true
+	whole := false
+	defer func() {
+		if t.busy = false; !whole { // the sink called runtime.Goexit
+			t.notice()
+		}
+	}()
 	for !t.told {
 		switch {
 		case len(t.pend) > 0 || t.pendFin: // it came before the end: a close frame may be in it
 			b, fin := t.pend, t.pendFin
 			t.pend, t.pendFin = nil, false
-			mu.Unlock()
-			t.data(b, fin)
-			mu.Lock()
+			t.c.outside(func() { t.call(func() { t.sink.Data(b, fin) }) })
 			continue
 		case t.closed:
 			t.told = true
 			t.pend = nil
-			mu.Unlock()
-			t.do(func() { t.sink.Closed(told(t.s.why())) })
-			mu.Lock()
+			t.c.outside(func() { t.call(func() { t.sink.Closed(told(t.s.why())) }) })
 		}
 		break
 	}
-	t.busy = false
+	whole = true
 }
 
-func (t *tunnel) data(b []byte, fin bool) {
-	defer t.crashed()
-	t.sink.Data(b, fin)
-}
-
-func (t *tunnel) do(f func()) {
-	defer t.crashed()
-	f()
-}
-
-// crashed resets the stream when its sink panicked: the connection and its other streams live.
-func (t *tunnel) crashed() {
-	if r := recover(); r != nil {
-		t.c.logf("h2: sink of stream %d of %s: %v\n%s", t.s.id, t.c.remote, r, debug.Stack())
+// call calls a method of the sink. If it crashes the stream is reset: the connection and its other
+// streams live. mu is not held.
+func (t *tunnel) call(f func()) {
+	guard(f, func(v any) {
+		t.c.logf("h2: sink of stream %d of %s: %v\n%s", t.s.id, t.c.remote, crash(v), debug.Stack())
 		t.Reset(stream.InternalError)
-	}
+	})
 }
 
 // told is an error as a stream's user gets it: a plain reset is a *stream.ResetError.

@@ -97,6 +97,7 @@ type Expecter interface {
 // stream from then on. The answer leaves with the first Send. After it, w and r belong to nobody: writes to w give
 // http.ErrHijacked. A request that has been answered already gives ErrAnswered, or http.ErrHijacked; an
 // Opener that has Answered() bool says so before it is asked to open.
+// One that has StreamInfo() Info says before what the stream would run on.
 type Opener interface {
 	OpenStream(header http.Header) (Stream, error)
 }

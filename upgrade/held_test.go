@@ -35,12 +35,20 @@ type held struct {
 
 // serveHeld runs body against a server over HTTP/1.1, then against one over HTTP/2.
 func serveHeld(t *testing.T, sw func() *upgrade.Switch, body func(h *held)) {
+	t.Helper()
+	init := func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) { return sw(), nil }
+	serveHandler(t, upgrade.Handle(init), body)
+}
+
+// serveHandler is serveHeld for any handler.
+func serveHandler(t *testing.T, handler http.Handler, body func(h *held)) {
+	t.Helper()
 	for _, http2 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "h1", true: "h2c"}[http2], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := &held{T: t, http2: http2, ln: memnet.Listen(), drain: make(chan struct{})}
 				srv := &http.Server{
-					Handler:  upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) { return sw(), nil }),
+					Handler:  handler,
 					ErrorLog: log.New(&h.log, "", 0),
 				}
 				srv.BaseContext = func(net.Listener) context.Context { return upgrade.WithDrain(context.Background(), h.drain) }
@@ -49,10 +57,12 @@ func serveHeld(t *testing.T, sw func() *upgrade.Switch, body func(h *held)) {
 					t.Fatal(err)
 				}
 				go srv.Serve(h.ln) // ends with srv
+				defer func() {     // also of a test that failed
+					s.Close()
+					srv.Close()
+					time.Sleep(10 * time.Second)
+				}()
 				body(h)
-				s.Close()
-				srv.Close()
-				time.Sleep(10 * time.Second)
 			})
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +18,13 @@ import (
 var Loop Protocol = loop{}
 
 // LoopHandler answers a request piece by piece. Its callbacks come one at a time, on the request's own goroutine. What
-// one of them wrote to w is flushed when it returns.
+// one of them wrote to w is flushed when it returns; as long as none has written anything, nothing has been answered: status,
+// fields and the request's body are there for a later one. Where the client is to get the header before there is anything to
+// send, LoopInit calls WriteHeader. Over HTTP/1.1 net/http does not notice that a client has gone before the body has been read,
+// and drops what is left of it when the answer begins.
+//
+// A callback that panics before anything was written is answered with 500, later it cuts the answer off; http.ErrAbortHandler does
+// so at any time, and is not logged.
 //
 // A handler may also have LoopDrain, and Terminate (Terminator), which is called once, last: with Stop after LoopStop,
 // Timeout, {error, closed} if the client has gone, or Crash.
@@ -123,40 +128,37 @@ func (loop) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) (
 	if o == nil {
 		o = new(LoopOptions)
 	}
-	watched, ok := w.(*Watcher)
-	if !ok {
-		watched = Watch(w)
+	watched := watch(w)
+	req, err := Filtered(w, r, o)
+	if err != nil {
+		return err
 	}
-	run := &looping{w: watched, r: r, h: h, o: o, rc: http.NewResponseController(watched)}
+	run := &looping{w: watched, r: r, h: h, o: o}
 	run.q = &Queue{wake: make(chan struct{}, 1), backlog: o.backlog(), ctx: r.Context()}
 	run.q.mail.Claim()
-	req := filtered(r, o)
-	returned := false
-	reason := Reason{Kind: Crash, Class: ClassExit} // unless it is told otherwise
+	var reason Reason
 	defer func() {
 		run.q.over.Store(true)
-		if v := recover(); !returned && v != nil {
-			reason = Crashed(v)
-			err = fmt.Errorf("callback panicked: %v\n%s", v, debug.Stack())
-		}
-		Terminate(reason, req, h)
-		if err != nil && watched.Answered() { // the client must not take a part for the whole
-			logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, err)
-			panic(http.ErrAbortHandler)
-		}
+		terminate(r, reason, req, h)
 	}()
-	reason = run.loop()
-	returned = true
+	guard(func() { reason = run.loop() }, func(v any) {
+		reason = Crashed(v)
+		answered := watched.Answered()
+		if answered && v != nil && v != http.ErrAbortHandler {
+			logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, crashError("a callback", v))
+			v = http.ErrAbortHandler // the client must not take a part for the whole
+		}
+		crashedRequest(watched, r, "a callback", v)
+	})
 	return nil
 }
 
 // looping is one request that is held open.
 type looping struct {
-	w    http.ResponseWriter
+	w    *Watcher
 	r    *http.Request
 	h    LoopHandler
 	o    *LoopOptions
-	rc   *http.ResponseController
 	q    *Queue
 	msgs []any
 }
@@ -230,7 +232,7 @@ func (l *looping) done(r LoopResult) bool {
 	if r == LoopStop {
 		return true
 	}
-	_ = l.rc.Flush() // a writer that cannot flush sends when it is full; a client that has gone ends the context
+	l.w.flush()
 	if r == LoopHibernate {
 		l.msgs = nil
 	}

@@ -3,12 +3,8 @@ package upgrade
 import (
 	"errors"
 	"fmt"
-	"log"
 	"net/http"
 	"reflect"
-	"runtime/debug"
-
-	"weir/stream"
 )
 
 // Protocol is a sub protocol: it takes a request over once init has switched to it (Cowboy guide, sub protocols).
@@ -54,86 +50,60 @@ type Filter interface {
 //
 // If init answers and switches all the same, its answer stands, and the handler gets Terminate(normal). If it does
 // neither, that is 500. An error is 500 if nothing was written, it is logged, and the handler of a Switch that came with
-// it gets Terminate(crash). So is a panic, but then there is no handler; http.ErrAbortHandler goes on to net/http.
+// it gets Terminate(crash). So is a panic or runtime.Goexit, but then there is no handler; http.ErrAbortHandler goes on
+// to net/http.
 func Handle(init func(w http.ResponseWriter, r *http.Request) (*Switch, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		watched := Watch(w)
-		sw, err := callInit(init, watched, r)
+		var sw *Switch
+		var err error
+		if !guard(func() { sw, err = init(watched, r) }, func(v any) { crashedRequest(watched, r, "init", v) }) {
+			return
+		}
 		switch {
 		case err != nil:
 			fault(watched, r, err)
 			if sw != nil {
-				Terminate(Crashed(err), filtered(r, sw.Options), sw.Handler)
+				end(watched, r, Crashed(err), sw)
 			}
 		case watched.Answered():
 			watched.boundBody(r)
 			if sw != nil {
-				Terminate(Reason{Kind: Normal}, filtered(r, sw.Options), sw.Handler)
+				end(watched, r, Reason{Kind: Normal}, sw)
 			}
 		case sw == nil || sw.Protocol == nil && sw.Handler == nil:
 			fault(watched, r, errNothing)
 		case sw.Protocol == nil: // an answer of status 200 without a body
 			watched.boundBody(r)
-			Terminate(Reason{Kind: Normal}, filtered(r, sw.Options), sw.Handler)
+			end(watched, r, Reason{Kind: Normal}, sw)
 		default:
-			if err := sw.Protocol.Upgrade(watched, r, sw.Handler, sw.Options); err != nil {
-				fault(watched, r, err)
-			}
+			guard(func() {
+				if err := sw.Protocol.Upgrade(watched, r, sw.Handler, sw.Options); err != nil {
+					fault(watched, r, err)
+				}
+			}, func(v any) { crashedRequest(watched, r, "Upgrade", v) })
 		}
 	})
 }
 
 var errNothing = errors.New("init named no handler and wrote no answer")
 
-// callInit makes an error of a panic.
-func callInit(init func(http.ResponseWriter, *http.Request) (*Switch, error), w http.ResponseWriter, r *http.Request) (sw *Switch, err error) {
-	defer func() {
-		switch v := recover(); {
-		case v == nil:
-		case v == http.ErrAbortHandler:
-			panic(v)
-		default:
-			sw, err = nil, fmt.Errorf("init panicked: %v\n%s", v, debug.Stack())
-		}
-	}()
-	return init(w, r)
-}
-
 // fault answers a request that came to nothing, if nothing has, and logs what is not the client's fault.
 func fault(w *Watcher, r *http.Request, err error) {
 	he, refused := errors.AsType[*HandshakeError](err)
 	if !refused || he.Status == http.StatusInternalServerError {
-		logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, err)
+		defer logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, err)
 	}
 	if !w.Answered() {
 		RefuseRequest(w, r, err)
 	}
 }
 
-// logf reports a fault of the set-up where net/http reports its own: to the server's ErrorLog.
-func logf(r *http.Request, format string, args ...any) {
-	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && srv.ErrorLog != nil {
-		srv.ErrorLog.Printf(format, args...)
-		return
-	}
-	log.Printf(format, args...)
-}
-
-// filtered is the partial request of a request that became no stream.
-func filtered(r *http.Request, opts any) *PartialRequest {
-	p := Partial(r, stream.Info{TLS: r.TLS})
+// filterOf is the Filter that options are, nil if they are none.
+func filterOf(opts any) Filter {
 	if v := reflect.ValueOf(opts); v.Kind() == reflect.Pointer && v.IsNil() {
-		return p // no options
+		return nil // no options
 	}
-	if f, ok := opts.(Filter); ok {
-		f.FilterRequest(r, p)
-	}
-	return p
-}
-
-// Terminate tells a handler why what it handled has ended, if it wants to know (Cowboy: cowboy_handler:terminate/4).
-func Terminate(reason Reason, req *PartialRequest, handler any) {
-	if t, ok := handler.(Terminator); ok {
-		t.Terminate(reason, req)
-	}
+	f, _ := opts.(Filter)
+	return f
 }

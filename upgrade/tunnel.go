@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strings"
 
 	"weir/stream"
@@ -61,6 +60,11 @@ func (t Tunnel) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts an
 	if err := t.check(r); err != nil {
 		return err
 	}
+	req, err := Filtered(w, r, o)
+	if err != nil {
+		return err
+	}
+	draining := Draining(r.Context())
 	header := w.Header().Clone()
 	if r.ProtoMajor == 1 {
 		header["Upgrade"] = []string{t.Token}
@@ -70,12 +74,16 @@ func (t Tunnel) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts an
 	if err != nil {
 		return err
 	}
-	req := Partial(r, st.Info())
-	o.FilterRequest(r, req)
+	begun := false
+	defer func() { // the addresses of a net.Conn are a user's code, too
+		if !begun {
+			st.Reset(stream.InternalError)
+		}
+	}()
 	c := stream.NewConn(st, o.Window)
 	_, _ = st.Send(nil, false) // the answer leaves; an error is told by the Conn
-	draining := Draining(r.Context())
 	done := make(chan struct{})
+	begun = true
 	go serveTunnel(h, c, req, r, done) // ends when the handler returns
 	if draining != nil {
 		go func() { // ends with the tunnel
@@ -107,25 +115,18 @@ func (t Tunnel) check(r *http.Request) error {
 	return nil
 }
 
+// serveTunnel calls the handler, and closes the tunnel whatever the handler did.
 func serveTunnel(h TunnelHandler, c *stream.Conn, req *PartialRequest, r *http.Request, done chan<- struct{}) {
-	reason := Reason{Kind: Crash, Class: ClassExit} // unless it is told otherwise
-	returned := false
-	defer func() {
-		if v := recover(); !returned && v != nil {
-			reason = Crashed(v)
-			logf(r, "upgrade: tunnel %s: %v\n%s", req.Path, v, debug.Stack())
-		}
-		if !returned {
-			c.Reset(stream.InternalError)
-		}
-		c.Close()
-		close(done)
-		Terminate(reason, req, h)
-	}()
-	h.ServeTunnel(c, req)
-	returned = true
-	reason = Reason{Kind: Stop}
-	if err := c.Err(); err != nil {
+	reason := Reason{Kind: Stop}
+	defer func() { terminate(r, reason, req, h) }()
+	defer close(done)
+	defer c.Close()
+	returned := guard(func() { h.ServeTunnel(c, req) }, func(v any) {
+		reason = Crashed(v)
+		c.Reset(stream.InternalError)
+		logf(r, "upgrade: tunnel %s: %v", req.Path, crashError("ServeTunnel", v))
+	})
+	if err := c.Err(); returned && err != nil {
 		reason = Reason{Kind: Error, Name: Closed, Err: err}
 	}
 }

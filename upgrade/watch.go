@@ -13,6 +13,8 @@ type Watcher struct {
 	w        http.ResponseWriter
 	answered atomic.Bool
 	hijacked atomic.Bool
+	written  atomic.Bool // something of it, since the last Flush
+	lost     atomic.Bool // its goroutine ends, see lostRequest
 }
 
 // Watch puts a Watcher before w.
@@ -22,7 +24,27 @@ func Watch(w http.ResponseWriter) *Watcher { return &Watcher{w: w} }
 // (RFC 9110, 15.2).
 func (w *Watcher) Answered() bool { return w.answered.Load() }
 
-func (w *Watcher) note() { w.answered.Store(true) }
+func (w *Watcher) note() {
+	w.answered.Store(true)
+	w.written.Store(true)
+}
+
+// watch is the Watcher that w is, or one put before it.
+func watch(w http.ResponseWriter) *Watcher {
+	if watched, ok := w.(*Watcher); ok {
+		return watched
+	}
+	return Watch(w)
+}
+
+// flush sends what was written since the last time. A flush of nothing would be an answer of 200.
+// That a writer cannot flush is no error: it sends when it is full, or at the end.
+func (w *Watcher) flush() {
+	if w.written.Load() {
+		_ = w.FlushError() // a client that has gone ends the context
+		w.written.Store(false)
+	}
+}
 
 // Unwrap gives the writer behind, for http.ResponseController and Accept.
 func (w *Watcher) Unwrap() http.ResponseWriter { return w.w }
@@ -63,6 +85,7 @@ func (w *Watcher) FlushError() error {
 	err := http.NewResponseController(w.w).Flush()
 	if err == nil {
 		w.note()
+		w.written.Store(false)
 	}
 	return err
 }

@@ -73,7 +73,9 @@ func (s *Session) onAlarm() {
 			s.armAlarm(time.Now().Add(slowCallback))
 		} else {
 			if w.on && s.pending() {
+				s.holder = holderAside
 				s.flush()
+				s.holder = holderRunner
 			}
 			w.on = false
 		}

@@ -110,6 +110,7 @@ func TestCrashIsLogged(t *testing.T) {
 					a.session().Post("crash")
 					c.wantClose("a crash", 1011, "")
 					c.wire.CloseWrite()
+					synctest.Wait() // nobody waits for a log
 					got := log.String()
 					if quiet {
 						if got += h.log.String(); got != "" {

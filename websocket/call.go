@@ -49,7 +49,7 @@ func (s *Session) call(c call) {
 		s.flush()
 	}
 	if r := s.m.reason; !ended && r.Kind == upgrade.Crash {
-		s.logger().Error("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
+		s.note("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
 	}
 	s.sc.keep(cmds)
 }
@@ -67,12 +67,21 @@ func (s *Session) after(cmds Commands) time.Time {
 // invoke calls out. If the callback panics, that is noted and nothing is returned. If it calls Goexit, this goroutine
 // ends, and another one takes the turn over.
 func (s *Session) invoke(c *call) (cmds Commands) {
-	returned := false
-	defer func() {
-		if returned {
-			return
+	out := s.sc.cmds[:0]
+	guard(func() {
+		switch c.kind {
+		case callHandle:
+			cmds = s.h.Handle(c.frame, out)
+		case callInit:
+			cmds = c.init.Init(s, out)
+		case callInfo:
+			cmds = c.informer.Info(c.msg, out)
+		case callDrain:
+			cmds = c.drainer.Drain(out)
+		case callTerminate:
+			c.terminator.Terminate(*s.m.reason, s.Request())
 		}
-		v := recover()
+	}, func(v any) {
 		if v == nil {
 			go s.afterGoexit(c.kind, string(debug.Stack())) // ends like any runner
 			return
@@ -81,21 +90,7 @@ func (s *Session) invoke(c *call) (cmds Commands) {
 		s.crashed(c.kind, v)
 		s.turn.Unlock()
 		cmds = nil
-	}()
-	out := s.sc.cmds[:0]
-	switch c.kind {
-	case callHandle:
-		cmds = s.h.Handle(c.frame, out)
-	case callInit:
-		cmds = c.init.Init(s, out)
-	case callInfo:
-		cmds = c.informer.Info(c.msg, out)
-	case callDrain:
-		cmds = c.drainer.Drain(out)
-	case callTerminate:
-		c.terminator.Terminate(*s.m.reason, s.Request())
-	}
-	returned = true
+	})
 	return cmds
 }
 
@@ -105,16 +100,21 @@ func (s *Session) crashed(k callKind, v any) {
 	if _, ok := v.(error); ok {
 		class = upgrade.ClassError
 	}
-	s.logger().Error("websocket: callback panicked", "callback", k.String(), "value", v, "stack", string(debug.Stack()))
+	s.note("websocket: callback panicked", "callback", k.String(), "value", v, "stack", string(debug.Stack()))
 	s.m.crash(class, v)
 }
 
 // afterGoexit goes on with the turn whose goroutine a callback ended, with its stack for the log.
 func (s *Session) afterGoexit(k callKind, stack string) {
 	s.turn.Lock()
-	s.calling, s.handing = false, false
-	s.logger().Error("websocket: callback called runtime.Goexit", "callback", k.String(), "stack", stack)
+	s.note("websocket: callback called runtime.Goexit", "callback", k.String(), "stack", stack)
 	s.m.crash(upgrade.ClassExit, nil)
+	s.resume()
+}
+
+// resume ends a turn whose goroutine is gone, and goes on with the next. With turn held.
+func (s *Session) resume() {
+	s.calling, s.handing = false, false
 	if s.gone {
 		s.m.lost(upgrade.Closed, s.goneErr(), fateGone)
 	}

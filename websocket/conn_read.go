@@ -87,18 +87,23 @@ func (c *Conn) next(ctx context.Context) (part, error) {
 		if c.arrived == nil {
 			c.arrived = make(chan struct{})
 		}
-		arrived := c.arrived
-		c.mu.Unlock()
-		select {
-		case <-arrived:
-		case <-ctx.Done():
-		}
-		c.mu.Lock()
-		if err := ctx.Err(); err != nil && len(c.parts) == 0 && c.noMore() == nil {
+		if err := c.await(ctx, c.arrived); err != nil && len(c.parts) == 0 && c.noMore() == nil {
 			return part{}, err
 		}
 	}
 	return c.parts[0], nil
+}
+
+// await waits for arrived, or until ctx ends, and gives its error. mu is held, but not meanwhile:
+// the methods of ctx are a user's code.
+func (c *Conn) await(ctx context.Context, arrived <-chan struct{}) error {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	select {
+	case <-arrived:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
 }
 
 // noMore is what reading gives behind what was received; nil: there may come more. mu is held.

@@ -83,12 +83,18 @@ func (d *Dialer) DialHandler(ctx context.Context, url string, h Handler, o *Dial
 		fault := hs.fault(resp, err)
 		return nil, fault.Response, fault
 	}
+	begun := false
+	defer func() { // also when a method of a net.Conn panics
+		if !begun {
+			st.Reset(stream.Cancel)
+		}
+	}()
 	s, err := hs.session(st, resp, h)
 	if err != nil {
-		st.Reset(stream.Cancel)
 		return nil, resp, err
 	}
 	s.begin()
+	begun = true
 	return s, resp, nil
 }
 

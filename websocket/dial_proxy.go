@@ -56,15 +56,20 @@ func (d *Dialer) tunnel(ctx context.Context, to target) (net.Conn, error) {
 			return nil, err
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	opened := false
+	defer closeUnless(nc, &opened)
+	stop := context.AfterFunc(ctx, func() {
+		guard(func() { nc.SetDeadline(time.Unix(1, 0)) }, func(any) { nc.Close() })
+	})
+	defer stop()
 	err = ask(nc, to)
 	if !stop() && err != nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		nc.Close()
 		return nil, err
 	}
+	opened = true
 	return nc, nil
 }
 
@@ -102,20 +107,33 @@ func (d *Dialer) socks(ctx context.Context, to target) (net.Conn, error) {
 		auth = &proxy.Auth{User: u.Username()}
 		auth.Password, _ = u.Password()
 	}
-	p, err := proxy.SOCKS5("tcp", net.JoinHostPort(to.proxy.Hostname(), portOf(to.proxy)), auth, forward{d})
+	f := &forward{d: d}
+	opened := false
+	defer func() {
+		if f.nc != nil && !opened {
+			f.nc.Close()
+		}
+	}()
+	p, err := proxy.SOCKS5("tcp", net.JoinHostPort(to.proxy.Hostname(), portOf(to.proxy)), auth, f)
 	if err != nil {
 		return nil, err
 	}
-	return p.(proxy.ContextDialer).DialContext(ctx, "tcp", to.addr)
+	nc, err := p.(proxy.ContextDialer).DialContext(ctx, "tcp", to.addr)
+	opened = err == nil
+	return nc, err
 }
 
 // forward is how the SOCKS5 client reaches its proxy.
-type forward struct{ d *Dialer }
-
-func (f forward) Dial(network, addr string) (net.Conn, error) {
-	return f.d.dial(context.Background(), network, addr)
+type forward struct {
+	d  *Dialer
+	nc net.Conn // to the proxy; nil: there is none yet
 }
 
-func (f forward) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	return f.d.dial(ctx, network, addr)
+func (f *forward) Dial(network, addr string) (net.Conn, error) {
+	return f.DialContext(context.Background(), network, addr)
+}
+
+func (f *forward) DialContext(ctx context.Context, network, addr string) (nc net.Conn, err error) {
+	f.nc, err = f.d.dial(ctx, network, addr)
+	return f.nc, err
 }

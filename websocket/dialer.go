@@ -246,6 +246,8 @@ func (d *Dialer) connect(ctx context.Context, to target, protos []string) (net.C
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer closeUnless(nc, &opened)
 	trace := httptrace.ContextClientTrace(ctx)
 	if to.url.Scheme == "https" {
 		if nc, err = d.handshake(ctx, nc, to.url.Hostname(), protos, trace); err != nil {
@@ -255,10 +257,21 @@ func (d *Dialer) connect(ctx context.Context, to target, protos []string) (net.C
 	if trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Conn: nc})
 	}
+	opened = true
 	return nc, nil
 }
 
+// closeUnless is deferred where a connection is opened: nc is closed unless it has come to its new
+// owner. So it is when a hook panics, or calls runtime.Goexit.
+func closeUnless(nc net.Conn, opened *bool) {
+	if !*opened {
+		nc.Close()
+	}
+}
+
 func (d *Dialer) handshake(ctx context.Context, nc net.Conn, name string, protos []string, trace *httptrace.ClientTrace) (net.Conn, error) {
+	opened := false
+	defer closeUnless(nc, &opened)
 	cfg := new(tls.Config)
 	if d.TLS != nil {
 		cfg = d.TLS.Clone()
@@ -276,8 +289,8 @@ func (d *Dialer) handshake(ctx context.Context, nc net.Conn, name string, protos
 		trace.TLSHandshakeDone(tc.ConnectionState(), err)
 	}
 	if err != nil {
-		nc.Close()
 		return nil, err
 	}
+	opened = true
 	return tc, nil
 }

@@ -46,8 +46,10 @@ func (s *Session) outside(ctx context.Context, room bool, change func()) error {
 	if !borrowed {
 		s.useScratch(takeScratch())
 	}
+	s.holder = holderAside // a hook that ends this goroutine is not to start another runner
 	change()
 	s.flush()
+	s.holder = holderRunner
 	if !borrowed {
 		s.dropScratch().free()
 	}

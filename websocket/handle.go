@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"weir/stream"
 	"weir/upgrade"
 	"weir/wsframe/deflate"
 )
@@ -64,6 +65,15 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if err != nil {
 		return err
 	}
+	// What calls a user's code comes before Accept: then nothing has been taken over yet.
+	req, err := upgrade.Filtered(w, r, o)
+	if err != nil {
+		return err
+	}
+	g := o.Group
+	if g == nil {
+		g, _ = r.Context().Value(groupKey{}).(*Group)
+	}
 	header := w.Header().Clone()
 	hs.Header(header)
 	params, agreed := agree(hs, o, header)
@@ -71,16 +81,12 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if err != nil {
 		return err
 	}
-	req := upgrade.Partial(r, st.Info())
-	if o.ReqFilter != nil {
-		own := *req
-		o.ReqFilter(r, &own)
-		req = &own
-	}
-	g := o.Group
-	if g == nil {
-		g, _ = r.Context().Value(groupKey{}).(*Group)
-	}
+	begun := false
+	defer func() { // the addresses of a net.Conn are a user's code, too
+		if !begun {
+			st.Reset(stream.InternalError)
+		}
+	}()
 	s := newSession(st, h, o, g, req, header)
 	if agreed {
 		s.m.compress(o, params)
@@ -89,6 +95,7 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 		p.began(s)
 	}
 	s.begin()
+	begun = true
 	return nil
 }
 

@@ -30,7 +30,7 @@ type Options struct {
 	Context           context.Context
 	Group             *Group                                   // whose Shutdown drains this session; nil: the server's, if ConfigureServer set one up
 	ReqFilter         func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
-	Trace             func(Event)                              // told what happens, one event at a time: it must not wait, nor panic; nil: nobody
+	Trace             func(Event)                              // told what happens, one event at a time; the session waits for it. nil: nobody
 	Logger            *slog.Logger                             // nil: discard
 }
 

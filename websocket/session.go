@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math"
 	"net/http"
 	"sync/atomic"
@@ -32,10 +31,11 @@ type Session struct {
 	stalled    bool // more than SendHigh is queued: no new frame or post
 	gone       bool // Closed was told
 	terminated bool
-	done       bool // resources are given back, the group has let go
-	calling    bool // a callback runs; turn is not held
-	handing    bool // the turn is one of the crew's, which sees to the output
-	turn       lock // held by the runner, but not while a callback runs
+	done       bool   // resources are given back, the group has let go
+	calling    bool   // a callback runs; turn is not held
+	handing    bool   // the turn is one of the crew's, which sees to the output
+	holder     holder // who has turn
+	turn       lock   // held by the runner, but not while a callback runs
 	m          machine
 	h          Handler
 	sc         *scratch
@@ -57,16 +57,27 @@ const (
 // over says that the session has ended.
 func (s *Session) over() bool { return s.phase.Load() != phaseOpen }
 
+// holder is who has turn, for what must be known if a hook crashes.
+type holder uint8
+
+const (
+	holderRunner    holder = iota
+	holderAside            // somebody else, who applies commands or sends
+	holderTransport        // the transport's goroutine, which must not wait
+)
+
 // rare is what few idle sessions have.
 type rare struct {
 	posts   []any // taken from the mailbox, not handled yet
 	answers int   // of a Conn: octets that frames have added since it stalled
 	goneErr error
+	events  []Event       // that Options.Trace has not been told
 	waiters chan struct{} // of a Conn: closed when there is room, see do
 }
 
 func (r *rare) empty() bool {
-	return r == nil || len(r.posts) == 0 && r.answers == 0 && r.goneErr == nil && r.waiters == nil
+	return r == nil || len(r.posts) == 0 && r.answers == 0 && r.goneErr == nil && r.waiters == nil &&
+		len(r.events) == 0
 }
 
 // needs makes what is rare.
@@ -122,15 +133,8 @@ func newSession(st stream.Stream, h Handler, o *Options, g *Group, req *PartialR
 	s.req.Store(requestOf(req, o.ReqFilter != nil, agreed, g, info))
 	s.m = newMachine(o, time.Now())
 	if o.Trace != nil {
-		told := new(tracedStats)
-		s.m.one().told = told
-		s.m.one().trace = func(e Event) {
-			if e.Kind == EventMessage {
-				told.set(s.m.stats)
-			}
-			e.Session = s
-			o.Trace(e)
-		}
+		s.m.one().told = new(tracedStats)
+		s.m.one().trace = s.trace
 	}
 	_, s.crewed = st.(stream.Crew)
 	_, s.m.role.pieces = h.(*connHandler)
@@ -268,6 +272,7 @@ func (s *Session) swallow(b []byte) (n int) {
 		if s.m.work == nil {
 			s.m.takeUp(takeWork())
 		}
+		s.holder = holderTransport
 		if n = s.m.swallows(b); n > 0 && !s.stalled {
 			s.m.feed(b[:n], false, time.Now())
 			if _, ok := s.m.next(); ok {
@@ -283,6 +288,7 @@ func (s *Session) swallow(b []byte) (n int) {
 			n = 0
 		}
 		s.m.layDown().free()
+		s.holder = holderRunner
 		s.turn.Unlock()
 	}
 	s.start(s.mail.Rest())
@@ -376,11 +382,3 @@ func (s *Session) leave() {
 // Cut gives the session up, at once and without a close frame: RST_STREAM(CANCEL) or a TCP reset. What waits to be sent is
 // dropped, and the handler is told error closed. It is for a peer that does not read; others are closed with a command.
 func (s *Session) Cut() { s.cut() }
-
-func (s *Session) logger() *slog.Logger {
-	if s.m.opt.Logger == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	req := s.Request()
-	return s.m.opt.Logger.With("transport", string(s.st.Info().Transport), "stream", req.Stream, "path", req.Path)
-}

@@ -58,8 +58,9 @@ type house struct {
 	offer   string // Sec-WebSocket-Extensions of the next open
 	mux     *http.ServeMux
 
-	fault  chan error   // what the server's end of the next connection fails with; nil: it does not
-	shared *h2test.Peer // the connection of h2 modes
+	wrap   func(*memnet.Conn) net.Conn // makes the server's end of the next connections; nil: they are as they are
+	fault  chan error                  // what the server's end of the next connection fails with; nil: it does not
+	shared *h2test.Peer                // the connection of h2 modes
 	close  []func()
 }
 
@@ -296,6 +297,9 @@ type listener struct {
 
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
+	if wrap := l.h.wrap; err == nil && wrap != nil {
+		return wrap(c.(*memnet.Conn)), nil
+	}
 	if fault := l.h.fault; err == nil && fault != nil {
 		return &failing{Conn: c.(*memnet.Conn), fault: fault}, nil
 	}

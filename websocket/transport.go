@@ -80,7 +80,14 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		header["Sec-Websocket-Accept"] = []string{upgrade.AcceptKey(r.Header.Get("Sec-Websocket-Key"))}
 		res.Header = header
 	}
+	opened := false
+	defer func() { // the addresses of a net.Conn are a user's code
+		if !opened {
+			st.Reset(stream.Cancel)
+		}
+	}()
 	res.Body = stream.NewConn(st, t.Window)
+	opened = true
 	return res, nil
 }
 

@@ -41,13 +41,16 @@ func answers(ctx context.Context, c *h2.Client) bool {
 	if !quiet(c, time.Now()) {
 		return true
 	}
+	ok := false
+	defer func() { // also when ctx panics
+		if !ok {
+			c.Release()
+		}
+	}()
 	ctx, stop := context.WithTimeout(ctx, answerTime)
 	defer stop()
-	if c.Probe(ctx) == nil {
-		return true
-	}
-	c.Release()
-	return false
+	ok = c.Probe(ctx) == nil
+	return ok
 }
 
 // Open opens a stream as h2.Client.Open does, on a connection that has room, or on a new one. A
@@ -103,7 +106,14 @@ func (p *Pool) try(ctx context.Context, r *http.Request, beside bool) answer {
 	if err != nil {
 		return answer{err: err}
 	}
+	opening := false
+	defer func() { // when ctx panics
+		if !opening {
+			c.Release()
+		}
+	}()
 	open, stop := context.WithCancel(ctx)
+	opening = true // from here on that is Open's
 	x := race{got: make(chan answer, 2)}
 	defer x.end(stop)
 	began := time.Now()
@@ -147,14 +157,20 @@ type race struct {
 func (x *race) run(request func() answer) {
 	x.running++
 	go func() { // ends with the request, whose context ends with the race
-		a := request()
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		if x.over {
-			a.drop()
-			return
-		}
-		x.got <- a
+		a := answer{err: errGoexit}
+		defer func() { // also when it crashes
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			if x.over {
+				a.drop()
+				return
+			}
+			x.got <- a
+		}()
+		a.err = crashed("a hook of the request", func() error {
+			a = request()
+			return a.err
+		})
 	}()
 }
 

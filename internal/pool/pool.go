@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -35,6 +36,9 @@ var ErrLeft = errors.New("no new streams are opened")
 
 // errNone is of a server that lets nobody open a stream.
 var errNone = fmt.Errorf("the server allows no stream, its SETTINGS_MAX_CONCURRENT_STREAMS is 0: %w", h2.ErrNoRoom)
+
+// errGoexit is of a hook that ended its goroutine.
+var errGoexit = errors.New("a hook called runtime.Goexit")
 
 // PlainError says that a server does not speak HTTP/2. Conn is a connection on which it wants
 // HTTP/1.1, and the caller's, or nil where somebody else has it.
@@ -131,12 +135,22 @@ func (p *Pool) room() *h2.Client {
 
 // wait waits for what comes of it.
 func (p *Pool) wait(w *waiter) (*h2.Client, error) {
+	waited := false
+	defer func() { // when ctx panics
+		if !waited {
+			p.forsake(w)
+		}
+	}()
+	done := w.ctx.Done()
 	select {
 	case o := <-w.got:
+		waited = true
 		return o.c, o.err
-	case <-w.ctx.Done():
+	case <-done:
 	}
-	d := p.leaves(w)
+	err := w.ctx.Err()
+	waited = true
+	d := p.leaves(w, err)
 	if d == nil {
 		select {
 		case o := <-w.got: // it came just now
@@ -157,9 +171,24 @@ func (p *Pool) wait(w *waiter) (*h2.Client, error) {
 	return nil, ended(w.ctx, "no connection yet")
 }
 
-// leaves takes a waiter away. With the last one the dials are called off; then it gives the one
+// forsake takes a waiter away who does not want what it gets.
+func (p *Pool) forsake(w *waiter) {
+	p.leaves(w, context.Canceled)
+	select {
+	case o := <-w.got: // it came before
+		if o.c != nil {
+			o.c.Release()
+		}
+		if plain, ok := errors.AsType[*PlainError](o.err); ok && plain.Conn != nil {
+			plain.Conn.Close()
+		}
+	default:
+	}
+}
+
+// leaves takes a waiter away, whose context ended with err. With the last one the dials are called off; then it gives the one
 // that was the waiter's own, or any.
-func (p *Pool) leaves(w *waiter) *dial {
+func (p *Pool) leaves(w *waiter, err error) *dial {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.Index(p.waiting, w)
@@ -171,7 +200,7 @@ func (p *Pool) leaves(w *waiter) *dial {
 		return nil
 	}
 	for _, d := range p.dials {
-		d.end(w.ctx.Err())
+		d.end(err)
 	}
 	if w.own != nil && slices.Contains(p.dials, w.own) {
 		return w.own
@@ -307,7 +336,34 @@ func (d *dial) end(err error) {
 
 // run opens a connection, and tells those who wait.
 func (p *Pool) run(d *dial) {
-	c, err := p.connect(d)
+	var c *h2.Client
+	err := error(nil)
+	defer func() { p.dialled(d, c, err) }() // also when it crashes
+	err = crashed("a hook of the dial", func() (err error) {
+		c, err = p.connect(d)
+		return err
+	})
+}
+
+// crashed calls f, whose error it gives: it calls hooks of a user's. Where they were called from is
+// another goroutine, so a panic is an error here. runtime.Goexit ends this goroutine.
+func crashed(what string, f func() error) (err error) {
+	returned := false
+	defer func() {
+		if v := recover(); !returned {
+			err = fmt.Errorf("%s panicked: %v\n%s", what, v, debug.Stack())
+		}
+	}()
+	err = f()
+	returned = true
+	return err
+}
+
+// dialled tells what came of a dial.
+func (p *Pool) dialled(d *dial, c *h2.Client, err error) {
+	if c == nil && err == nil {
+		err = errGoexit
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d.err = err
@@ -324,7 +380,7 @@ func (p *Pool) run(d *dial) {
 		p.tell(max(p.owner(d), 0), outcome{err: err})
 		p.tellAll(&PlainError{})
 	case isPlain:
-		plain.Conn.Close()
+		go crashed("net.Conn.Close", plain.Conn.Close) // ends when it is closed
 	case len(p.dials) == 0:
 		p.tellAll(err)
 	default: // another may fare better
@@ -347,7 +403,18 @@ func (p *Pool) connect(d *dial) (c *h2.Client, err error) {
 	if err != nil {
 		return nil, err
 	}
+	kept := false
+	defer func() { // also when a method of nc, or d, panics
+		switch {
+		case kept:
+		case c != nil:
+			c.Close()
+		default:
+			nc.Close()
+		}
+	}()
 	if t, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok && t.ConnectionState().NegotiatedProtocol != "h2" {
+		kept = true
 		return nil, &PlainError{nc}
 	}
 	c = h2.NewClient(nc, p.cfg)
@@ -361,6 +428,7 @@ func (p *Pool) connect(d *dial) (c *h2.Client, err error) {
 	case c.Room() == 0: // on another connection it would not be otherwise
 		err = errNone
 	}
+	kept = true
 	if err != nil {
 		c.Close()
 		return nil, err
