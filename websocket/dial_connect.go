@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http/httptrace"
 	"net/url"
@@ -61,7 +59,7 @@ func (d *Dialer) userTLS(ctx context.Context, addr string) (net.Conn, error) {
 	if tc, ok := nc.(*tls.Conn); ok {
 		if err := tc.HandshakeContext(ctx); err != nil {
 			nc.Close()
-			return nil, stageError(ctx, "no TLS with the server", nil, tlsError(err))
+			return nil, stageError(ctx, "no TLS with the server", nil, reach.TLSError(err))
 		}
 	}
 	return nc, nil
@@ -103,34 +101,10 @@ func (d *Dialer) handshake(ctx context.Context, nc net.Conn, u *url.URL, protos 
 	}
 	if err != nil {
 		nc.Close()
-		return nil, tlsError(err)
+		return nil, reach.TLSError(err)
 	}
 	return tc, nil
 }
-
-// tlsError says in words what was spoken in place of TLS, where that is known.
-func tlsError(err error) error {
-	if re, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		if name, _ := reach.Protocol(re.RecordHeader[:]); name != "" && name != "TLS" {
-			return &clearError{name, err}
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("the peer ended the connection: %w", err)
-	}
-	return err
-}
-
-// clearError is a peer that answers TLS with something else.
-type clearError struct {
-	name string
-	err  error
-}
-
-func (e *clearError) Error() string {
-	return "the peer speaks " + e.name + ", and not TLS (RFC 8446, 5.1)"
-}
-func (e *clearError) Unwrap() error { return e.err }
 
 // stageError says what a dial has not got, and because of whom: proxy is nil where it is the
 // server's fault. Where ctx has ended that is the reason.

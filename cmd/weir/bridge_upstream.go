@@ -76,5 +76,7 @@ func (up *upstream) dial(ctx context.Context) (nc net.Conn, err error) {
 	}
 	cfg := up.tls.Clone()
 	cfg.NextProtos = []string{"h2"}
-	return (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", addr)
+	cfg.ServerName = reach.Unzoned(up.url.Hostname())
+	nc, err = (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", addr)
+	return nc, reach.TLSError(err)
 }

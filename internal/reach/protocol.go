@@ -1,6 +1,12 @@
 package reach
 
-import "strings"
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
 
 // protocols are what servers begin with that speak something else than they were thought to.
 var protocols = []struct{ begins, name string }{
@@ -30,3 +36,27 @@ func Protocol(first []byte) (name string, more bool) {
 	}
 	return "", more
 }
+
+// TLSError says in words what was spoken in place of TLS, where that is known.
+func TLSError(err error) error {
+	if re, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		if name, _ := Protocol(re.RecordHeader[:]); name != "" && name != "TLS" {
+			return &clearError{name, err}
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("the peer ended the connection: %w", err)
+	}
+	return err
+}
+
+// clearError is a peer that answers TLS with something else.
+type clearError struct {
+	name string
+	err  error
+}
+
+func (e *clearError) Error() string {
+	return "the peer speaks " + e.name + ", and not TLS (RFC 8446, 5.1)"
+}
+func (e *clearError) Unwrap() error { return e.err }
