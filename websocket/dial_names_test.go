@@ -392,3 +392,46 @@ func TestDialNoLinger(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// A Transport names servers as a Dialer does, and its errors say which was meant, without a password.
+func TestTransportNames(t *testing.T) {
+	each(t, overHTTP, func(h *house) {
+		names := records(h)
+		var addr string
+		d := h.dialer()
+		d.DialContext = func(ctx context.Context, _, to string) (net.Conn, error) {
+			addr = to
+			return h.ln.Dial(ctx)
+		}
+		tr := &websocket.Transport{Dialer: d}
+		scheme := map[bool]string{false: "http", true: "https"}[h.tls()]
+		ask := func(host string) (*http.Response, error) {
+			return tr.RoundTrip(&http.Request{Method: http.MethodGet, URL: mustURL(h.T, scheme+"://user:secret@"+host+"/named"), Header: http.Header{
+				"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}})
+		}
+		for host, want := range map[string]called{
+			"bücher.example:8080":   {"xn--bcher-kva.example:8080", "xn--bcher-kva.example", "xn--bcher-kva.example:8080"},
+			"[fe80::1%25eth0]:8080": {"[fe80::1%eth0]:8080", "", "[fe80::1]:8080"},
+		} {
+			if !h.tls() {
+				want.sni = ""
+			}
+			if res, err := ask(host); err != nil || res.StatusCode != http.StatusForbidden {
+				h.Fatal(res, err)
+			}
+			got := <-names
+			if got.addr = addr; got != want {
+				h.Errorf("%s: %+v, want %+v", host, got, want)
+			}
+			d.CloseIdle()
+		}
+		if _, err := ask("\u00ad"); !errors.Is(err, websocket.ErrRequest) {
+			h.Errorf("no name: %v", err)
+		}
+		d.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
+		want := "websocket: dial " + scheme + "://user:xxxxx@weir.test/named: no connection: connection refused"
+		if _, err := ask("weir.test"); err == nil || err.Error() != want || !errors.Is(err, syscall.ECONNREFUSED) {
+			h.Errorf("%v, want %q", err, want)
+		}
+	})
+}
