@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"weir/internal/reach"
 	"weir/stream"
 )
 
@@ -39,45 +40,19 @@ const (
 // Any other status gives the response and no stream. Its Body has what came within 2 s, at most MaxAnswer octets, and ends with
 // io.ErrUnexpectedEOF if that is not all. Nothing needs to be closed: nc has been.
 //
-// On an error nc has been closed. When ctx ends first, the error is its cause.
+// On an error nc has been closed. When ctx ends first, errors.Is finds its cause and ctx.Err().
 func Request(ctx context.Context, nc net.Conn, r *http.Request) (stream.Stream, *http.Response, error) {
 	opened := false
-	defer func() { // also when a hook of the trace, ctx or nc panics
-		if !opened {
-			nc.Close()
-		}
-	}()
-	st, res, err := request(ctx, nc, r)
-	opened = st != nil
-	return st, res, err
-}
-
-func request(ctx context.Context, nc net.Conn, r *http.Request) (stream.Stream, *http.Response, error) {
-	head, err := requestHead(r)
-	if err != nil {
-		return nil, nil, err
+	defer closeUnless(nc, &opened)
+	trace := httptrace.ContextClientTrace(ctx)
+	first, res, err := conversation{ctx, nc, nc, r, switches, trace}.hold()
+	if err == nil && switches(res.StatusCode) {
+		err = nc.SetDeadline(time.Time{})
 	}
-	cut := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(cut)
-		guard(func() {
-			_ = nc.SetDeadline(time.Unix(1, 0)) // of a dead connection: its error comes from what is under way
-		}, func(any) { nc.Close() })
-	})
-	defer stop()
-	first, res, err := exchange(ctx, nc, head, r)
-	if !stop() {
-		<-cut
-		if res == nil || res.StatusCode == http.StatusSwitchingProtocols {
-			return nil, nil, fmt.Errorf("h1: no response: %w", context.Cause(ctx))
-		}
-	}
-	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+	if err != nil || !switches(res.StatusCode) {
 		return nil, res, err
 	}
-	if err := nc.SetDeadline(time.Time{}); err != nil {
-		return nil, nil, err
-	}
+	opened = true
 	info := stream.Info{Transport: stream.H1, Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), TLS: res.TLS, Own: true}
 	if res.TLS != nil {
 		info.Transport = stream.H1TLS
@@ -85,44 +60,109 @@ func request(ctx context.Context, nc net.Conn, r *http.Request) (stream.Stream, 
 	return newTunnel(nc, info, nil, first), res, nil
 }
 
-// exchange writes the request and reads the response, with its body unless it is a 101; first is what came behind that.
-func exchange(ctx context.Context, nc net.Conn, head []byte, r *http.Request) (first []byte, res *http.Response, err error) {
-	if _, err := nc.Write(head); err != nil {
-		return nil, nil, fmt.Errorf("h1: request: %w", err)
+// Connect asks the proxy at the other end of nc for a tunnel (RFC 9110, 9.3.6). r is as for
+// Request; its method is CONNECT, and the target is r.Host. nil: what is read from nc, and written
+// to it, is the tunnel's, and nothing of it has been read.
+//
+// A response of the proxy's that gives no tunnel is an error, and there besides, with the body that
+// Request would keep. On any error nc has been closed.
+func Connect(ctx context.Context, nc net.Conn, r *http.Request) (*http.Response, error) {
+	opened := false
+	defer closeUnless(nc, &opened)
+	_, res, err := conversation{ctx, nc, octetwise{nc}, r, succeeds, nil}.hold()
+	if err == nil && !succeeds(res.StatusCode) {
+		err = fmt.Errorf("h1: no tunnel: %s (RFC 9110, 9.3.6)", res.Status)
 	}
-	trace := httptrace.ContextClientTrace(ctx)
-	bound := &io.LimitedReader{R: nc, N: MaxHead}
+	opened = err == nil
+	return res, err
+}
+
+// closeUnless is deferred: nc is closed unless it has come to its new owner, also when a hook of
+// the trace, the context or nc itself panics.
+func closeUnless(nc net.Conn, opened *bool) {
+	if !*opened {
+		nc.Close()
+	}
+}
+
+func switches(status int) bool { return status == http.StatusSwitchingProtocols }
+
+func succeeds(status int) bool { return status/100 == 2 }
+
+// octetwise reads an octet at a time, so that what stands behind a proxy's answer is left: a server
+// in cleartext HTTP/2 may speak first (RFC 9113, 3.4).
+type octetwise struct{ r io.Reader }
+
+func (o octetwise) Read(b []byte) (int, error) { return o.r.Read(b[:min(len(b), 1)]) }
+
+// conversation is a request and its response.
+type conversation struct {
+	ctx   context.Context // how long it may take
+	nc    net.Conn
+	in    io.Reader // nc
+	r     *http.Request
+	opens func(status int) bool // which statuses make the connection something else
+	trace *httptrace.ClientTrace
+}
+
+// hold sends the request and gives the response; first is what was read behind the head of one that
+// opens something. A response that opens nothing counts even if ctx has ended.
+func (c conversation) hold() (first []byte, res *http.Response, err error) {
+	head, err := requestHead(c.r)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = reach.Within(c.ctx, c.nc, func() (err error) {
+		first, res, err = c.exchange(head)
+		return err
+	})
+	switch ended := reach.Ended(c.ctx); {
+	case err == nil || ended == nil || !errors.Is(err, ended):
+		return first, res, err
+	case res == nil || c.opens(res.StatusCode):
+		return nil, nil, fmt.Errorf("h1: no response: %w", err)
+	}
+	return nil, res, nil
+}
+
+// exchange writes the request and reads the response, with its body if the status opens nothing.
+func (c conversation) exchange(head []byte) (first []byte, res *http.Response, err error) {
+	_, unsent := c.nc.Write(head)
+	if unsent != nil { // a peer that refuses without a look at the request may have said so
+		unsent = fmt.Errorf("h1: request: %w", unsent)
+		if reach.Expect(c.ctx, c.nc, time.Now().Add(answerTime)) != nil {
+			return nil, nil, unsent
+		}
+	}
+	bound := &bounded{LimitedReader: io.LimitedReader{R: c.in, N: MaxHead}}
 	br := bufio.NewReader(bound)
-	if _, err := br.Peek(1); err == nil && trace != nil && trace.GotFirstResponseByte != nil {
-		trace.GotFirstResponseByte()
+	if res, err = c.response(br); err != nil {
+		switch {
+		case unsent != nil:
+			err = unsent
+		case bound.N == 0:
+			err = fmt.Errorf("h1: response: a head of over %d octets", MaxHead)
+		case bound.ended: // what its parser says of the part that there is does not matter
+			err = fmt.Errorf("h1: response: %w", io.ErrUnexpectedEOF)
+		}
+		return nil, nil, err
 	}
-	for {
-		res, err = http.ReadResponse(br, r)
-		if err != nil && bound.N == 0 {
-			err = fmt.Errorf("a head of over %d octets", MaxHead)
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("h1: response: %w", err)
-		}
-		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
-			break
-		}
-		if trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	if c, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
-		state := c.ConnectionState()
+	if tc, ok := c.nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		state := tc.ConnectionState()
 		res.TLS = &state
 	}
-	if res.StatusCode != http.StatusSwitchingProtocols {
+	switch {
+	case !c.opens(res.StatusCode):
 		bound.N = 2 * MaxAnswer // chunks have heads, too
-		return nil, res, keepBody(ctx, nc, res)
-	}
-	if !res.ProtoAtLeast(1, 1) {
+		return nil, res, keepBody(c.ctx, c.nc, res)
+	case res.ProtoMajor != 1:
+		res.Body = http.NoBody
+		return nil, res, fmt.Errorf("h1: %d from %s on a connection of HTTP/1.1 (RFC 9112, 2.3)",
+			res.StatusCode, res.Proto)
+	case switches(res.StatusCode) && res.ProtoMinor < 1:
 		return nil, res, fmt.Errorf("h1: 101 from %s (RFC 9110, 15.2)", res.Proto)
+	case unsent != nil:
+		return nil, res, unsent
 	}
 	res.Body = http.NoBody
 	first = make([]byte, br.Buffered())
@@ -130,15 +170,61 @@ func exchange(ctx context.Context, nc net.Conn, head []byte, r *http.Request) (f
 	return first, res, err
 }
 
+// bounded is an io.LimitedReader that knows whether the end it told was that of its reader.
+type bounded struct {
+	io.LimitedReader
+	ended bool
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.LimitedReader.Read(p)
+	b.ended = b.ended || errors.Is(err, io.EOF) && b.N > 0
+	return n, err
+}
+
+// response reads up to the head of the final response.
+func (c conversation) response(br *bufio.Reader) (*http.Response, error) {
+	trace := c.trace
+	if _, err := br.Peek(1); err == nil && trace != nil && trace.GotFirstResponseByte != nil {
+		trace.GotFirstResponseByte()
+	}
+	if err := speaksHTTP1(br); err != nil {
+		return nil, err
+	}
+	for {
+		res, err := http.ReadResponse(br, c.r)
+		if err != nil {
+			return nil, fmt.Errorf("h1: response: %w", err)
+		}
+		if res.StatusCode >= 200 || switches(res.StatusCode) {
+			return res, nil
+		}
+		if trace != nil && trace.Got1xxResponse != nil {
+			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// speaksHTTP1 is an error where what begins is known and something else. It reads no more than that
+// takes.
+func speaksHTTP1(br *bufio.Reader) error {
+	for n := 1; ; n++ {
+		first, err := br.Peek(n)
+		switch name, more := reach.Protocol(first); {
+		case name != "" && name != "HTTP/1.1":
+			return fmt.Errorf("h1: the peer speaks %s, and not HTTP/1.1 (RFC 9112, 4)", name)
+		case err != nil || !more:
+			return nil // a response, or none: that is for its parser
+		}
+	}
+}
+
 // keepBody reads as much of the body as is kept, so that nobody has to close the connection later.
 func keepBody(ctx context.Context, nc net.Conn, res *http.Response) error {
-	if by := time.Now().Add(answerTime); ctx.Err() == nil {
-		if err := nc.SetReadDeadline(by); err != nil {
-			return err
-		}
-		if ctx.Err() != nil { // it ended meanwhile, and this deadline came behind its own
-			_ = nc.SetReadDeadline(time.Unix(1, 0))
-		}
+	if err := reach.Expect(ctx, nc, time.Now().Add(answerTime)); err != nil {
+		return err
 	}
 	var b bytes.Buffer
 	_, err := io.CopyN(&b, res.Body, MaxAnswer)
@@ -168,15 +254,18 @@ func requestHead(r *http.Request) ([]byte, error) {
 	if r.URL == nil {
 		return nil, errors.New("h1: a request without a URL")
 	}
-	host := r.Host
-	if host == "" {
-		host = r.URL.Host
+	given := r.Host
+	if given == "" {
+		given = r.URL.Host
 	}
-	host, err := httpguts.PunycodeHostPort(host)
-	if err != nil || host == "" || strings.Contains(host, "@") || !httpguts.ValidHostHeader(host) {
-		return nil, fmt.Errorf("h1: host %q (RFC 9110, 7.2)", host)
+	host, err := reach.Authority(given)
+	if err != nil {
+		return nil, fmt.Errorf("h1: host %q: %w (RFC 9110, 7.2)", given, err)
 	}
 	target := r.URL.RequestURI()
+	if r.Method == http.MethodConnect {
+		target = host // RFC 9112, 3.2.3
+	}
 	if strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
 		return nil, fmt.Errorf("h1: request target %q (RFC 9112, 3.2)", target)
 	}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"weir/internal/reach"
 )
 
 // Client is the client's side of one HTTP/2 connection. It opens streams by extended CONNECT (RFC 8441) and makes no other
@@ -27,6 +29,7 @@ type Client struct {
 	lookout lookout
 
 	ready chan struct{} // closed with the server's first SETTINGS
+	over  chan struct{} // closed when it is known why the connection ends
 	done  chan struct{} // closed when the connection has ended
 	ended atomic.Pointer[error]
 }
@@ -47,7 +50,8 @@ func NewClient(nc net.Conn, cfg *ClientConfig) *Client {
 	if cfg == nil {
 		cfg = new(ClientConfig)
 	}
-	cl := &Client{cfg: cfg.config(), ready: make(chan struct{}), done: make(chan struct{})}
+	cl := &Client{cfg: cfg.config()}
+	cl.ready, cl.over, cl.done = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c := &conn{client: cl, cfg: &cl.cfg, log: cl.cfg.Logger, nc: nc}
 	if cfg.Logger != nil {
 		c.errorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelError)
@@ -98,16 +102,23 @@ func (cl *Client) Ready(ctx context.Context) error {
 	select {
 	case <-cl.ready:
 		return nil
-	case <-cl.done:
+	case <-cl.over:
 		select {
 		case <-cl.ready: // they came, and the end behind them
 			return nil
 		default:
-			return cl.Err()
+			return unanswered("no SETTINGS of the server", cl.why())
 		}
 	case <-ctx.Done():
-		return fmt.Errorf("h2: no SETTINGS of the server: %w", context.Cause(ctx))
+		return fmt.Errorf("h2: no SETTINGS of the server: %w", reach.Ended(ctx))
 	}
+}
+
+// why is why the connection is over, before its socket has been closed too.
+func (cl *Client) why() error {
+	cl.c.mu.Lock()
+	defer cl.c.mu.Unlock()
+	return cl.c.core.err
 }
 
 // ExtendedConnect waits for the server's first SETTINGS, and says whether those so far offer extended CONNECT
@@ -279,6 +290,15 @@ func (cl *Client) cause() error {
 		return cl.left
 	}
 	return net.ErrClosed // the idle time is over, or the stream ids are
+}
+
+// fails says that the core has ended the connection.
+func (cl *Client) fails() {
+	select {
+	case <-cl.over:
+	default:
+		close(cl.over)
+	}
 }
 
 // greeted takes the server's first SETTINGS.

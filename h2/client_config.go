@@ -22,7 +22,7 @@ type ClientConfig struct {
 	MaxPings         int // PING; 0: 5000
 	MaxSettings      int // SETTINGS frames and the settings in them; 0: 1000
 	MaxWindowUpdates int // WINDOW_UPDATE, see Config; 0: 10 000
-	MaxTinyData      int // empty DATA frames, see Config; here a frame is expected to bring 2 octets; 0: 10 000
+	MaxTinyData      int // empty DATA frames, see Config; here frames of 2 to 6 octets lack nothing; 0: 10 000
 	MaxIgnored       int // frames that change nothing, informational responses too; each request gives two back; 0: 2000
 
 	HandshakeTimeout time.Duration // for the server's first SETTINGS, the ACK of ours, and each field block; 0: 10 s

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
+	"weir/internal/reach"
+
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -26,9 +27,9 @@ func requestFields(r *http.Request) ([]hpack.HeaderField, error) {
 	if host == "" {
 		host = r.URL.Host
 	}
-	authority, err := httpguts.PunycodeHostPort(host)
-	if err != nil || authority == "" || strings.Contains(authority, "@") || !httpguts.ValidHostHeader(authority) {
-		return nil, fmt.Errorf("h2: host %q (RFC 9113, 8.3.1)", host)
+	authority, err := reach.Authority(host)
+	if err != nil {
+		return nil, fmt.Errorf("h2: host %q: %w (RFC 9113, 8.3.1)", host, err)
 	}
 	path := r.URL.RequestURI()
 	if !validPath(path) {

@@ -3,6 +3,7 @@ package h2
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"weir/internal/reach"
 	"weir/stream"
 
 	"golang.org/x/net/http2/hpack"
@@ -239,7 +241,7 @@ func (x *call) wait(ctx context.Context) (stream.Stream, *http.Response, error) 
 				return nil, x.answer(), nil
 			}
 			x.reset()
-			return nil, nil, fmt.Errorf("h2: no response: %w", context.Cause(ctx))
+			return nil, nil, fmt.Errorf("h2: no response: %w", reach.Ended(ctx))
 		}
 	}
 }
@@ -260,9 +262,21 @@ func (x *call) progress() progress {
 	case x.closed && x.err == nil:
 		p.err = stream.ErrClosed
 	case x.closed:
-		p.err = x.err
+		p.err = unanswered("no response", x.err)
 	}
 	return p
+}
+
+// unanswered says what did not come where err is what a socket says. A fault, or what the peer
+// said, says enough.
+func unanswered(what string, err error) error {
+	if _, ok := errors.AsType[*ConnError](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*StreamError](err); ok {
+		return err
+	}
+	return fmt.Errorf("h2: %s: %w", what, err)
 }
 
 func (x *call) reset() {

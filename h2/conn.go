@@ -367,6 +367,9 @@ func (c *conn) arm() {
 	}
 	if c.core.err != nil {
 		c.sayEnd()
+		if c.client != nil {
+			c.client.fails()
+		}
 	}
 	c.boundWrite()
 	if len(c.core.kinds) > 0 {

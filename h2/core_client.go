@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"weir/internal/reach"
+
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -150,13 +152,19 @@ func (c *core) unprocessed(last uint32, why error) {
 	}
 }
 
-// tiny is how many octets a DATA frame is expected to bring: the least that a WebSocket frame of the peer has, which is
-// masked if it is a client (RFC 6455, 5.2).
-func (c *core) tiny() int {
-	if c.cfg.client {
-		return 2
+// alien ends the connection where the server's first octets are of another protocol, before they
+// have been taken for the header of a frame: then they are no more than one that is over the
+// limits.
+func (c *core) alien() bool {
+	var first [9]byte
+	n := copy(first[:], c.rest)
+	n += copy(first[n:], c.in)
+	name, _ := reach.Protocol(first[:n])
+	if name == "" || name == "HTTP/2" {
+		return false
 	}
-	return tinyData
+	c.fail(ProtocolError, "RFC 9113, 3.4", "the server speaks "+name+", and not HTTP/2")
+	return true
 }
 
 // keepalive finds out that a peer is dead from which nothing comes.

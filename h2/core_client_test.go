@@ -167,6 +167,63 @@ func TestClientTinyData(t *testing.T) {
 	}
 }
 
+// TestClientLimits: a client's limits take what is set, and no more, also from a server that sends
+// real messages between (RFC 9113, 10.5).
+func TestClientLimits(t *testing.T) {
+	const most = 60
+	for _, c := range []struct {
+		limit Limit
+		lines string // one round
+		costs int    // what is set, in rounds
+	}{
+		{LimitPings, "PING", most},
+		{LimitSettings, "SETTINGS", most},
+		{LimitSettings, "SETTINGS MAX_CONCURRENT_STREAMS=4", most / 2},
+		{LimitWindowUpdates, "WINDOW_UPDATE 1 1", most},
+		{LimitWindowUpdates, "WINDOW_UPDATE 0 1", most},
+		{LimitIgnored, "HEADERS 3 :status=103", most},
+		{LimitIgnored, "RAW 0x20 0 0 00", most},
+		{LimitIgnored, "PRIORITY 1 0 1", most},
+		{LimitTinyData, "DATA 1", most},
+		{LimitTinyData, "DATA 1 PAD=5", most},
+		{LimitTinyData, "DATA 1 / DATA 1 LEN=2", most},
+		{LimitTinyData, "DATA 1 / DATA 1 LEN=6", most},
+		{LimitTinyData, "DATA 5 x", most * emptyData / (tinyData - 1)}, // for a stream that has gone
+	} {
+		t.Run(fmt.Sprint(c.limit, "/", c.lines), func(t *testing.T) {
+			cfg := clientTestConfig()
+			for l := range cfg.rates {
+				cfg.rates[l] = 0
+			}
+			cfg.rates[c.limit] = most
+			if c.limit == LimitTinyData {
+				cfg.rates[c.limit] = emptyData * most // as Config.core has it
+			}
+			p := newClientPlayer(cfg, 0)
+			p.greetClient()
+			for range 3 {
+				if err := p.do("connect :method=CONNECT"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.send("HEADERS 1 :status=200")
+			p.send("RST_STREAM 5 CANCEL")
+			p.c.budgets = [rates]budget{}
+			rounds := 0
+			for ; rounds < 100*most && p.c.err == nil; rounds++ {
+				for line := range strings.SplitSeq(c.lines, " / ") {
+					p.send(line)
+				}
+				p.forget()
+			}
+			ce, _ := p.c.err.(*ConnError)
+			if ce == nil || ce.Limit != c.limit || rounds != c.costs+1 {
+				t.Errorf("%d rounds, then %v; want the end in round %d", rounds, p.c.err, c.costs+1)
+			}
+		})
+	}
+}
+
 // TestClientFloods: a server that floods us ends its connection (RFC 9113, 10.5), and one that resets or refuses all that
 // we open does not.
 func TestClientFloods(t *testing.T) {

@@ -55,6 +55,9 @@ func (c *core) parse() bool {
 		return c.skip == 0
 	}
 	if !c.framed {
+		if c.cfg.client && !c.peer.seen && c.alien() {
+			return true
+		}
 		p, ok := c.take(9)
 		if !ok {
 			return false

@@ -130,16 +130,29 @@ func (c *core) chargeFault(s *coreStream) bool {
 // WebSocket frame has (RFC 6455, 5.2).
 const tinyData = 6
 
+// smallestUnmasked is the least that a server's WebSocket frame has.
+const smallestUnmasked = 2
+
 // emptyData is what an empty DATA frame costs, in octets that are missing: so much that a whole
 // window (RFC 9113, 6.9.2) of DATA frames of one octet may be thrown away at once, but not two.
 const emptyData = 33
+
+// lack is how many octets a DATA frame of n lacks; negative: how many are over. Frames of a server
+// are not masked, so the smallest has 2 octets, and what is between is neither. One octet of two
+// lacks as much as one of six: a frame costs the same in both roles, or nothing.
+func (c *core) lack(n int) int {
+	if c.cfg.client && n >= smallestUnmasked && n < tinyData {
+		return 0
+	}
+	return tinyData - n
+}
 
 // chargeData counts a DATA frame by what it lacks, and takes more octets for an amends. The last
 // frame of a stream may be empty. Frames that bring something are bounded by the stream's window,
 // so they cost nothing until it is known that nobody consumes them: see consumed, and chargeUnread.
 // s is nil for a stream that has gone.
 func (c *core) chargeData(s *coreStream, n int, fin bool) bool {
-	lack := c.tiny() - n
+	lack := c.lack(n)
 	switch {
 	case lack < 0:
 		c.earn(LimitTinyData, -lack*emptyData/tinyData)
@@ -156,7 +169,7 @@ func (c *core) chargeData(s *coreStream, n int, fin bool) bool {
 
 // consumed forgets what frames lacked that brought n octets which somebody has consumed.
 func (c *core) consumed(s *coreStream, n int) {
-	if s.lack -= int32(min(n, 1<<20) * (c.tiny() - 1)); s.lack < 0 || s.credit.Held() == 0 {
+	if s.lack -= int32(min(n, 1<<20) * (tinyData - 1)); s.lack < 0 || s.credit.Held() == 0 {
 		s.lack = 0
 	}
 }

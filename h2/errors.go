@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 
+	"weir/internal/reach"
 	"weir/stream"
 )
 
@@ -92,7 +93,7 @@ func text(what string, code Code, rule, msg string, remote bool) string {
 	}
 	s += " " + code.String()
 	if msg != "" {
-		s += ": " + msg
+		s += ": " + reach.Line(msg) // it may be the peer's
 	}
 	if rule != "" {
 		s += " (" + rule + ")"

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -12,9 +13,12 @@ import (
 	"strconv"
 	"strings"
 
+	"weir/internal/reach"
 	"weir/stream"
 	"weir/upgrade"
 	"weir/wsframe/deflate"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // DialOptions are the options of one Dial: those of the session, and what the request says. In the session's options
@@ -27,8 +31,9 @@ type DialOptions struct {
 
 // DialError says why a WebSocket could not be opened.
 type DialError struct {
-	URL      string
+	URL      string         // without its password
 	Response *http.Response // what the server, or the proxy, answered; nil if nothing. Its body is there to be read
+	Proxy    string         // host:port of the proxy to blame, whose Response it is; empty: none
 	Rule     string         // the section the answer broke, empty if none
 	Msg      string
 	Err      error // what was behind it, or nil
@@ -44,6 +49,16 @@ func (e *DialError) Error() string {
 	}
 	return text
 }
+
+// ErrRequest is what errors.Is finds where a Dial sent nothing: the URL or the options ask for what
+// cannot be sent.
+var ErrRequest = errors.New("websocket: the request cannot be made")
+
+// requestError says why.
+type requestError struct{ error }
+
+func (e requestError) Unwrap() error      { return e.error }
+func (requestError) Is(target error) bool { return target == ErrRequest }
 
 // Unwrap gives what was behind it.
 func (e *DialError) Unwrap() error { return e.Err }
@@ -74,7 +89,8 @@ func (d *Dialer) DialHandler(ctx context.Context, url string, h Handler, o *Dial
 	}
 	hs, err := newClientHandshake(url, o)
 	if err != nil {
-		return nil, nil, &DialError{URL: url, Msg: "bad request", Err: err}
+		given := reach.RedactURL(url)
+		return nil, nil, &DialError{URL: given, Msg: "bad request", Err: requestError{err}}
 	}
 	ctx, stop := d.bound(ctx)
 	defer stop()
@@ -100,8 +116,8 @@ func (d *Dialer) DialHandler(ctx context.Context, url string, h Handler, o *Dial
 
 // clientHandshake is one opening handshake of a client's (RFC 6455, 4.1).
 type clientHandshake struct {
-	given string
-	url   *url.URL // scheme http or https
+	given string   // as errors have it, without a password
+	url   *url.URL // scheme http or https, the host in ASCII
 	o     Options
 	host  string
 	head  http.Header // without what depends on the version of HTTP
@@ -111,7 +127,7 @@ type clientHandshake struct {
 var errURL = errors.New("the URL is no absolute ws, wss, http or https URL without a fragment (RFC 6455, 3)")
 
 func newClientHandshake(given string, o *DialOptions) (*clientHandshake, error) {
-	u, err := url.Parse(given)
+	u, err := reach.ParseURL(given)
 	if err != nil {
 		return nil, err
 	}
@@ -124,29 +140,31 @@ func newClientHandshake(given string, o *DialOptions) (*clientHandshake, error) 
 	default:
 		return nil, errURL
 	}
-	if u.Host == "" || u.Fragment != "" {
+	if u.Hostname() == "" || u.Fragment != "" {
 		return nil, errURL
+	}
+	if u.Host, err = asciiHost(u); err != nil {
+		return nil, err
 	}
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	if err := (&upgrade.WebSocketConfig{Subprotocols: o.Subprotocols}).Check(); err != nil {
-		return nil, err
-	}
 	if err := o.Deflate.Check(); err != nil {
 		return nil, err
 	}
-	hs := &clientHandshake{given: given, url: u, o: o.Options, host: u.Host, head: o.Header.Clone()}
-	if o.Host != "" {
-		hs.host = o.Host
+	hs := &clientHandshake{url: u, o: o.Options, head: o.Header.Clone()}
+	hs.given = reach.RedactURL(given)
+	if hs.host, err = authority(cmp.Or(o.Host, u.Host)); err != nil {
+		return nil, err
 	}
 	if hs.head == nil {
 		hs.head = http.Header{}
 	}
-	for name := range hs.head {
-		if name = http.CanonicalHeaderKey(name); strings.HasPrefix(name, "Sec-Websocket-") || name == "Connection" || name == "Upgrade" {
-			return nil, fmt.Errorf("the field %s is the handshake's", name)
-		}
+	if err := checkRequestHeader(hs.head); err != nil {
+		return nil, err
+	}
+	if err := checkOffered(o.Subprotocols); err != nil {
+		return nil, err
 	}
 	hs.authorize()
 	hs.head.Set("Sec-Websocket-Version", "13")
@@ -165,6 +183,56 @@ func (hs *clientHandshake) authorize() {
 		password, _ := u.Password()
 		hs.head.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password)))
 	}
+}
+
+// authority is what Host and :authority say.
+func authority(given string) (string, error) {
+	host, err := reach.Authority(given)
+	if err != nil {
+		err = fmt.Errorf("host %q: %w (RFC 9110, 7.2)", given, err)
+	}
+	return host, err
+}
+
+// checkRequestHeader refuses fields that are not DialOptions.Header's to set, and those that are
+// none.
+func checkRequestHeader(h http.Header) error {
+	for name, values := range h {
+		switch canonical := http.CanonicalHeaderKey(name); {
+		case !httpguts.ValidHeaderFieldName(name):
+			return fmt.Errorf("field name %q is no token (RFC 9110, 5.1)", name)
+		case strings.HasPrefix(canonical, "Sec-Websocket-"), canonical == "Connection",
+			canonical == "Upgrade":
+			return fmt.Errorf("the field %s is the handshake's", name)
+		case canonical == "Host":
+			return errors.New("the field Host is DialOptions.Host")
+		case canonical == "Content-Length", canonical == "Transfer-Encoding", canonical == "Te",
+			canonical == "Keep-Alive", canonical == "Proxy-Connection":
+			return fmt.Errorf("the field %s is the connection's (RFC 9110, 7.6.1), or of a body",
+				name)
+		}
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return fmt.Errorf("the value of the field %s has control characters (RFC 9110, 5.5)",
+					name)
+			}
+		}
+	}
+	return nil
+}
+
+// checkOffered holds the subprotocols that are offered against RFC 6455, 4.1: tokens, and each
+// once.
+func checkOffered(names []string) error {
+	for i, n := range names {
+		if !httpguts.ValidHeaderFieldName(n) {
+			return fmt.Errorf("the subprotocol %q is no token (RFC 6455, 4.1)", n)
+		}
+		if slices.Contains(names[:i], n) {
+			return fmt.Errorf("the subprotocol %s is offered twice (RFC 6455, 4.1)", n)
+		}
+	}
+	return nil
 }
 
 // request is the request for a version of HTTP.
@@ -196,7 +264,7 @@ func (hs *clientHandshake) fault(resp *http.Response, err error) *DialError {
 	}
 	e := &DialError{URL: hs.given, Response: resp, Msg: "no WebSocket", Err: err}
 	if resp != nil {
-		e.Msg = "the server answered " + resp.Status
+		e.Msg = "the server answered " + reach.Line(resp.Status)
 	}
 	return e
 }
@@ -206,7 +274,10 @@ func (hs *clientHandshake) session(st stream.Stream, resp *http.Response, h Hand
 	bad := func(rule, msg string) error {
 		return &DialError{URL: hs.given, Response: resp, Rule: rule, Msg: msg}
 	}
-	if resp.ProtoMajor == 1 {
+	info := st.Info()
+	// And not what the answer calls itself.
+	http1 := info.Transport == stream.H1 || info.Transport == stream.H1TLS
+	if http1 {
 		switch {
 		case !hasToken(resp.Header["Upgrade"], "websocket"):
 			return nil, bad("RFC 6455, 4.1", "the answer's Upgrade is not websocket")
@@ -217,18 +288,18 @@ func (hs *clientHandshake) session(st stream.Stream, resp *http.Response, h Hand
 		}
 	}
 	if sub := resp.Header["Sec-Websocket-Protocol"]; len(sub) > 1 || len(sub) == 1 && !slices.Contains(hs.o.Subprotocols, sub[0]) {
-		return nil, bad("RFC 6455, 4.1", "the answer names a subprotocol that was not offered: "+strings.Join(sub, ", "))
+		named := reach.Line(strings.Join(sub, ", "))
+		return nil, bad("RFC 6455, 4.1", "the answer names a subprotocol that was not offered: "+named)
 	}
 	params, agreed, err := hs.extensions(resp)
 	if err != nil {
-		return nil, bad("RFC 6455, 9.1", err.Error())
+		return nil, bad("RFC 6455, 9.1", reach.Line(err.Error()))
 	}
 	o := hs.o
 	o.IdleTimeout = or(o.IdleTimeout, -1, -1)
-	info := st.Info()
 	s := newSession(st, h, &o, o.Group, hs.partial(info), resp.Header)
 	s.headless = false
-	s.m.client(resp.ProtoMajor == 1, maskingKey)
+	s.m.client(http1, maskingKey)
 	if agreed {
 		s.m.compress(&o, params)
 	}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"sync"
@@ -55,6 +54,12 @@ type Dialer struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	Proxy       func(*http.Request) (*url.URL, error) // http, https, socks5 or socks5h; nil: none; http.ProxyFromEnvironment does as curl
 	HTTP2       h2.ClientConfig
+
+	// DialTLSContext opens connections to servers of wss and https that no proxy stands before, as
+	// that of http.Transport: DialContext and TLS are not used for them. The connection has shaken
+	// hands, or is a *tls.Conn. What ALPN chose is read of its method ConnectionState; without one
+	// HTTPAuto is HTTP/1.1 and HTTP2 is taken for granted.
+	DialTLSContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	single bool // connections end with their only WebSocket
 
@@ -128,7 +133,13 @@ func (d *Dialer) host(k hostKey, to target) (*host, error) {
 	if d.hosts == nil {
 		d.hosts = map[hostKey]*host{}
 	}
-	h := &host{pool: pool.New(func(ctx context.Context) (net.Conn, error) { return d.connect(ctx, to, d.protocols()) }, &d.HTTP2)}
+	h := &host{pool: pool.New(func(ctx context.Context) (net.Conn, error) {
+		nc, err := d.connect(ctx, to, d.protocols())
+		if err == nil && !d.speaksHTTP2(to, nc) {
+			return nil, &pool.PlainError{Conn: nc}
+		}
+		return nc, err
+	}, &d.HTTP2)}
 	d.hosts[k] = h
 	return h, nil
 }
@@ -147,12 +158,11 @@ func (d *Dialer) open(ctx context.Context, hs *clientHandshake) (stream.Stream, 
 	if err != nil {
 		return nil, nil, err
 	}
-	addr := net.JoinHostPort(hs.url.Hostname(), portOf(hs.url))
-	k := hostKey{scheme: hs.url.Scheme, addr: addr}
+	to := target{url: hs.url, addr: addrOf(hs.url), proxy: proxy}
+	k := hostKey{scheme: hs.url.Scheme, addr: to.addr}
 	if proxy != nil {
 		k.proxy = proxy.String()
 	}
-	to := target{url: hs.url, addr: addr, proxy: proxy}
 	h, err := d.host(k, to)
 	if err != nil {
 		return nil, nil, err
@@ -169,6 +179,10 @@ func (d *Dialer) open1(ctx context.Context, hs *clientHandshake, to target, nc n
 		var err error
 		if nc, err = d.connect(ctx, to, []string{"http/1.1"}); err != nil {
 			return nil, nil, err
+		}
+		if alpn, _ := alpnOf(nc); to.url.Scheme == "https" && alpn == "h2" { // of a DialTLSContext
+			nc.Close()
+			return nil, nil, errors.New("ALPN chose h2, and HTTP/1.1 is wanted")
 		}
 	}
 	st, resp, err := h1.Request(ctx, nc, hs.request(ctx, 1))
@@ -232,65 +246,3 @@ func (h *host) setPlain() {
 
 // unused says that nothing is known of a server that matters.
 func (h *host) unused() bool { return !h.isPlain() && h.pool.Unused() }
-
-// target is where a connection goes.
-type target struct {
-	url   *url.URL
-	addr  string
-	proxy *url.URL
-}
-
-// connect opens a connection, through the proxy if there is one, with TLS if the URL wants it.
-func (d *Dialer) connect(ctx context.Context, to target, protos []string) (net.Conn, error) {
-	nc, err := d.reach(ctx, to)
-	if err != nil {
-		return nil, err
-	}
-	opened := false
-	defer closeUnless(nc, &opened)
-	trace := httptrace.ContextClientTrace(ctx)
-	if to.url.Scheme == "https" {
-		if nc, err = d.handshake(ctx, nc, to.url.Hostname(), protos, trace); err != nil {
-			return nil, err
-		}
-	}
-	if trace != nil && trace.GotConn != nil {
-		trace.GotConn(httptrace.GotConnInfo{Conn: nc})
-	}
-	opened = true
-	return nc, nil
-}
-
-// closeUnless is deferred where a connection is opened: nc is closed unless it has come to its new
-// owner. So it is when a hook panics, or calls runtime.Goexit.
-func closeUnless(nc net.Conn, opened *bool) {
-	if !*opened {
-		nc.Close()
-	}
-}
-
-func (d *Dialer) handshake(ctx context.Context, nc net.Conn, name string, protos []string, trace *httptrace.ClientTrace) (net.Conn, error) {
-	opened := false
-	defer closeUnless(nc, &opened)
-	cfg := new(tls.Config)
-	if d.TLS != nil {
-		cfg = d.TLS.Clone()
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = name
-	}
-	cfg.NextProtos = protos
-	if trace != nil && trace.TLSHandshakeStart != nil {
-		trace.TLSHandshakeStart()
-	}
-	tc := tls.Client(nc, cfg)
-	err := tc.HandshakeContext(ctx)
-	if trace != nil && trace.TLSHandshakeDone != nil {
-		trace.TLSHandshakeDone(tc.ConnectionState(), err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	opened = true
-	return tc, nil
-}

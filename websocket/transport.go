@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -62,9 +63,13 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	d := t.dialer()
 	ctx, stop := d.bound(r.Context())
 	defer stop()
-	st, res, err := d.open(ctx, passOn(r))
-	if err != nil && !errors.Is(err, errRefused) {
+	hs, err := passOn(r)
+	if err != nil {
 		return nil, err
+	}
+	st, res, err := d.open(ctx, hs)
+	if err != nil && !errors.Is(err, errRefused) {
+		return nil, hs.fault(res, err)
 	}
 	res.Request = r
 	if st == nil {
@@ -100,13 +105,21 @@ func wantsWebSocket(r *http.Request) bool {
 }
 
 // passOn is the handshake of somebody else's request.
-func passOn(r *http.Request) *clientHandshake {
-	hs := &clientHandshake{given: r.URL.Redacted(), url: r.URL, host: r.Host, head: http.Header{}, key: r.Header.Get("Sec-Websocket-Key")}
-	if hs.host == "" {
-		hs.host = r.URL.Host
+func passOn(r *http.Request) (*clientHandshake, error) {
+	u := *r.URL
+	hs := &clientHandshake{given: u.Redacted(), url: &u, head: http.Header{}, key: r.Header.Get("Sec-Websocket-Key")}
+	bad := func(err error) (*clientHandshake, error) {
+		return nil, &DialError{URL: hs.given, Msg: "bad request", Err: requestError{err}}
+	}
+	var err error
+	if u.Host, err = asciiHost(r.URL); err != nil {
+		return bad(err)
+	}
+	if hs.host, err = authority(cmp.Or(r.Host, u.Host)); err != nil {
+		return bad(err)
 	}
 	fields.EndToEnd(hs.head, r.Header)
 	hs.head.Del("Sec-Websocket-Key")
 	hs.authorize()
-	return hs
+	return hs, nil
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"weir/internal/reach"
 	"weir/interop/load"
 )
 
@@ -28,7 +29,7 @@ func (c *benchConfig) run(stdout, stderr io.Writer) error {
 	rep, err := load.Run(ctx, c.load)
 	p.end()
 	if err != nil {
-		return benchExit(c.url, err)
+		return benchExit(reach.RedactURL(c.url), err)
 	}
 	r := &benchResult{config: c, Report: rep, started: started, limits: c.limits.judge(rep)}
 	if c.html != "" {
@@ -54,7 +55,8 @@ func (c *benchConfig) run(stdout, stderr io.Writer) error {
 	case len(missed) > 0:
 		return exitWith(exitLimit, "not within the limits: %s", strings.Join(missed, "; "))
 	case rep.Opened == rep.Lost && !rep.Interrupted:
-		return exitWith(exitConnect, "%s: every WebSocket was lost: %s", c.url, strings.Join(slices.Sorted(maps.Keys(rep.Errors)), "; "))
+		return exitWith(exitConnect, "%s: every WebSocket was lost: %s", reach.RedactURL(c.url),
+			strings.Join(slices.Sorted(maps.Keys(rep.Errors)), "; "))
 	}
 	return nil
 }

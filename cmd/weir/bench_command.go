@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"weir/internal/reach"
 	"weir/interop/load"
 )
 
@@ -123,12 +123,13 @@ func benchCommand() *cobra.Command {
 
 // prepare makes a load of the flags, or says what cannot be obeyed. changed tells which flags were given.
 func (c *benchConfig) prepare(changed func(string) bool) error {
-	u, err := url.Parse(c.url)
+	u, err := reach.ParseURL(c.url)
 	switch {
 	case err != nil:
 		return err
 	case u.Scheme != "ws" && u.Scheme != "wss" && u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Fragment != "":
-		return fmt.Errorf("URL %q: ws, wss, http or https, with a host and without a fragment (RFC 6455, 3)", c.url)
+		return fmt.Errorf("URL %q: ws, wss, http or https, with a host and without a fragment (RFC 6455, 3)",
+			reach.RedactURL(c.url))
 	case c.http != "1.1" && c.http != "2":
 		return fmt.Errorf("--http %q: 1.1 or 2", c.http)
 	case c.http == "1.1" && c.load.Streams != 1:

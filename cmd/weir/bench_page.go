@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"strings"
+
+	"weir/internal/reach"
 )
 
 // benchPage is the result as a page that needs no other file. Colours follow the reader's light or dark setting.
@@ -41,7 +43,7 @@ func writePage(file string, r *benchResult) error {
 		plots = append(plots, benchPlot{"Messages a second over time", seriesPlot(r)})
 	}
 	var b bytes.Buffer
-	err := benchPage.Execute(&b, map[string]any{"URL": r.config.url, "Headline": r.headline(), "Time": r.started.Format("2006-01-02 15:04:05 MST"), "Rows": r.rows(), "Plots": plots})
+	err := benchPage.Execute(&b, map[string]any{"URL": reach.RedactURL(r.config.url), "Headline": r.headline(), "Time": r.started.Format("2006-01-02 15:04:05 MST"), "Rows": r.rows(), "Plots": plots})
 	if err != nil {
 		return err
 	}

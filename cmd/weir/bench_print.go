@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"weir/internal/reach"
 	"weir/interop/load"
 )
 
@@ -124,7 +125,7 @@ func (r *benchResult) rows() [][2]string {
 	}
 	name := "errors"
 	for _, e := range slices.Sorted(maps.Keys(r.Errors)) {
-		row(name, "%d × %s", r.Errors[e], e)
+		row(name, "%d × %s", r.Errors[e], reach.Line(e))
 		name = ""
 	}
 	if len(r.Errors) == 0 {
@@ -154,7 +155,7 @@ func spans(l *load.Latency) string {
 
 // writeTable is the result for people.
 func (r *benchResult) writeTable(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n%s\n\n", r.config.url, r.headline())
+	fmt.Fprintf(w, "%s\n%s\n\n", reach.RedactURL(r.config.url), r.headline())
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, row := range r.rows() {
 		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1])
@@ -234,7 +235,7 @@ var benchModes = map[load.Mode]string{load.Echo: "echo", load.Broadcast: "broadc
 
 func (r *benchResult) writeJSON(w io.Writer) error {
 	c := &r.config.load
-	j := benchJSON{Time: r.started.UTC().Format(time.RFC3339Nano), URL: r.config.url, HTTPVersion: r.config.http, Mode: benchModes[c.Mode], Connections: c.Connections,
+	j := benchJSON{Time: r.started.UTC().Format(time.RFC3339Nano), URL: reach.RedactURL(r.config.url), HTTPVersion: r.config.http, Mode: benchModes[c.Mode], Connections: c.Connections,
 		Streams: c.Streams, InFlight: c.InFlight, Rate: c.Rate, SlowReaders: c.SlowReaders, Type: "text", Size: int(r.config.size), Content: r.config.content,
 		Extensions: r.Extensions, Opened: r.Opened, Lost: r.Lost, OpenS: r.OpenSeconds, DurationS: r.Seconds, Messages: r.Messages, PerSecond: r.PerSecond,
 		AnswerSize: r.Answer, Latency: latencyJSON(&r.Latency), Handshake: latencyJSON(&r.Handshake), Series: benchSeries{r.Slice.Seconds(), r.Series},

@@ -16,6 +16,7 @@ import (
 	"weir/h2"
 	"weir/internal/fields"
 	"weir/internal/pool"
+	"weir/internal/reach"
 	"weir/stream"
 	"weir/upgrade"
 )
@@ -48,9 +49,9 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, context.DeadlineExceeded) {
 			status = http.StatusGatewayTimeout
 		}
-		http.Error(w, err.Error(), status)
+		http.Error(w, reach.Line(err.Error()), status)
 	case st == nil && res.StatusCode/100 == 2: // it ended at once
-		http.Error(w, err.Error(), http.StatusBadGateway)
+		http.Error(w, reach.Line(err.Error()), http.StatusBadGateway)
 	case st == nil:
 		b.log.Info("refused", "path", r.URL.Path, "client", r.RemoteAddr, "status", res.StatusCode)
 		fields.EndToEnd(w.Header(), res.Header)

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 
 	"weir/internal/pool"
+	"weir/internal/reach"
 )
 
 // upstream is the server of a bridge.
@@ -24,8 +26,10 @@ var errLeft = errors.New("the bridge is shutting down")
 
 // newUpstream reads the URL of a server.
 func newUpstream(given string, cfg *tls.Config, log *slog.Logger) (*upstream, error) {
-	bad := func(msg string) (*upstream, error) { return nil, fmt.Errorf("URL %q: %s", given, msg) }
-	u, err := url.Parse(given)
+	bad := func(msg string) (*upstream, error) {
+		return nil, fmt.Errorf("URL %q: %s", reach.RedactURL(given), msg)
+	}
+	u, err := reach.ParseURL(given)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +47,14 @@ func newUpstream(given string, cfg *tls.Config, log *slog.Logger) (*upstream, er
 	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return bad("a server's, without a path: that of each WebSocket is its own")
 	}
-	up := &upstream{url: &url.URL{Scheme: u.Scheme, Host: u.Host}, tls: cfg, log: log}
+	host, err := reach.Host(u.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	if port := u.Port(); port != "" || strings.Contains(host, ":") {
+		host = strings.TrimSuffix(net.JoinHostPort(host, port), ":")
+	}
+	up := &upstream{url: &url.URL{Scheme: u.Scheme, Host: host}, tls: cfg, log: log}
 	up.Pool = pool.New(up.dial, clientConfig(log))
 	return up, nil
 }
@@ -65,5 +76,7 @@ func (up *upstream) dial(ctx context.Context) (nc net.Conn, err error) {
 	}
 	cfg := up.tls.Clone()
 	cfg.NextProtos = []string{"h2"}
-	return (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", addr)
+	cfg.ServerName = reach.Unzoned(up.url.Hostname())
+	nc, err = (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", addr)
+	return nc, reach.TLSError(err)
 }

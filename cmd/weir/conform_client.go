@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os/signal"
 	"slices"
 	"syscall"
 
+	"weir/internal/reach"
 	"weir/interop/conform/agent"
-	"weir/interop/conform/report"
 	"weir/websocket"
 )
 
@@ -36,14 +35,14 @@ func (c *conformConfig) visit(out *conformOutput) error {
 	case ctx.Err() != nil:
 		return exitWith(exitAbnormal, "interrupted: %d cases have been played", visited)
 	case err != nil && visited == 0:
-		return exitWith(exitConnect, "%s: %w", c.client, err)
+		return exitWith(exitConnect, "%s: %w", reach.RedactURL(c.client), err)
 	case err != nil:
-		return &runError{fmt.Errorf("%s: %d cases have been played, and then: %w", c.client, visited, err)}
+		return &runError{fmt.Errorf("%s: %d cases have been played, and then: %w", reach.RedactURL(c.client), visited, err)}
 	case visited == 0:
-		return &runError{fmt.Errorf("%s: the server has no case", c.client)}
+		return &runError{fmt.Errorf("%s: the server has no case", reach.RedactURL(c.client))}
 	}
 	if !c.quiet {
-		fmt.Fprintf(out.text, "%d cases played as %s; the server has the reports\n", visited, report.Plain(o.Agent))
+		fmt.Fprintf(out.text, "%d cases played as %s; the server has the reports\n", visited, reach.Line(o.Agent))
 	}
 	return nil
 }
@@ -52,12 +51,12 @@ func (c *conformConfig) visit(out *conformOutput) error {
 func (c *conformConfig) agent() (agent.Options, error) {
 	o := agent.Options{Agent: "weir", Shutdown: c.shutdown, Jobs: c.clientJobs}
 	o.Dial.Compress = true
-	u, err := url.Parse(c.client)
+	u, err := reach.ParseURL(c.client)
 	switch {
 	case err != nil:
 		return o, err
 	case u.Scheme != "ws" && u.Scheme != "wss" && u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Fragment != "" || u.RawQuery != "":
-		return o, fmt.Errorf("--client %q: ws, wss, http or https, the root of a fuzzing server", c.client)
+		return o, fmt.Errorf("--client %q: ws, wss, http or https, the root of a fuzzing server", reach.RedactURL(c.client))
 	}
 	var version websocket.HTTPVersion
 	switch {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/reach"
 	"weir/interop/conform"
 	"weir/interop/conform/report"
 )
@@ -110,14 +111,14 @@ func (o *conformOutput) target(t *conform.Target, cases int) {
 	column := report.Column{Agent: t.Agent, Transport: t.Transport}
 	o.bar.over = string(t.Transport)
 	if o.terminal == nil && !o.quiet {
-		o.say(o.stderr, fmt.Sprintf("%s: %d cases", report.Plain(column.Title()), cases))
+		o.say(o.stderr, fmt.Sprintf("%s: %d cases", reach.Line(column.Title()), cases))
 	}
 }
 
 // skipped tells of a target that is left out.
 func (o *conformOutput) skipped(why error) {
 	if !o.quiet {
-		o.say(o.stderr, "skipped: "+report.Plain(why.Error()))
+		o.say(o.stderr, "skipped: "+reach.Line(why.Error()))
 	}
 }
 

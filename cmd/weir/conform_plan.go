@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"weir/internal/reach"
 	"weir/interop/conform"
 	"weir/interop/conform/report"
 	"weir/stream"
@@ -283,7 +284,7 @@ func (p *conformPlan) over(t stream.Transport) []conform.Case {
 func (c *conformConfig) writeList(p *conformPlan, w io.Writer) error {
 	var b strings.Builder
 	for _, k := range p.cases {
-		fmt.Fprintf(&b, "%-8s  %s", k.ID, report.Plain(k.Title))
+		fmt.Fprintf(&b, "%-8s  %s", k.ID, reach.Line(k.Title))
 		var notes []string
 		for _, t := range k.Over {
 			notes = append(notes, string(t))

@@ -60,10 +60,10 @@ func (p *conformPlan) reach(ctx context.Context, out *conformOutput) ([]*conform
 		case ctx.Err() != nil:
 			return nil, exitWith(exitAbnormal, "interrupted before the first case")
 		case errors.Is(err, conform.ErrNotSpoken) && !t.named:
-			last = fmt.Errorf("%s over HTTP/%s: %w", t.URL, t.Transport.HTTPVersion(), err)
+			last = fmt.Errorf("%s over HTTP/%s: %w", t.URL.Redacted(), t.Transport.HTTPVersion(), err)
 			out.skipped(last)
 		default:
-			return nil, exitWith(exitConnect, "%s over HTTP/%s: %w", t.URL, t.Transport.HTTPVersion(), err)
+			return nil, exitWith(exitConnect, "%s over HTTP/%s: %w", t.URL.Redacted(), t.Transport.HTTPVersion(), err)
 		}
 	}
 	if len(found) == 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/internal/reach"
 	"weir/websocket"
 )
 
@@ -74,8 +75,12 @@ func connectCommand() *cobra.Command {
 			if err := c.prepare(); err != nil {
 				return err
 			}
-			out := &printer{url: c.url, json: c.json, verbose: c.verbose, controls: c.slash, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
-			out.terminal = !c.json && len(c.execute) == 0 && isTerminal(os.Stdin) && writesToTerminal(out.stdout)
+			out := &printer{
+				url: reach.RedactURL(c.url), json: c.json, verbose: c.verbose, controls: c.slash,
+				stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
+			}
+			out.screen = writesToTerminal(out.stdout)
+			out.terminal = !c.json && len(c.execute) == 0 && isTerminal(os.Stdin) && out.screen
 			return newConnection(c, out).run(os.Stdin)
 		},
 	}
@@ -105,12 +110,13 @@ func connectCommand() *cobra.Command {
 func (c *connectConfig) prepare() error {
 	versions := map[string]websocket.HTTPVersion{"auto": websocket.HTTPAuto, "1.1": websocket.HTTP1, "2": websocket.HTTP2}
 	version, ok := versions[c.http]
-	u, err := url.Parse(c.url)
+	u, err := reach.ParseURL(c.url)
 	switch {
 	case err != nil:
 		return err
 	case u.Scheme != "ws" && u.Scheme != "wss" && u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Fragment != "":
-		return fmt.Errorf("URL %q: ws, wss, http or https, with a host and without a fragment (RFC 6455, 3)", c.url)
+		return fmt.Errorf("URL %q: ws, wss, http or https, with a host and without a fragment (RFC 6455, 3)",
+			reach.RedactURL(c.url))
 	case !ok:
 		return fmt.Errorf("--http %q: auto, 1.1 or 2", c.http)
 	case c.wait < 0 || c.interval < 0 || c.timeout < 0:
@@ -134,12 +140,12 @@ func (c *connectConfig) prepare() error {
 	if c.proxy != "" {
 		p, err := url.Parse(c.proxy)
 		if err != nil || p.Hostname() == "" {
-			return fmt.Errorf("--proxy %q: a URL such as http://127.0.0.1:3128", c.proxy)
+			return fmt.Errorf("--proxy %q: a URL such as http://127.0.0.1:3128", reach.RedactURL(c.proxy))
 		}
 		switch p.Scheme {
 		case "http", "https", "socks5", "socks5h":
 		default:
-			return fmt.Errorf("--proxy %q: http, https, socks5 or socks5h", c.proxy)
+			return fmt.Errorf("--proxy %q: http, https, socks5 or socks5h", p.Redacted())
 		}
 		c.dialer.Proxy = http.ProxyURL(p)
 	}

@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 
 	"weir/h2"
+	"weir/internal/reach"
 	"weir/upgrade"
 	"weir/websocket"
 )
@@ -55,40 +57,62 @@ func dialExit(err error, connected bool) error {
 	if !ok {
 		return &exitError{exitFail, err}
 	}
-	code := exitProtocol
+	code := dialCode(err, de, connected)
+	what := strings.TrimPrefix(de.Error(), "websocket: dial "+de.URL+": ")
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return exitWith(exitTimeout, "%s: no answer in time", de.URL)
+	case code == exitTimeout:
+		what = "no answer in time: " + what
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
-		return exitWith(exitConnect, "%s: interrupted", de.URL)
-	case de.Response != nil && proxied(de.Response):
-		code = exitConnect
-	case de.Response != nil && de.Rule == "" && !opens(de.Response):
-		return exitWith(exitRefused, "%s: refused: %s", de.URL, de.Response.Status)
-	case errors.Is(err, h2.ErrNoExtendedConnect):
-		code = exitRefused
-	case de.Response == nil && !connected || lost(err):
-		code = exitConnect
+		what = "interrupted"
+	case code == exitRefused && de.Response != nil:
+		what = "refused: " + de.Response.Status
 	}
-	return &exitError{code, err}
+	return exitWith(code, "%s: %s", de.URL, reach.Line(what))
 }
 
-// proxied says that an answer is a proxy's, to CONNECT (RFC 9110, 9.3.6).
-func proxied(res *http.Response) bool {
-	return res.Request != nil && res.Request.Method == http.MethodConnect && res.ProtoMajor == 1
+// dialCode is the exit code for it.
+func dialCode(err error, de *websocket.DialError, connected bool) int {
+	ours, faulty := errors.AsType[*h2.ConnError](err)
+	switch {
+	case errors.Is(err, websocket.ErrRequest):
+		return exitUsage
+	case errors.Is(err, context.Canceled):
+		return exitConnect
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
+		faulty && ours.Limit == h2.LimitHandshake:
+		return exitTimeout
+	case de.Proxy != "":
+		return exitConnect
+	case de.Response != nil && de.Rule == "" && !opens(de.Response),
+		errors.Is(err, h2.ErrNoExtendedConnect):
+		return exitRefused
+	case de.Response != nil:
+		return exitProtocol
+	case !connected || lost(err):
+		return exitConnect
+	}
+	return exitProtocol
 }
 
-// opens says that an answer is one that opens a WebSocket.
+// opens says that an answer is one that opens a WebSocket. What HTTP it is of says the request.
 func opens(res *http.Response) bool {
-	if res.ProtoMajor == 1 {
-		return res.StatusCode == http.StatusSwitchingProtocols
+	if res.Request != nil && res.Request.ProtoMajor == 2 {
+		return res.StatusCode/100 == 2
 	}
-	return res.StatusCode/100 == 2
+	return res.StatusCode == http.StatusSwitchingProtocols
 }
 
-// lost says that the connection is what failed.
+// lost says that the connection is what failed, and not for a fault that we found.
 func lost(err error) bool {
-	for _, e := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, os.ErrDeadlineExceeded} {
+	if e, ok := errors.AsType[*h2.ConnError](err); ok && !e.Remote {
+		return false
+	}
+	if e, ok := errors.AsType[*h2.StreamError](err); ok && !e.Remote {
+		return false
+	}
+	for _, e := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}

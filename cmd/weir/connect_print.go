@@ -8,16 +8,17 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"unicode"
 
+	"weir/internal/reach"
 	"weir/stream"
 	"weir/websocket"
 )
 
 // printer is what `weir connect` shows: data on stdout, everything else on stderr.
 type printer struct {
-	url      string
-	terminal bool // somebody types
+	url      string // without a password
+	terminal bool   // somebody types
+	screen   bool   // stdout is a terminal, and obeys what is written to it
 	json     bool
 	verbose  bool
 	controls bool // pings and pongs are of interest
@@ -73,7 +74,7 @@ func (p *printer) event(v any) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stdout.Write(b.Bytes()) // nobody is left to be told when standard output is gone
+	p.stdout.Write(reach.JSON(b.Bytes())) // nobody is left to be told when standard output is gone
 }
 
 // line writes on stdout, around the prompt.
@@ -99,7 +100,7 @@ func (p *printer) prompt() {
 func (p *printer) say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := fmt.Sprintf(format, args...) + "\n"
+	s := reach.Line(fmt.Sprintf(format, args...)) + "\n" // of what a peer said
 	if p.terminal {
 		s = "\r\x1b[K" + s
 	}
@@ -139,12 +140,14 @@ func (p *printer) frame(f websocket.Frame) {
 			p.say("< %s %q", f.Type, f.Payload)
 			p.prompt()
 		}
+	case !p.terminal && p.screen:
+		p.line([]byte(reach.Text(string(f.Payload)) + "\n"))
 	case !p.terminal:
 		p.line(append(append([]byte(nil), f.Payload...), '\n'))
 	case f.Type == websocket.BinaryFrame:
 		p.line(fmt.Appendf(nil, "< binary of %d: %x\n", len(f.Payload), f.Payload))
 	default:
-		p.line(fmt.Appendf(nil, "< %s\n", harmless(string(f.Payload))))
+		p.line(fmt.Appendf(nil, "< %s\n", reach.Text(string(f.Payload))))
 	}
 }
 
@@ -159,19 +162,6 @@ func frameEvent(f websocket.Frame) connectFrame {
 		e.Base64 = f.Payload
 	}
 	return e
-}
-
-// harmless spells out what a terminal would obey.
-func harmless(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || !unicode.IsControl(r):
-			return r
-		case r < ' ':
-			return '\u2400' + r // the symbol for it
-		}
-		return unicode.ReplacementChar
-	}, s)
 }
 
 // end shows how the WebSocket ended; err is what the program ends with.

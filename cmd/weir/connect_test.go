@@ -213,7 +213,7 @@ func TestConnectExitCodes(t *testing.T) {
 		{"a wrong accept", says(fmt.Sprintf(switched, "nonsense") + "\r\n"), 5, "RFC 6455, 4.1", nil},
 		{"a subprotocol not offered", accept("Sec-WebSocket-Protocol: x\r\n\r\n"), 5, "RFC 6455, 4.1", nil},
 		{"an extension not offered", accept("Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), 5, "RFC 6455, 9.1", nil},
-		{"no HTTP", says("220 mail.example.com ESMTP\r\n"), 5, "malformed", nil},
+		{"no HTTP", says("220 mail.example.com ESMTP\r\n"), 5, "the peer speaks SMTP or FTP", nil},
 		{"nothing", says(""), 3, "EOF", nil},
 		{"a bad frame", accept("\r\n" + frame(wsframe.Header{Fin: true, Op: 3}, "")), 5, "RFC 6455, 5.2", nil},
 		{"a masked frame", accept("\r\n" + frame(wsframe.Header{Fin: true, Op: wsframe.Text, Masked: true}, "x")), 5, "RFC 6455, 5.1", nil},
@@ -257,7 +257,7 @@ func TestConnectExitCodes(t *testing.T) {
 	})
 	t.Run("TLS", func(t *testing.T) {
 		connect(t, "", plain.https+"/echo").want(t, 3, "", "certificate")
-		connect(t, "", "-k", "https"+strings.TrimPrefix(plain.http, "http")+"/echo").want(t, 3, "", "tls")
+		connect(t, "", "-k", "https"+strings.TrimPrefix(plain.http, "http")+"/echo").want(t, 3, "", "the peer speaks HTTP/1.1, and not TLS")
 		srv := httptest.NewTLSServer(http.NotFoundHandler())
 		defer srv.Close()
 		srv.Config.ErrorLog = nil

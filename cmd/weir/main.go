@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"weir/internal/reach"
 )
 
 // Exit codes.
@@ -43,14 +45,14 @@ func execute(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "weir: %v\n", err)
+	code, text := exitUsage, reach.Text(err.Error()) // cobra's suggestions have lines
 	if e, ok := errors.AsType[*exitError](err); ok {
-		return e.code
+		code, text = e.code, reach.Line(err.Error())
+	} else if _, ok := errors.AsType[*runError](err); ok {
+		code, text = exitFail, reach.Line(err.Error())
 	}
-	if _, ok := errors.AsType[*runError](err); ok {
-		return exitFail
-	}
-	return exitUsage
+	fmt.Fprintf(stderr, "weir: %s\n", text)
+	return code
 }
 
 func rootCommand() *cobra.Command {

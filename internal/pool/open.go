@@ -206,7 +206,7 @@ func (x *race) take(a answer) (answer, bool) {
 		return a, true
 	}
 	x.errs = append(x.errs, a.err)
-	if len(x.errs) == 2 {
+	if len(x.errs) == 2 && x.errs[0].Error() != a.err.Error() {
 		a.err = fmt.Errorf("%w; and beside it: %w", x.errs[0], x.errs[1])
 	}
 	return a, x.running == 0

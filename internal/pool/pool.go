@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"weir/h2"
+	"weir/internal/reach"
 )
 
 const (
@@ -481,8 +482,5 @@ func (p *Pool) Unused() bool {
 
 // ended is the error of one whose context has ended.
 func ended(ctx context.Context, at string) error {
-	if cause := context.Cause(ctx); cause != ctx.Err() {
-		return fmt.Errorf("%s: %w: %w", at, ctx.Err(), cause)
-	}
-	return fmt.Errorf("%s: %w", at, ctx.Err())
+	return fmt.Errorf("%s: %w", at, reach.Ended(ctx))
 }

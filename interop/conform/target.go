@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 
+	"weir/internal/reach"
 	"weir/stream"
 )
 
@@ -21,7 +22,7 @@ type Target struct {
 // NewTarget reads a URL of scheme ws, wss, http or https, and a version of HTTP, "1.1" or "2". cfg is used with wss and https;
 // nil: certificates are verified.
 func NewTarget(raw, version string, cfg *tls.Config) (*Target, error) {
-	u, err := url.Parse(raw)
+	u, err := reach.ParseURL(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -32,10 +33,10 @@ func NewTarget(raw, version string, cfg *tls.Config) (*Target, error) {
 		u.Scheme = "https"
 	case "http", "https":
 	default:
-		return nil, fmt.Errorf("URL %q: ws, wss, http or https", raw)
+		return nil, fmt.Errorf("URL %q: ws, wss, http or https", reach.RedactURL(raw))
 	}
 	if u.Hostname() == "" || u.Fragment != "" {
-		return nil, fmt.Errorf("URL %q: with a host and without a fragment (RFC 6455, 3)", raw)
+		return nil, fmt.Errorf("URL %q: with a host and without a fragment (RFC 6455, 3)", reach.RedactURL(raw))
 	}
 	if u.Path == "" {
 		u.Path = "/"

@@ -8,17 +8,18 @@ var floors = map[string][]string{
 	"stream":          {},
 	"wsframe":         {},
 	"wsframe/deflate": {flate},
+	"internal/reach":  {httpguts, idna},
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
-	"h1":              {"stream", httpguts, unix},
-	"h2":              {"stream", "flow", httpguts, http2, hpack, unix},
-	"internal/pool":   {"stream", "h2"},
+	"h1":              {"stream", "internal/reach", httpguts, unix},
+	"h2":              {"stream", "flow", "internal/reach", httpguts, http2, hpack, unix},
+	"internal/pool":   {"stream", "h2", "internal/reach"},
 	"internal/fields": {},
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
 	// 3: the public face
-	"websocket": {"upgrade", "h1", "h2", "internal/pool", "internal/fields", "stream", "wsframe", "wsframe/deflate", proxy},
+	"websocket": {"upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
 	"interop/load": {hpack, histogram, unix},
 	// Beside the house: what tests stand on.
@@ -26,12 +27,12 @@ var floors = map[string][]string{
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
 	// The conformance suites.
-	"interop/conform":          {"stream"},
+	"interop/conform":          {"stream", "internal/reach"},
 	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
 	"interop/conform/agent":    {"websocket"},
 	"interop/conform/wire":     {"interop/conform", "h2/h2test", "stream", http2},
 	"interop/conform/rfc8441":  {"interop/conform", "interop/conform/wire", "stream", "h2/h2test", http2, hpack},
-	"interop/conform/report":   {"interop/conform", "stream"},
+	"interop/conform/report":   {"interop/conform", "stream", "internal/reach"},
 	// Programs of interop's scripts.
 	"interop/nethttp":    {},
 	"interop/mixed":      {"websocket", http2, hpack, unix},
@@ -48,7 +49,6 @@ const (
 	cobra      = "github.com/spf13/cobra"
 	prometheus = "github.com/prometheus/client_golang/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
-	proxy      = "golang.org/x/net/proxy"
 	unix       = "golang.org/x/sys/unix"
 	flate      = "github.com/klauspost/compress/flate"
 	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
@@ -153,6 +153,7 @@ var clocks = []string{
 	"interop/conform/wire/read.go",
 	"interop/load/run.go",
 	"interop/load/shell_net.go",
+	"internal/reach/ended.go",
 	"stream/conn.go",
 	"upgrade/loop.go",
 	"upgrade/refuse.go",
@@ -200,6 +201,7 @@ var sockets = []string{
 	"h2/server.go",
 	"h2/unsent_linux.go",
 	"h2/unsent_other.go",
+	"internal/reach/ended.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/target.go",
 	"interop/conform/wire/dial.go",
@@ -211,7 +213,9 @@ var sockets = []string{
 	"internal/pool/pool.go",
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
+	"websocket/dial_connect.go",
 	"websocket/dial_proxy.go",
+	"websocket/dial_socks.go",
 	"websocket/dialer.go",
 	"websocket/netconn.go",
 	"websocket/server.go", // BaseContext in that of http.Server

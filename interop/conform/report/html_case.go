@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"weir/internal/reach"
 	"weir/interop/conform"
 )
 
@@ -51,7 +52,7 @@ func casePages(v *view) []pagePlan {
 }
 
 func (r *Report) casePage(v *view, p pagePlan, sh shell) *casePage {
-	page := &casePage{Shell: sh, ID: p.ID, Title: Plain(p.Title), Expect: Plain(p.Expect), Section: p.Section, Strict: p.Strict,
+	page := &casePage{Shell: sh, ID: p.ID, Title: reach.Line(p.Title), Expect: reach.Line(p.Expect), Section: p.Section, Strict: p.Strict,
 		Previous: p.previous, Next: p.next, Group: p.group}
 	ran := 0
 	for _, res := range p.cells {
@@ -63,11 +64,11 @@ func (r *Report) casePage(v *view, p pagePlan, sh shell) *casePage {
 		if res == nil {
 			continue
 		}
-		cr := caseResult{Anchor: columnAnchor(i), Column: Plain(v.columns[i].Title()), Class: classOf(res.Outcome), Words: words(res.Outcome),
-			Why: Plain(res.Why), Body: res.Body, Close: res.Close, Code: res.Code, Time: seconds(res.Duration),
+		cr := caseResult{Anchor: columnAnchor(i), Column: reach.Line(v.columns[i].Title()), Class: classOf(res.Outcome), Words: words(res.Outcome),
+			Why: reach.Line(res.Why), Body: res.Body, Close: res.Close, Code: res.Code, Time: seconds(res.Duration),
 			Dropped: res.Dropped, All: len(res.Log) + res.Dropped, Open: res.Bad() || ran == 1}
 		if why, ok := r.known(res); ok && res.Bad() {
-			cr.Known = Plain(why)
+			cr.Known = reach.Line(why)
 		}
 		for _, e := range res.Log {
 			cr.Log = append(cr.Log, newLogLine(e))
@@ -78,7 +79,7 @@ func (r *Report) casePage(v *view, p pagePlan, sh shell) *casePage {
 }
 
 func newLogLine(e conform.Entry) logLine {
-	l := logLine{At: fmt.Sprintf("%.2f", float64(e.At.Microseconds())/1000), Class: "note", Text: harmless(e.Text)}
+	l := logLine{At: fmt.Sprintf("%.2f", float64(e.At.Microseconds())/1000), Class: "note", Text: reach.Text(e.Text)}
 	switch e.Dir {
 	case conform.Sent:
 		l.Class, l.Arrow = "sent", "→"

@@ -1,6 +1,10 @@
 package report
 
-import "strings"
+import (
+	"strings"
+
+	"weir/internal/reach"
+)
 
 // indexPage is what page/index.html shows.
 type indexPage struct {
@@ -47,7 +51,7 @@ func (r *Report) index(v *view) (*indexPage, error) {
 	}
 	for i, c := range v.columns {
 		t := r.tally(all, i)
-		page.Columns = append(page.Columns, indexColumn{Name: Plain(c.Name), Title: Plain(c.Title()), Time: seconds(t.Time), Tally: t})
+		page.Columns = append(page.Columns, indexColumn{Name: reach.Line(c.Name), Title: reach.Line(c.Title()), Time: seconds(t.Time), Tally: t})
 	}
 	for _, g := range v.groups {
 		ig := indexGroup{Anchor: g.anchor(), Label: g.label(), Suite: g.suite.Title}
@@ -64,15 +68,15 @@ func (r *Report) index(v *view) (*indexPage, error) {
 
 func (r *Report) indexRow(v *view, row row) indexRow {
 	find := []string{row.ID, row.Title, row.Expect, row.Section}
-	ir := indexRow{ID: row.ID, Title: Plain(row.Title), Page: pageName(row.ID), Strict: row.Strict}
+	ir := indexRow{ID: row.ID, Title: reach.Line(row.Title), Page: pageName(row.ID), Strict: row.Strict}
 	for i, res := range row.cells {
 		if res == nil {
 			ir.Cells = append(ir.Cells, indexCell{})
 			continue
 		}
-		c := indexCell{Ran: true, Class: classOf(res.Outcome), Word: cellWord(res.Outcome), Why: Plain(res.Why), Anchor: columnAnchor(i)}
+		c := indexCell{Ran: true, Class: classOf(res.Outcome), Word: cellWord(res.Outcome), Why: reach.Line(res.Why), Anchor: columnAnchor(i)}
 		if why, ok := r.known(res); ok && res.Bad() {
-			c.Why += " (known: " + Plain(why) + ")"
+			c.Why += " (known: " + reach.Line(why) + ")"
 		}
 		find = append(find, c.Why)
 		ir.Cells = append(ir.Cells, c)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"weir/internal/reach"
 	"weir/interop/conform"
 )
 
@@ -131,7 +132,7 @@ func (r *Report) remarks(v *view, rows []row, columns []int) string {
 // markdown is text that a page shows as it is.
 func markdown(s string) string {
 	var b strings.Builder
-	for _, r := range Plain(s) {
+	for _, r := range reach.Line(s) {
 		switch r {
 		case '<':
 			b.WriteString("&lt;")

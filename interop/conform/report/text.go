@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
+	"weir/internal/reach"
 	"weir/interop/conform"
 )
 
@@ -43,9 +42,9 @@ func colorOf(o conform.Outcome) string {
 
 // Line is one result as one line: case, column, verdict, time, and why if there is something to say.
 func Line(res *conform.Result, color bool) string {
-	s := fmt.Sprintf("%-8s %s over %s  %s  %s", res.Case.ID, Plain(res.Agent), res.Transport, Paint(color, colorOf(res.Outcome), words(res.Outcome)), seconds(res.Duration))
+	s := fmt.Sprintf("%-8s %s over %s  %s  %s", res.Case.ID, reach.Line(res.Agent), res.Transport, Paint(color, colorOf(res.Outcome), words(res.Outcome)), seconds(res.Duration))
 	if res.Why != "" {
-		s += "  " + Plain(res.Why)
+		s += "  " + reach.Line(res.Why)
 	}
 	return s
 }
@@ -59,7 +58,7 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 		label = max(label, utf8.RuneCountInString(g.label()))
 	}
 	for i, c := range v.columns {
-		b.WriteString(Paint(color, bold, Plain(c.Title())) + "\n")
+		b.WriteString(Paint(color, bold, reach.Line(c.Title())) + "\n")
 		fmt.Fprintf(&b, "  %-*s  %5s  %10s  %13s  %13s  %6s  %8s\n", label, "group", "OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "FAILED", "time")
 		var all []row
 		for _, g := range v.groups {
@@ -77,7 +76,7 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 		b.WriteByte('\n')
 	}
 	for _, k := range r.Mended() {
-		fmt.Fprintf(&b, "%s is known to fail (%s), and passes\n", k.Pattern, Plain(k.Why))
+		fmt.Fprintf(&b, "%s is known to fail (%s), and passes\n", k.Pattern, reach.Line(k.Why))
 	}
 	b.WriteString(r.sum(color) + "\n")
 	_, err := w.Write(b.Bytes())
@@ -104,12 +103,13 @@ func (t Tally) write(b *bytes.Buffer, width int, label string, color bool) {
 }
 
 func (r *Report) writeFailure(b *bytes.Buffer, res *conform.Result, color bool) {
-	fmt.Fprintf(b, "  %s  %s  %s", Paint(color, red, words(res.Outcome)), res.Case.ID, Plain(res.Case.Title))
+	fmt.Fprintf(b, "  %s  %s  %s", Paint(color, red, words(res.Outcome)), res.Case.ID,
+		reach.Line(res.Case.Title))
 	if res.Why != "" {
-		b.WriteString(": " + Plain(res.Why))
+		b.WriteString(": " + reach.Line(res.Why))
 	}
 	if why, ok := r.known(res); ok {
-		b.WriteString(" (known: " + Plain(why) + ")")
+		b.WriteString(" (known: " + reach.Line(why) + ")")
 	}
 	b.WriteByte('\n')
 }
@@ -140,29 +140,4 @@ func seconds(d time.Duration) string {
 		return d.Round(time.Second).String()
 	}
 	return fmt.Sprintf("%.2fs", d.Seconds())
-}
-
-// Plain is s on one line, with what a terminal would obey spelled out.
-func Plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return ' '
-		}
-		return r
-	}, harmless(s))
-}
-
-// harmless is s with what a terminal or a reader's eye would obey spelled out; lines stay.
-func harmless(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r < ' ':
-			return '\u2400' + r // the symbol for it
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
 }

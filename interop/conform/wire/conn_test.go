@@ -1,9 +1,12 @@
 package wire_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -198,5 +201,37 @@ func TestRefused(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestRefusedVersion: a 101 that calls itself another HTTP is none, whatever its fields say
+// (RFC 9112, 2.3).
+func TestRefusedVersion(t *testing.T) {
+	for _, proto := range []string{"HTTP/1.0", "HTTP/2.0", "HTTP/3.0"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { // ends with its connection
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer nc.Close()
+			r, err := http.ReadRequest(bufio.NewReader(nc))
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(nc, "%s 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", proto, wire.Accepted(r.Header.Get("Sec-WebSocket-Key")))
+		}()
+		target, err := conform.NewTarget("ws://"+l.Addr().String(), "1.1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = wire.Dial(t.Context(), target, wire.Request{})
+		if re, ok := errors.AsType[*wire.RefusedError](err); !ok || re.Why != "101 from "+proto+" on a connection of HTTP/1.1 (RFC 9112, 2.3)" {
+			t.Errorf("%s: %v", proto, err)
+		}
+		l.Close()
 	}
 }

@@ -102,6 +102,8 @@ func handshake(ctx context.Context, nc net.Conn, t *conform.Target, r Request) (
 	}
 	accept := resp.Header["Sec-Websocket-Accept"]
 	switch {
+	case resp.ProtoMajor != 1 || resp.ProtoMinor < 1:
+		return refused("101 from " + resp.Proto + " on a connection of HTTP/1.1 (RFC 9112, 2.3)")
 	case !listed(resp.Header["Upgrade"], "websocket"):
 		return refused("the answer's Upgrade is not websocket (RFC 6455, 4.1)")
 	case !listed(resp.Header["Connection"], "upgrade"):
