@@ -56,6 +56,8 @@ type exchange struct {
 	trailers  []hpack.HeaderField
 	tooBig    bool
 	malformed bool // the path cannot be parsed
+	connect   bool // the method on the wire is CONNECT
+	protocol  bool // it has :protocol
 
 	w responseWriter // the handler's
 }
@@ -95,6 +97,7 @@ func (x *exchange) request(req *request, fin bool) {
 	x.writing.init(x)
 	var ctx context.Context
 	ctx, x.cancel = context.WithCancel(c.requests())
+	x.connect, x.protocol = req.method == "CONNECT", req.protocol != ""
 	r := &http.Request{
 		Method: req.method, Proto: "HTTP/2.0", ProtoMajor: 2, Host: req.authority, RemoteAddr: c.remote,
 		TLS: c.tls, Body: http.NoBody, Header: headerOf(req.fields),
@@ -114,9 +117,10 @@ func (x *exchange) request(req *request, fin bool) {
 		r.URL, r.RequestURI = u, req.path
 	}
 	if req.protocol != "" {
-		r.Header[":protocol"] = []string{req.protocol}
+		ctx = stream.WithToken(ctx, req.protocol)
+		c.srv.cfg.asUpgrade(r, req.protocol)
 	}
-	if !fin && req.method != "CONNECT" {
+	if !fin && !x.connect {
 		r.Body = &body{x: x}
 		r.ContentLength = req.length
 	}

@@ -59,7 +59,7 @@ func (x *exchange) serve() {
 		answer(w, http.StatusRequestHeaderFieldsTooLarge)
 	case x.malformed:
 		answer(w, http.StatusBadRequest)
-	case x.r.Method == http.MethodConnect && x.r.Header[":protocol"] == nil && !x.c.srv.cfg.PlainConnect:
+	case x.connect && !x.protocol && !x.c.srv.cfg.PlainConnect:
 		answer(w, http.StatusNotImplemented)
 	default:
 		x.c.handler.ServeHTTP(w, x.r)

@@ -62,7 +62,7 @@ func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
 	switch {
 	case w.opened || w.done:
 		return nil, http.ErrHijacked
-	case w.x.r.Method != http.MethodConnect:
+	case !w.x.connect:
 		return nil, errNotTunnel
 	case w.status != 0:
 		return nil, stream.ErrAnswered
@@ -103,7 +103,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		}
 		return
 	}
-	if w.x.r.Method == http.MethodConnect && status < 300 {
+	if w.x.connect && status < 300 {
 		// Any 2xx would be a tunnel that nobody serves (RFC 9110, 9.3.6; RFC 8441, 5).
 		w.status, w.snap, w.mute = http.StatusNotImplemented, http.Header{"Content-Length": {"0"}}, true
 		return

@@ -1,0 +1,37 @@
+package h2
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"strings"
+)
+
+// asUpgrade makes of an extended CONNECT (RFC 8441, 4) the request that HTTP/1.1 has for the same
+// wish, if its token is one of Config.UpgradeTokens: a GET with Connection and Upgrade (RFC 9110,
+// 7.8). So routes that name a method, middleware that looks at it and handlers that know HTTP/1.1
+// alone find what they look for. Any other keeps its method, and has :protocol in its header.
+func (c *Config) asUpgrade(r *http.Request, protocol string) {
+	for _, token := range c.UpgradeTokens {
+		if !strings.EqualFold(token, protocol) {
+			continue
+		}
+		v := []string{"Upgrade", token, ""}
+		r.Method = http.MethodGet
+		r.Header["Connection"], r.Header["Upgrade"] = v[0:1:1], v[1:2:2]
+		if token == "websocket" && len(r.Header["Sec-Websocket-Key"]) != 1 {
+			v[2] = newKey()
+			r.Header["Sec-Websocket-Key"] = v[2:3:3]
+		}
+		return
+	}
+	r.Header[":protocol"] = []string{protocol}
+}
+
+// newKey makes a Sec-WebSocket-Key (RFC 6455, 4.1) for a client that had no need to: over HTTP/2
+// nobody answers it (RFC 8441, 5), but handlers for HTTP/1.1 want one.
+func newKey() string {
+	var key [16]byte
+	rand.Read(key[:]) // never fails
+	return base64.StdEncoding.EncodeToString(key[:])
+}
