@@ -53,10 +53,12 @@ type exchange struct {
 	waits     bool  // for a handler
 	returned  bool  // the handler has
 	opened    bool  // the stream is a tunnel's
+	hijacked  bool  // and the handler has it, as a net.Conn
 	trailers  []hpack.HeaderField
 	tooBig    bool
 	malformed bool // the path cannot be parsed
 	connect   bool // the method on the wire is CONNECT
+	upgrade   bool // its handler sees a GET with Upgrade
 	protocol  bool // it has :protocol
 
 	w responseWriter // the handler's
@@ -118,7 +120,7 @@ func (x *exchange) request(req *request, fin bool) {
 	}
 	if req.protocol != "" {
 		ctx = stream.WithToken(ctx, req.protocol)
-		c.srv.cfg.asUpgrade(r, req.protocol)
+		x.upgrade = c.srv.cfg.asUpgrade(r, req.protocol)
 	}
 	if !fin && !x.connect {
 		r.Body = &body{x: x}

@@ -11,7 +11,7 @@ import (
 // wish, if its token is one of Config.UpgradeTokens: a GET with Connection and Upgrade (RFC 9110,
 // 7.8). So routes that name a method, middleware that looks at it and handlers that know HTTP/1.1
 // alone find what they look for. Any other keeps its method, and has :protocol in its header.
-func (c *Config) asUpgrade(r *http.Request, protocol string) {
+func (c *Config) asUpgrade(r *http.Request, protocol string) bool {
 	for _, token := range c.UpgradeTokens {
 		if !strings.EqualFold(token, protocol) {
 			continue
@@ -23,9 +23,10 @@ func (c *Config) asUpgrade(r *http.Request, protocol string) {
 			v[2] = newKey()
 			r.Header["Sec-Websocket-Key"] = v[2:3:3]
 		}
-		return
+		return true
 	}
 	r.Header[":protocol"] = []string{protocol}
+	return false
 }
 
 // newKey makes a Sec-WebSocket-Key (RFC 6455, 4.1) for a client that had no need to: over HTTP/2
@@ -34,4 +35,31 @@ func newKey() string {
 	var key [16]byte
 	rand.Read(key[:]) // never fails
 	return base64.StdEncoding.EncodeToString(key[:])
+}
+
+// maxRefusals is how many paths a Server warns of.
+const maxRefusals = 100
+
+// noteRefused warns, once a path, of a handler that refuses WebSockets over HTTP/2 as one does that
+// does not take them for what they are: the same page works over HTTP/1.1, and says nothing.
+func (s *Server) noteRefused(c *conn, path string, status int) {
+	switch status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUpgradeRequired:
+	default:
+		return
+	}
+	path = path[:min(len(path), 200)]
+	s.mu.Lock()
+	_, known := s.refusals[path]
+	if known = known || len(s.refusals) == maxRefusals; !known {
+		if s.refusals == nil {
+			s.refusals = map[string]struct{}{}
+		}
+		s.refusals[path] = struct{}{}
+	}
+	s.mu.Unlock()
+	if !known {
+		c.logf("h2: the handler of %q answers %d to a WebSocket over HTTP/2, which it sees as a GET with Upgrade "+
+			"(h2.Config.UpgradeTokens, NoExtendedConnect)", path, status)
+	}
 }
