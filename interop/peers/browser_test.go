@@ -37,7 +37,7 @@ type webSite struct {
 
 // newWebSite serves mux. script is a module that calls say(name, what) for each thing that it finds,
 // and then done().
-func newWebSite(t *testing.T, mux *http.ServeMux, script string) *webSite {
+func newWebSite(t *testing.T, mux *http.ServeMux, script string, change ...func(cfg *weir.Config)) *webSite {
 	s := &webSite{results: make(chan browsed, 1), script: script}
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("POST /result", s.result)
@@ -45,6 +45,9 @@ func newWebSite(t *testing.T, mux *http.ServeMux, script string) *webSite {
 	s.Config.ErrorLog = log.New(locked{&s.mu, &s.errors}, "", 0)
 	cfg := new(weir.Config)
 	cfg.HTTP2.Trace = slog.New(slog.NewTextHandler(locked{&s.mu, &s.frames}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, f := range change {
+		f(cfg)
+	}
 	if _, err := weir.ConfigureServer(s.Config, cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +84,13 @@ func (s *webSite) connects() int {
 		}
 	}
 	return n
+}
+
+// logged is what the server's ErrorLog got.
+func (s *webSite) logged() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.errors.String()
 }
 
 func (s *webSite) page(w http.ResponseWriter, _ *http.Request) {
