@@ -40,11 +40,13 @@ func newKey() string {
 // maxRefusals is how many paths a Server warns of.
 const maxRefusals = 100
 
-// noteRefused warns, once a path, of a handler that refuses WebSockets over HTTP/2 as one does that
-// does not take them for what they are: the same page works over HTTP/1.1, and says nothing.
+// noteRefused warns, once a path, of an answer to a WebSocket over HTTP/2 as handlers give it that
+// do not take it for what it is, or that find no http.Hijacker because a wrapper of the
+// http.ResponseWriter hides it. Over HTTP/1.1 they may work, and a browser does not say why.
 func (s *Server) noteRefused(c *conn, path string, status int) {
 	switch status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUpgradeRequired:
+	case http.StatusInternalServerError, http.StatusNotImplemented: // no http.Hijacker found, or not looked for
 	default:
 		return
 	}

@@ -513,12 +513,13 @@ func TestRefusalsAreLogged(t *testing.T) {
 			c.Close()
 		case status == "403":
 			w.WriteHeader(403)
+		case status == "200": // which opens nothing
 		default:
 			http.NotFound(w, r)
 		}
 	}, func(s *site) {
 		p := s.dial()
-		for _, path := range []string{"/raw", "/raw", "/a", "/a?b", "/b?status=403"} {
+		for _, path := range []string{"/raw", "/raw", "/a", "/a?b", "/b?status=403", "/c?status=200"} {
 			if _, err := p.Connect(path); err != nil {
 				t.Fatal(err)
 			}
@@ -526,7 +527,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 		p.Get("/get")
 		synctest.Wait()
 		log := s.logged.String()
-		if strings.Count(log, "\n") != 2 || !strings.Contains(log, `"/raw" answers 426`) || !strings.Contains(log, `"/a" answers 404`) {
+		if strings.Count(log, "\n") != 3 || !strings.Contains(log, `"/raw" answers 426`) || !strings.Contains(log, `"/a" answers 404`) || !strings.Contains(log, `"/c" answers 501`) {
 			t.Errorf("the log says %q", log)
 		}
 		for i := range 300 {
