@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// h1Content finds the content of an HTTP/1.1 response in the octets behind its head (RFC 9112, 6.3).
+// h1Content finds the content of an HTTP/1.1 response in the octets behind its head (RFC 9112,
+// 6.3).
 type h1Content struct {
 	length  int64 // octets to come; -1: all until the end
 	chunked bool

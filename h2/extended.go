@@ -46,7 +46,7 @@ const maxRefusals = 100
 func (s *Server) noteRefused(c *conn, path string, status int) {
 	switch status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUpgradeRequired:
-	case http.StatusInternalServerError, http.StatusNotImplemented: // no http.Hijacker found, or not looked for
+	case http.StatusInternalServerError, http.StatusNotImplemented: // it found no Hijacker
 	default:
 		return
 	}
@@ -61,7 +61,7 @@ func (s *Server) noteRefused(c *conn, path string, status int) {
 	}
 	s.mu.Unlock()
 	if !known {
-		c.logf("h2: the handler of %q answers %d to a WebSocket over HTTP/2, which it sees as a GET with Upgrade "+
-			"(h2.Config.UpgradeTokens, NoExtendedConnect)", path, status)
+		c.logf("h2: the handler of %q answers %d to a WebSocket over HTTP/2, which it sees as "+
+			"a GET with Upgrade (h2.Config.UpgradeTokens, NoExtendedConnect)", path, status)
 	}
 }

@@ -18,6 +18,7 @@ import (
 // :protocol; the token is in the context of both. The answer does not know of it.
 func TestUpgradeTokens(t *testing.T) {
 	const key = "dGhlIHNhbXBsZSBub25jZQ=="
+	get := []string{"END_STREAM", "", ":method", "GET", ":protocol", "-"}
 	for _, c := range []struct {
 		name   string
 		tokens []string
@@ -25,14 +26,20 @@ func TestUpgradeTokens(t *testing.T) {
 		want   string // method, Connection, Upgrade, key, :protocol, token
 	}{
 		{"websocket", nil, nil, `GET ["Upgrade"] ["websocket"] made [] websocket`},
-		{"any_case", nil, []string{":protocol", "WebSocket"}, `GET ["Upgrade"] ["websocket"] made [] WebSocket`},
-		{"key_of_the_client", nil, []string{"sec-websocket-key", key}, `GET ["Upgrade"] ["websocket"] the client's [] websocket`},
-		{"two_keys", nil, []string{"sec-websocket-key", key, "sec-websocket-key", key}, `GET ["Upgrade"] ["websocket"] made [] websocket`},
-		{"other", nil, []string{":protocol", "connect-udp"}, `CONNECT [] [] none ["connect-udp"] connect-udp`},
+		{"any_case", nil, []string{":protocol", "WebSocket"},
+			`GET ["Upgrade"] ["websocket"] made [] WebSocket`},
+		{"key_of_the_client", nil, []string{"sec-websocket-key", key},
+			`GET ["Upgrade"] ["websocket"] the client's [] websocket`},
+		{"two_keys", nil, []string{"sec-websocket-key", key, "sec-websocket-key", key},
+			`GET ["Upgrade"] ["websocket"] made [] websocket`},
+		{"other", nil, []string{":protocol", "connect-udp"},
+			`CONNECT [] [] none ["connect-udp"] connect-udp`},
 		{"none_listed", []string{}, nil, `CONNECT [] [] none ["websocket"] websocket`},
-		{"other_listed", []string{"x", "connect-udp"}, []string{":protocol", "connect-udp"}, `GET ["Upgrade"] ["connect-udp"] none [] connect-udp`},
-		{"GET", nil, []string{"END_STREAM", "", ":method", "GET", ":protocol", "-"}, `GET [] [] none [] `},
-		{"GET_with_fields_of_one", nil, []string{"END_STREAM", "", ":method", "GET", ":protocol", "-", "sec-websocket-version", "13", "sec-websocket-key", key},
+		{"other_listed", []string{"x", "connect-udp"}, []string{":protocol", "connect-udp"},
+			`GET ["Upgrade"] ["connect-udp"] none [] connect-udp`},
+		{"GET", nil, get, `GET [] [] none [] `},
+		{"GET_with_fields_of_one", nil,
+			append(get[:6:6], "sec-websocket-version", "13", "sec-websocket-key", key),
 			`GET [] [] the client's [] `},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -47,11 +54,13 @@ func TestUpgradeTokens(t *testing.T) {
 						made = keys[0]
 					}
 				}
-				got := fmt.Sprintf("%s %q %q %s %q %s", r.Method, r.Header["Connection"], r.Header["Upgrade"], made, r.Header[":protocol"], stream.Token(r.Context()))
+				got := fmt.Sprintf("%s %q %q %s %q %s", r.Method, r.Header["Connection"],
+					r.Header["Upgrade"], made, r.Header[":protocol"], stream.Token(r.Context()))
 				if got != c.want {
 					t.Errorf("got  %s\nwant %s", got, c.want)
 				}
-				if r.Proto != "HTTP/2.0" || r.ProtoMajor != 2 || r.URL.Path != "/a" || r.Host != "example.test" || r.Body != http.NoBody || r.ContentLength != 0 {
+				if r.Proto != "HTTP/2.0" || r.ProtoMajor != 2 || r.URL.Path != "/a" ||
+					r.Host != "example.test" || r.Body != http.NoBody || r.ContentLength != 0 {
 					t.Errorf("request %+v", r)
 				}
 				if err := sendOn(r); r.Method == "GET" && err != errNoDial {
@@ -82,7 +91,9 @@ var errNoDial = errors.New("no server")
 func sendOn(r *http.Request) error {
 	out := r.Clone(context.Background())
 	out.URL.Scheme, out.URL.Host, out.RequestURI = "http", "example.test", ""
-	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errNoDial }}
+	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errNoDial
+	}}
 	_, err := tr.RoundTrip(out)
 	return err
 }
@@ -103,7 +114,8 @@ func TestUpgradeOfGET(t *testing.T) {
 			t.Errorf("%+v, %v", res, err)
 		}
 		for _, field := range []string{"connection", "upgrade"} {
-			if tn, err := p.Connect("/", ":method", "GET", ":protocol", "-", field, "Upgrade"); err != nil || tn.Status != 400 {
+			tn, err := p.Connect("/", ":method", "GET", ":protocol", "-", field, "Upgrade")
+			if err != nil || tn.Status != 400 {
 				t.Errorf("a GET with %s: %d, %v, want 400 (RFC 9113, 8.2.2)", field, tn.Status, err)
 			}
 		}

@@ -11,8 +11,8 @@ import (
 
 // upgradeWriter is the http.ResponseWriter of an extended CONNECT that its handler sees as a GET
 // with Upgrade. It is an http.Hijacker besides: handlers that know the upgrades of HTTP/1.1 alone,
-// as every WebSocket library of Go has them, hijack, write a 101 and go on over a net.Conn. Ordinary
-// requests have none, so that nobody who looks for http.Hijacker takes it for what it is not.
+// as every WebSocket library of Go has them, hijack, write a 101 and go on over a net.Conn. An
+// ordinary request has no Hijacker, so that nobody who looks for one takes it for an upgrade.
 type upgradeWriter struct{ *responseWriter }
 
 var _ http.Hijacker = upgradeWriter{}

@@ -136,7 +136,8 @@ func (t *translator) informational(status int, h http.Header) error {
 	if status == http.StatusContinue {
 		return nil
 	}
-	return t.queue(appendFields([]hpack.HeaderField{statusField(status)}, h, connectionOptions(h), isLength), false, false)
+	fields := []hpack.HeaderField{statusField(status)}
+	return t.queue(appendFields(fields, h, connectionOptions(h), isLength), false, false)
 }
 
 func isLength(name string) bool { return name == "content-length" }
@@ -223,7 +224,8 @@ func (t *translator) broken(why string) error {
 	if gone {
 		return t.err
 	}
-	t.err = errors.New("h2: what was written to a hijacked stream is no head of a response (RFC 9112, 2.1): " + why)
+	t.err = errors.New("h2: what was written to a hijacked stream is no head of a response" +
+		" (RFC 9112, 2.1): " + why)
 	t.c.logf("%v; %q of %s", t.err, t.path, t.c.remote)
 	t.tunnel.Reset(stream.InternalError)
 	return t.err

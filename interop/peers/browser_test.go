@@ -35,16 +35,19 @@ type webSite struct {
 	errors bytes.Buffer // http.Server.ErrorLog
 }
 
-// newWebSite serves mux. script is a module that calls say(name, what) for each thing that it finds,
-// and then done().
-func newWebSite(t *testing.T, mux *http.ServeMux, script string, change ...func(cfg *weir.Config)) *webSite {
+// newWebSite serves mux. script is a module that calls say(name, what) for each thing that it
+// finds, and then done().
+func newWebSite(t *testing.T, mux *http.ServeMux, script string,
+	change ...func(cfg *weir.Config)) *webSite {
+	t.Helper()
 	s := &webSite{results: make(chan browsed, 1), script: script}
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("POST /result", s.result)
 	s.Server = httptest.NewUnstartedServer(mux)
 	s.Config.ErrorLog = log.New(locked{&s.mu, &s.errors}, "", 0)
 	cfg := new(weir.Config)
-	cfg.HTTP2.Trace = slog.New(slog.NewTextHandler(locked{&s.mu, &s.frames}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.HTTP2.Trace = slog.New(slog.NewTextHandler(locked{&s.mu, &s.frames},
+		&slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, f := range change {
 		f(cfg)
 	}
@@ -126,8 +129,9 @@ func (s *webSite) chromium(t *testing.T) browsed {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-		"--disable-background-networking", "--ignore-certificate-errors", "--remote-debugging-port=0", "--user-data-dir="+dir, s.URL+"/")
+	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu",
+		"--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+		"--ignore-certificate-errors", "--remote-debugging-port=0", "--user-data-dir="+dir, s.URL+"/")
 	cmd.Stdout, cmd.Stderr = io.Discard, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has many processes
 	if err := cmd.Start(); err != nil {

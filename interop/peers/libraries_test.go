@@ -100,7 +100,9 @@ func gorillaTalk(l *foreign) http.Handler {
 			return // answered
 		}
 		defer c.Close()
-		c.SetPongHandler(func(string) error { return c.WriteMessage(gorilla.TextMessage, []byte("pong")) })
+		c.SetPongHandler(func(string) error {
+			return c.WriteMessage(gorilla.TextMessage, []byte("pong"))
+		})
 		for {
 			kind, p, err := c.ReadMessage()
 			if err != nil {
@@ -129,7 +131,8 @@ func gorillaTalk(l *foreign) http.Handler {
 
 func coderTalk(l *foreign) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := coder.Accept(w, r, &coder.AcceptOptions{CompressionMode: coder.CompressionContextTakeover})
+		o := &coder.AcceptOptions{CompressionMode: coder.CompressionContextTakeover}
+		c, err := coder.Accept(w, r, o)
 		if err != nil {
 			return // answered
 		}
@@ -165,7 +168,8 @@ func coderTalk(l *foreign) http.Handler {
 
 func nhooyrTalk(l *foreign) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := nhooyr.Accept(w, r, &nhooyr.AcceptOptions{CompressionMode: nhooyr.CompressionContextTakeover})
+		o := &nhooyr.AcceptOptions{CompressionMode: nhooyr.CompressionContextTakeover}
+		c, err := nhooyr.Accept(w, r, o)
 		if err != nil {
 			return // answered
 		}
@@ -236,9 +240,13 @@ func (g *gwsTalker) OnClose(_ *gws.Conn, err error) {
 func gwsTalk(l *foreign) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g := &gwsTalker{l: l, quit: make(chan any, 2)}
-		up := gws.NewUpgrader(g, &gws.ServerOption{ReadMaxPayloadSize: 2 << 20, WriteMaxPayloadSize: 2 << 20,
+		up := gws.NewUpgrader(g, &gws.ServerOption{
+			ReadMaxPayloadSize: 2 << 20, WriteMaxPayloadSize: 2 << 20,
 			PermessageDeflate: gws.PermessageDeflate{Enabled: true, Threshold: 1},
-			Authorize:         func(r *http.Request, _ gws.SessionStorage) bool { return r.Header.Get("Origin") != evil }})
+			Authorize: func(r *http.Request, _ gws.SessionStorage) bool {
+				return r.Header.Get("Origin") != evil
+			},
+		})
 		c, err := up.Upgrade(w, r)
 		if err != nil {
 			return // answered
@@ -350,29 +358,36 @@ func xnetTalk(*foreign) http.Handler {
 	}
 }
 
+// dialing opens a WebSocket to a library's handler.
+type dialing func(o *weir.DialOptions) (*weir.Conn, *http.Response, error)
+
 // libraryCase is one thing that is asked of a library, over each version of HTTP.
 type libraryCase struct {
 	name string
 	can  func(l *foreign) bool // nil: each
-	run  func(ctx context.Context, t *testing.T, l *foreign, dial func(o *weir.DialOptions) (*weir.Conn, *http.Response, error))
+	run  func(ctx context.Context, t *testing.T, l *foreign, dial dialing)
 }
 
+func hasPings(l *foreign) bool   { return l.pings }
+func hasDeflate(l *foreign) bool { return l.compress }
+func hasCodes(l *foreign) bool   { return l.codes }
+
 var libraryCases = []libraryCase{
-	{"echo", nil, func(ctx context.Context, t *testing.T, _ *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
+	{"echo", nil, func(ctx context.Context, t *testing.T, _ *foreign, dial dialing) {
 		c := opened(t, dial, nil)
 		for _, size := range []int{0, 1, 125, 126, 65536, 1 << 20} {
 			wantEcho(ctx, t, c, weir.BinaryFrame, pattern(size))
 		}
 		wantEcho(ctx, t, c, weir.TextFrame, []byte("héllo"))
 	}},
-	{"client_pings", nil, func(ctx context.Context, t *testing.T, _ *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
+	{"client_pings", nil, func(ctx context.Context, t *testing.T, _ *foreign, dial dialing) {
 		c := opened(t, dial, nil)
 		go c.Read(ctx) // ends with the connection; it takes the pong
 		if err := c.Ping(ctx); err != nil {
 			t.Error(err)
 		}
 	}},
-	{"server_pings", func(l *foreign) bool { return l.pings }, func(ctx context.Context, t *testing.T, _ *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
+	{"server_pings", hasPings, func(ctx context.Context, t *testing.T, _ *foreign, dial dialing) {
 		c := opened(t, dial, nil)
 		if err := c.Write(ctx, weir.TextFrame, []byte("ping")); err != nil {
 			t.Fatal(err)
@@ -381,8 +396,8 @@ var libraryCases = []libraryCase{
 			t.Errorf("%q, %v", p, err)
 		}
 	}},
-	{"compression", func(l *foreign) bool { return l.compress }, func(ctx context.Context, t *testing.T, _ *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
-		c := opened(t, dial, &weir.DialOptions{Options: weir.Options{Compress: true, MaxFrameSize: 2 << 20}})
+	{"compression", hasDeflate, func(ctx context.Context, t *testing.T, _ *foreign, dial dialing) {
+		c := opened(t, dial, &weir.DialOptions{Options: weir.Options{Compress: true}})
 		if !strings.HasPrefix(c.Session().Extensions(), "permessage-deflate") {
 			t.Fatalf("agreed on %q", c.Session().Extensions())
 		}
@@ -390,7 +405,7 @@ var libraryCases = []libraryCase{
 			wantEcho(ctx, t, c, weir.TextFrame, bytes.Repeat([]byte("weir "), 10_000))
 		}
 	}},
-	{"client_closes", nil, func(ctx context.Context, t *testing.T, l *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
+	{"client_closes", nil, func(ctx context.Context, t *testing.T, l *foreign, dial dialing) {
 		c := opened(t, dial, nil)
 		wantEcho(ctx, t, c, weir.TextFrame, []byte("hello"))
 		if err := c.Close(4000, "bye"); err != nil && l.codes {
@@ -400,16 +415,16 @@ var libraryCases = []libraryCase{
 			l.wantHeard(ctx, t, "4000")
 		}
 	}},
-	{"server_closes", func(l *foreign) bool { return l.codes }, func(ctx context.Context, t *testing.T, _ *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
+	{"server_closes", hasCodes, func(ctx context.Context, t *testing.T, _ *foreign, dial dialing) {
 		wantEnd(ctx, t, opened(t, dial, nil), "close", "remote 4001 because")
 	}},
-	{"returns", nil, func(ctx context.Context, t *testing.T, _ *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
+	{"returns", nil, func(ctx context.Context, t *testing.T, _ *foreign, dial dialing) {
 		wantEnd(ctx, t, opened(t, dial, nil), "return", "error:closed 0 ")
 	}},
-	{"panics", nil, func(ctx context.Context, t *testing.T, _ *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
+	{"panics", nil, func(ctx context.Context, t *testing.T, _ *foreign, dial dialing) {
 		wantEnd(ctx, t, opened(t, dial, nil), "panic", "error:closed 0 ")
 	}},
-	{"refuses", nil, func(_ context.Context, t *testing.T, l *foreign, dial func(*weir.DialOptions) (*weir.Conn, *http.Response, error)) {
+	{"refuses", nil, func(_ context.Context, t *testing.T, l *foreign, dial dialing) {
 		_, resp, err := dial(&weir.DialOptions{Header: http.Header{"Origin": {evil}}})
 		if err == nil || resp == nil || resp.StatusCode != l.refused {
 			t.Errorf("%v, %v; want %d", resp, err, l.refused)
@@ -417,7 +432,7 @@ var libraryCases = []libraryCase{
 	}},
 }
 
-func opened(t *testing.T, dial func(o *weir.DialOptions) (*weir.Conn, *http.Response, error), o *weir.DialOptions) *weir.Conn {
+func opened(t *testing.T, dial dialing, o *weir.DialOptions) *weir.Conn {
 	t.Helper()
 	if o == nil {
 		o = &weir.DialOptions{Options: weir.Options{MaxFrameSize: 2 << 20}}
@@ -495,7 +510,8 @@ func TestLibrariesChromium(t *testing.T) {
 	if connects != sockets || h2["script"] != "" {
 		t.Errorf("%d WebSockets were opened by CONNECT, want %d; %v", connects, sockets, h2)
 	}
-	h1, _, connects := librariesChromium(t, func(cfg *weir.Config) { cfg.HTTP2.NoExtendedConnect = true })
+	off := func(cfg *weir.Config) { cfg.HTTP2.NoExtendedConnect = true }
+	h1, _, connects := librariesChromium(t, off)
 	if connects != 0 {
 		t.Errorf("%d WebSockets were opened by CONNECT, want none", connects)
 	}
@@ -519,7 +535,9 @@ func TestLibrariesChromium(t *testing.T) {
 
 // librariesChromium says what Chromium found, how many WebSockets it was to open, and how many of
 // them came by extended CONNECT.
-func librariesChromium(t *testing.T, change ...func(cfg *weir.Config)) (found browsed, sockets, connects int) {
+func librariesChromium(t *testing.T, change ...func(cfg *weir.Config)) (
+	found browsed, sockets, connects int) {
+	t.Helper()
 	mux := http.NewServeMux()
 	libs := foreigners()
 	var names []string
@@ -545,7 +563,11 @@ const talk = (name, path, first, step) => new Promise((ended) => {
 	s.binaryType = "arraybuffer";
 	s.onopen = () => { if (s.extensions) said.push("deflate"); s.send(first); };
 	s.onmessage = (m) => step(s, m.data, said);
-	s.onclose = (e) => { said.push(e.code, e.reason, e.wasClean); say(name, said.join(" ")); ended(); };
+	s.onclose = (e) => {
+		said.push(e.code, e.reason, e.wasClean);
+		say(name, said.join(" "));
+		ended();
+	};
 });
 const silent = () => {};
 await Promise.all([`+strings.Join(names, ",")+`].flatMap(([name, codes]) => [
@@ -554,7 +576,10 @@ await Promise.all([`+strings.Join(names, ",")+`].flatMap(([name, codes]) => [
 		said.push(same(data));
 		s.close(4000, "bye");
 	}),
-	codes && talk(name + " ping", "/" + name, "ping", (s, data, said) => { said.push(data); s.close(); }),
+	codes && talk(name + " ping", "/" + name, "ping", (s, data, said) => {
+		said.push(data);
+		s.close();
+	}),
 	codes && talk(name + " close", "/" + name, "close", silent),
 	talk(name + " return", "/" + name, "return", silent),
 	talk(name + " panic", "/" + name, "panic", silent),

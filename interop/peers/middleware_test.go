@@ -62,11 +62,14 @@ var middleware = []wrapped{
 	}},
 	{name: "echo_Logger_Recover_Gzip", mount: func(h http.Handler) http.Handler {
 		r := labstack.New()
-		r.Use(labware.LoggerWithConfig(labware.LoggerConfig{Output: io.Discard}), labware.Recover(), labware.Gzip())
+		logger := labware.LoggerWithConfig(labware.LoggerConfig{Output: io.Discard})
+		r.Use(logger, labware.Recover(), labware.Gzip())
 		r.GET("/ws", labstack.WrapHandler(h))
 		return r
 	}},
-	{name: "otelhttp", mount: func(h http.Handler) http.Handler { return otelhttp.NewHandler(h, "ws") }},
+	{name: "otelhttp", mount: func(h http.Handler) http.Handler {
+		return otelhttp.NewHandler(h, "ws")
+	}},
 	{name: "gzhttp", mount: func(h http.Handler) http.Handler { return gzhttp.GzipHandler(h) }},
 	{name: "scs", mount: func(h http.Handler) http.Handler { return scs.New().LoadAndSave(h) }},
 	{name: "StripPrefix_CrossOriginProtection", mount: func(h http.Handler) http.Handler {
@@ -74,7 +77,8 @@ var middleware = []wrapped{
 	}},
 }
 
-const chiHides = "chi's WrapResponseWriter has Hijack over HTTP/1.1 alone, and the library does not look behind it by Unwrap"
+const chiHides = "chi's WrapResponseWriter has Hijack over HTTP/1.1 alone, " +
+	"and the library does not look behind it by Unwrap"
 
 // TestMiddleware: handlers of weir and of other libraries behind middleware, over both versions.
 func TestMiddleware(t *testing.T) {

@@ -62,17 +62,19 @@ func routed(t *testing.T, script string) (s *webSite, seen func(name string) str
 	told := map[string]string{}
 	mux := http.NewServeMux()
 	for name, route := range routers {
-		mux.Handle("/"+name+"/", route("/"+name+"/ws", weir.Handle(func(_ http.ResponseWriter, r *http.Request) (weir.Handler, *weir.Options) {
+		echo := weir.HandlerFunc(func(f weir.Frame, out weir.Commands) weir.Commands {
+			if f.IsData() {
+				out = append(out, f.Reply())
+			}
+			return out
+		})
+		init := func(_ http.ResponseWriter, r *http.Request) (weir.Handler, *weir.Options) {
 			mu.Lock()
+			defer mu.Unlock()
 			told[name] = fmt.Sprintf("%s %s %s", r.Method, r.Proto, upgrade.Token(r))
-			mu.Unlock()
-			return weir.HandlerFunc(func(f weir.Frame, out weir.Commands) weir.Commands {
-				if f.IsData() {
-					out = append(out, f.Reply())
-				}
-				return out
-			}), nil
-		})))
+			return echo, nil
+		}
+		mux.Handle("/"+name+"/", route("/"+name+"/ws", weir.Handle(init)))
 	}
 	return newWebSite(t, mux, script), func(name string) string {
 		mu.Lock()
@@ -84,7 +86,11 @@ func routed(t *testing.T, script string) (s *webSite, seen func(name string) str
 // TestRouters (BEHAVIOUR.md, 1): a route that is bound to GET serves a WebSocket over each version.
 func TestRouters(t *testing.T) {
 	s, seen := routed(t, "")
-	for version, want := range map[weir.HTTPVersion]string{weir.HTTP1: "GET HTTP/1.1 ", weir.HTTP2: "GET HTTP/2.0 websocket"} {
+	versions := map[weir.HTTPVersion]string{
+		weir.HTTP1: "GET HTTP/1.1 ",
+		weir.HTTP2: "GET HTTP/2.0 websocket",
+	}
+	for version, want := range versions {
 		d := &weir.Dialer{HTTP: version, TLS: s.Client().Transport.(*http.Transport).TLSClientConfig}
 		for name := range routers {
 			t.Run(name+"/"+want, func(t *testing.T) {
