@@ -58,7 +58,7 @@ type exchange struct {
 	tooBig    bool
 	malformed bool // the path cannot be parsed
 	connect   bool // the method on the wire is CONNECT
-	upgrade   bool // its handler sees a GET with Upgrade
+	upgrade   bool // its handler sees a GET with Upgrade, and may hijack
 	protocol  bool // it has :protocol
 
 	w responseWriter // the handler's
@@ -120,7 +120,7 @@ func (x *exchange) request(req *request, fin bool) {
 	}
 	if req.protocol != "" {
 		ctx = stream.WithToken(ctx, req.protocol)
-		x.upgrade = c.srv.cfg.asUpgrade(r, req.protocol)
+		x.upgrade = c.srv.cfg.asUpgrade(r, req.protocol) && !fin
 	}
 	if !fin && !x.connect {
 		r.Body = &body{x: x}

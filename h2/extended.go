@@ -19,7 +19,7 @@ func (c *Config) asUpgrade(r *http.Request, protocol string) bool {
 		v := []string{"Upgrade", token, ""}
 		r.Method = http.MethodGet
 		r.Header["Connection"], r.Header["Upgrade"] = v[0:1:1], v[1:2:2]
-		if token == "websocket" && len(r.Header["Sec-Websocket-Key"]) != 1 {
+		if token == "websocket" && !hasKey(r.Header["Sec-Websocket-Key"]) {
 			v[2] = newKey()
 			r.Header["Sec-Websocket-Key"] = v[2:3:3]
 		}
@@ -27,6 +27,15 @@ func (c *Config) asUpgrade(r *http.Request, protocol string) bool {
 	}
 	r.Header[":protocol"] = []string{protocol}
 	return false
+}
+
+// hasKey says whether a client sent a key that handlers for HTTP/1.1 take (RFC 6455, 4.2.1).
+func hasKey(keys []string) bool {
+	if len(keys) != 1 || len(keys[0]) != 24 {
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(keys[0])
+	return err == nil && len(key) == 16
 }
 
 // newKey makes a Sec-WebSocket-Key (RFC 6455, 4.1) for a client that had no need to: over HTTP/2

@@ -32,6 +32,8 @@ func TestUpgradeTokens(t *testing.T) {
 			`GET ["Upgrade"] ["websocket"] the client's [] websocket`},
 		{"two_keys", nil, []string{"sec-websocket-key", key, "sec-websocket-key", key},
 			`GET ["Upgrade"] ["websocket"] made [] websocket`},
+		{"key_that_is_none", nil, []string{"sec-websocket-key", "nonsense"},
+			`GET ["Upgrade"] ["websocket"] made [] websocket`},
 		{"other", nil, []string{":protocol", "connect-udp"},
 			`CONNECT [] [] none ["connect-udp"] connect-udp`},
 		{"none_listed", []string{}, nil, `CONNECT [] [] none ["websocket"] websocket`},

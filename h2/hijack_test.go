@@ -197,7 +197,7 @@ func TestHijackNone(t *testing.T) {
 			w.WriteHeader(101) // and nothing else
 			return
 		}
-		if _, _, err := w.(http.Hijacker).Hijack(); err == nil {
+		if _, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			t.Errorf("%s: Hijack", r.URL)
 		}
 		if _, ok := http.ResponseWriter(hides{w}).(http.Hijacker); ok {
