@@ -101,7 +101,7 @@ func (s *webSite) page(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, `<!doctype html><title>weir</title><script type=module>
 const found = {};
 const say = (name, what) => { found[name] = String(what); };
-const done = () => fetch("/result", { method: "POST", body: JSON.stringify(found) });
+const done = () => fetch("/result", { method: "POST", body: JSON.stringify(found) }).catch(() => {});
 const ws = (path, protocols) => new WebSocket("wss://" + location.host + path, protocols);
 addEventListener("error", (e) => { say("script", e.message); done(); });
 addEventListener("unhandledrejection", (e) => { say("script", e.reason); done(); });
@@ -119,6 +119,11 @@ func (s *webSite) result(_ http.ResponseWriter, r *http.Request) {
 	default: // told already
 	}
 }
+
+// browser opens the page of a site, and says what its script found.
+type browser func(s *webSite, t *testing.T) browsed
+
+var browsers = map[string]browser{"Chromium": (*webSite).chromium, "Firefox": (*webSite).firefox}
 
 // chromium opens the page in Chromium, which must have a result within a minute.
 func (s *webSite) chromium(t *testing.T) browsed {

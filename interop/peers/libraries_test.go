@@ -503,15 +503,21 @@ func TestLibraries(t *testing.T) {
 	}
 }
 
-// TestLibrariesChromium: the same in Chromium, which opens each WebSocket by extended CONNECT where
+// TestLibrariesBrowsers: the same in browsers, which open each WebSocket by extended CONNECT where
 // it is offered. What a library does is what it does over HTTP/1.1.
-func TestLibrariesChromium(t *testing.T) {
-	h2, sockets, connects := librariesChromium(t)
+func TestLibrariesBrowsers(t *testing.T) {
+	for name, open := range browsers {
+		t.Run(name, func(t *testing.T) { librariesBrowser(t, open) })
+	}
+}
+
+func librariesBrowser(t *testing.T, open browser) {
+	h2, sockets, connects := librariesSite(t, open)
 	if connects != sockets || h2["script"] != "" {
 		t.Errorf("%d WebSockets were opened by CONNECT, want %d; %v", connects, sockets, h2)
 	}
 	off := func(cfg *weir.Config) { cfg.HTTP2.NoExtendedConnect = true }
-	h1, _, connects := librariesChromium(t, off)
+	h1, _, connects := librariesSite(t, open, off)
 	if connects != 0 {
 		t.Errorf("%d WebSockets were opened by CONNECT, want none", connects)
 	}
@@ -533,9 +539,9 @@ func TestLibrariesChromium(t *testing.T) {
 	}
 }
 
-// librariesChromium says what Chromium found, how many WebSockets it was to open, and how many of
+// librariesSite says what a browser found, how many WebSockets it was to open, and how many of
 // them came by extended CONNECT.
-func librariesChromium(t *testing.T, change ...func(cfg *weir.Config)) (
+func librariesSite(t *testing.T, open browser, change ...func(cfg *weir.Config)) (
 	found browsed, sockets, connects int) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -587,6 +593,6 @@ await Promise.all([`+strings.Join(names, ",")+`].flatMap(([name, codes]) => [
 ]));
 done();
 `, change...)
-	found = s.chromium(t)
+	found = open(s, t)
 	return found, sockets, s.connects()
 }

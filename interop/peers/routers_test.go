@@ -116,8 +116,14 @@ func TestRouters(t *testing.T) {
 	}
 }
 
-// TestRoutersChromium: the same in Chromium, which opens them by extended CONNECT (RFC 8441).
-func TestRoutersChromium(t *testing.T) {
+// TestRoutersBrowsers: the same in browsers, which open them by extended CONNECT (RFC 8441).
+func TestRoutersBrowsers(t *testing.T) {
+	for name, open := range browsers {
+		t.Run(name, func(t *testing.T) { routersBrowser(t, open) })
+	}
+}
+
+func routersBrowser(t *testing.T, open browser) {
 	names := "["
 	for name := range routers {
 		names += fmt.Sprintf("%q,", name)
@@ -132,7 +138,7 @@ await Promise.all(`+names+`].map((name) => new Promise((ended) => {
 })));
 done();
 `)
-	got := s.chromium(t)
+	got := open(s, t)
 	for name := range routers {
 		if want := "hello " + name + " 4001 true"; got[name] != want {
 			t.Errorf("%s: %q, want %q", name, got[name], want)
