@@ -305,6 +305,7 @@ func TestHijackBroken(t *testing.T) {
 				if !errors.As(err, &re) || re.Code != http2.ErrCodeInternal {
 					t.Errorf("%v, want RST_STREAM(INTERNAL_ERROR)", err)
 				}
+				synctest.Wait()
 				if log := s.logged.String(); !strings.Contains(log, c.log) ||
 					!strings.Contains(log, `"/a"`) || strings.Count(log, "\n") != 1 {
 					t.Errorf("the log says %q", log)
