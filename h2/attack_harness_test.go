@@ -115,7 +115,7 @@ func (tg *target) serve(w http.ResponseWriter, r *http.Request) {
 		tg.started.Add(1)
 	}
 	switch {
-	case r.Method == "CONNECT":
+	case stream.Token(r.Context()) != "":
 		st, err := w.(stream.Opener).OpenStream(http.Header{})
 		if err != nil {
 			return

@@ -118,11 +118,10 @@ func TestClientRequest(t *testing.T) {
 		r := extended("/a b?q=1", "Sec-WebSocket-Version", "13", "X-Two", "1", "X-Two", "2", "Cookie", "a=b", "Te", "trailers")
 		r.Host = "bücher.test:81"
 		r.Header["Host"] = []string{"other.test"}
-		r.Header[":protocol"] = []string{"websocket"}
 		if st, res, err := cl.Open(s.t.Context(), r); st != nil || err != nil || res.StatusCode != 418 {
 			t.Fatal(st, res, err)
 		}
-		want := http.Header{":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"}, "X-Two": {"1", "2"}, "Cookie": {"a=b"}, "Te": {"trailers"}}
+		want := http.Header{":protocol": {"echo"}, "Sec-Websocket-Version": {"13"}, "X-Two": {"1", "2"}, "Cookie": {"a=b"}, "Te": {"trailers"}}
 		if fmt.Sprint(got.Header) != fmt.Sprint(want) || got.Method != "CONNECT" || got.Host != "xn--bcher-kva.test:81" || got.RequestURI != "/a%20b?q=1" {
 			t.Errorf("the server got %s %s of %s, %v", got.Method, got.RequestURI, got.Host, got.Header)
 		}

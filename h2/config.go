@@ -75,8 +75,12 @@ type Config struct {
 	// reads: at the latest when the stream's window is full.
 
 	NoExtendedConnect bool // do not offer RFC 8441
-	NoCleartext       bool // ConfigureServer leaves cleartext HTTP/2 out where http.Server.Protocols is nil
-	PlainConnect      bool // CONNECT without :protocol goes to the handler; otherwise it is answered 501
+	// UpgradeTokens are the tokens of extended CONNECT (RFC 8441, 4) that handlers see as HTTP/1.1
+	// has them: as a GET with Connection, Upgrade and, of a WebSocket, a Sec-WebSocket-Key. The
+	// others are a CONNECT with ":protocol" in Header, as net/http has it. nil: "websocket".
+	UpgradeTokens []string
+	NoCleartext   bool // ConfigureServer leaves cleartext HTTP/2 out where http.Server.Protocols is nil
+	PlainConnect  bool // CONNECT without :protocol goes to the handler; otherwise it is answered 501
 
 	IdleTimeout      time.Duration // a connection without streams leaves after it; 0: http.Server.IdleTimeout, else its ReadTimeout, else none
 	StallTimeout     time.Duration // an answer of which nothing could be sent for so long is reset, see below. A tunnel has its stream.Limits
@@ -143,6 +147,9 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.MaxEncoderHeaderTableSize = tableSize(cfg.MaxEncoderHeaderTableSize, h.MaxEncoderHeaderTableSize)
 	if cfg.CountError == nil {
 		cfg.CountError = h.CountError
+	}
+	if cfg.UpgradeTokens == nil {
+		cfg.UpgradeTokens = []string{"websocket"}
 	}
 	cfg.PingInterval = max(cmp.Or(cfg.PingInterval, h.SendPingTimeout), 0)
 	cfg.PingTimeout = cmp.Or(cfg.PingTimeout, max(h.PingTimeout, 0), 15*time.Second)

@@ -53,9 +53,13 @@ type exchange struct {
 	waits     bool  // for a handler
 	returned  bool  // the handler has
 	opened    bool  // the stream is a tunnel's
+	hijacked  bool  // and the handler has it, as a net.Conn
 	trailers  []hpack.HeaderField
 	tooBig    bool
 	malformed bool // the path cannot be parsed
+	connect   bool // the method on the wire is CONNECT
+	upgrade   bool // its handler sees a GET with Upgrade, and may hijack
+	protocol  bool // it has :protocol
 
 	w responseWriter // the handler's
 }
@@ -95,6 +99,7 @@ func (x *exchange) request(req *request, fin bool) {
 	x.writing.init(x)
 	var ctx context.Context
 	ctx, x.cancel = context.WithCancel(c.requests())
+	x.connect, x.protocol = req.method == "CONNECT", req.protocol != ""
 	r := &http.Request{
 		Method: req.method, Proto: "HTTP/2.0", ProtoMajor: 2, Host: req.authority, RemoteAddr: c.remote,
 		TLS: c.tls, Body: http.NoBody, Header: headerOf(req.fields),
@@ -114,9 +119,10 @@ func (x *exchange) request(req *request, fin bool) {
 		r.URL, r.RequestURI = u, req.path
 	}
 	if req.protocol != "" {
-		r.Header[":protocol"] = []string{req.protocol}
+		ctx = stream.WithToken(ctx, req.protocol)
+		x.upgrade = c.srv.cfg.asUpgrade(r, req.protocol) && !fin
 	}
-	if !fin && req.method != "CONNECT" {
+	if !fin && !x.connect {
 		r.Body = &body{x: x}
 		r.ContentLength = req.length
 	}

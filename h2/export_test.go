@@ -9,6 +9,9 @@ import (
 // Watch gives a function that says whether w's request is still held by anybody: by a connection, a
 // timer, a goroutine.
 func Watch(w http.ResponseWriter) func() bool {
+	if u, ok := w.(upgradeWriter); ok {
+		w = u.responseWriter
+	}
 	p := weak.Make(w.(*responseWriter).x)
 	return func() bool { return p.Value() != nil }
 }

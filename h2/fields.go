@@ -150,6 +150,15 @@ func tunnelFields(h http.Header) ([]hpack.HeaderField, error) {
 	}), nil
 }
 
+// answerFields is the header block of an answer that a handler wrote as one of HTTP/1.1.
+func answerFields(status int, h http.Header) []hpack.HeaderField {
+	fs := append(make([]hpack.HeaderField, 0, len(h)+2), statusField(status))
+	if _, ok := h["Date"]; !ok {
+		fs = append(fs, dateField(time.Now()))
+	}
+	return appendFields(fs, h, connectionOptions(h), nil)
+}
+
 // dateField is the date of an answer (RFC 9110, 6.6.1). It changes each second: HPACK's tables are
 // not for it.
 func dateField(now time.Time) hpack.HeaderField {

@@ -59,8 +59,10 @@ func (x *exchange) serve() {
 		answer(w, http.StatusRequestHeaderFieldsTooLarge)
 	case x.malformed:
 		answer(w, http.StatusBadRequest)
-	case x.r.Method == http.MethodConnect && x.r.Header[":protocol"] == nil && !x.c.srv.cfg.PlainConnect:
+	case x.connect && !x.protocol && !x.c.srv.cfg.PlainConnect:
 		answer(w, http.StatusNotImplemented)
+	case x.upgrade:
+		x.c.handler.ServeHTTP(upgradeWriter{w}, x.r)
 	default:
 		x.c.handler.ServeHTTP(w, x.r)
 	}
@@ -82,6 +84,7 @@ func (x *exchange) end(normal bool) {
 	x.cancel()
 	x.returned = true
 	if x.opened {
+		x.abandoned(normal)
 		return
 	}
 	x.reading.stop() // nobody waits any more

@@ -197,7 +197,7 @@ func newTunnels() *tunnels { return &tunnels{} }
 func (ts *tunnels) open() { ts.sinks = make(chan *fakeSink, 300) }
 
 func (ts *tunnels) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != "CONNECT" {
+	if stream.Token(r.Context()) == "" {
 		io.WriteString(w, "plain")
 		return
 	}

@@ -99,7 +99,7 @@ func TestLingerWithoutCloseWrite(t *testing.T) {
 func TestSocketStall(t *testing.T) {
 	ts := newTunnels()
 	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == "CONNECT" {
+		if stream.Token(r.Context()) != "" {
 			ts.ServeHTTP(w, r)
 			return
 		}
@@ -149,7 +149,7 @@ func TestSocketStallFreesHandlers(t *testing.T) {
 		var wrote chan error
 		ts := newTunnels()
 		bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "CONNECT" {
+			if stream.Token(r.Context()) != "" {
 				ts.ServeHTTP(w, r)
 				return
 			}

@@ -313,7 +313,7 @@ var parityServers = []parityCase{
 	{
 		name: "8441-4/extended_CONNECT_to_an_ordinary_handler",
 		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
-			p.note("handler", "%s %s %q", r.Method, r.RequestURI, r.Header[":protocol"])
+			p.note("handler", "%s %s %q", r.Method, r.RequestURI, r.Header["Upgrade"])
 			if r.URL.Path == "/none" {
 				http.NotFound(w, r)
 			}
@@ -331,8 +331,8 @@ var parityServers = []parityCase{
 		},
 		what:    "extended CONNECT (RFC 8441)",
 		nethttp: `client: RST_STREAM PROTOCOL_ERROR; RST_STREAM PROTOCOL_ERROR`,
-		weir:    `client: 501; 404 | handler: CONNECT / ["websocket"]; CONNECT /none ["websocket"]`,
-		why:     "offered, and served; a handler that knows nothing of it cannot open a tunnel by accident: its 200 becomes 501",
+		weir:    `client: 501; 404 | handler: GET / ["websocket"]; GET /none ["websocket"]`,
+		why:     "offered, and served; handlers see a WebSocket's as a GET with Upgrade, as HTTP/1.1 has it (Config.UpgradeTokens). One that knows nothing of it cannot open a tunnel by accident: its 200 becomes 501",
 	},
 	{
 		name: "net/http/StripPrefix_and_Redirect",

@@ -62,7 +62,7 @@ func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
 	switch {
 	case w.opened || w.done:
 		return nil, http.ErrHijacked
-	case w.x.r.Method != http.MethodConnect:
+	case !w.x.connect:
 		return nil, errNotTunnel
 	case w.status != 0:
 		return nil, stream.ErrAnswered
@@ -94,6 +94,10 @@ func (w *responseWriter) WriteHeader(status int) {
 		if status == http.StatusContinue {
 			w.x.continued()
 		}
+		if w.x.upgrade && status == http.StatusSwitchingProtocols { // it leaves with Hijack
+			w.status, w.snap = status, w.Header().Clone()
+			return
+		}
 		if status != http.StatusSwitchingProtocols { // RFC 9113, 8.6: there is no 101
 			fs := []hpack.HeaderField{statusField(status)}
 			fs = appendFields(fs, w.header, connectionOptions(w.header), func(name string) bool {
@@ -103,9 +107,8 @@ func (w *responseWriter) WriteHeader(status int) {
 		}
 		return
 	}
-	if w.x.r.Method == http.MethodConnect && status < 300 {
-		// Any 2xx would be a tunnel that nobody serves (RFC 9110, 9.3.6; RFC 8441, 5).
-		w.status, w.snap, w.mute = http.StatusNotImplemented, http.Header{"Content-Length": {"0"}}, true
+	if w.x.connect && status < 300 {
+		w.notOpened()
 		return
 	}
 	w.status = status
@@ -128,6 +131,12 @@ func (w *responseWriter) WriteHeader(status int) {
 		w.declared = -1
 	}
 	w.mute = w.x.r.Method == http.MethodHead
+}
+
+// notOpened answers 501: any 2xx would be a tunnel that nobody serves (RFC 9110, 9.3.6; RFC 8441,
+// 5).
+func (w *responseWriter) notOpened() {
+	w.status, w.snap, w.mute = http.StatusNotImplemented, http.Header{"Content-Length": {"0"}}, true
 }
 
 // bodyAllowed says whether an answer may have content (RFC 9110, 6.4.1).
@@ -208,6 +217,12 @@ func (w *responseWriter) flush(last bool) error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
+	if w.status == http.StatusSwitchingProtocols {
+		if !last {
+			return nil // see Hijack
+		}
+		w.notOpened()
+	}
 	if w.err != nil {
 		return w.err
 	}
@@ -236,6 +251,9 @@ func (w *responseWriter) flush(last bool) error {
 // are all of it, but for tail.
 func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) error {
 	w.sent = true
+	if w.x.upgrade {
+		w.x.c.srv.noteRefused(w.x.c, w.x.r.URL.Path, w.status)
+	}
 	fin := last && len(p) == 0 && tail == nil
 	fs := w.fields(p, last && tail == nil)
 	switch {

@@ -31,6 +31,8 @@ type Server struct {
 	conns   map[*conn]struct{}
 	leaving bool          // GoAway was called: new connections get it too
 	empty   chan struct{} // closed when the last connection has gone; nil if nobody waits
+
+	refusals map[string]struct{} // see noteRefused
 }
 
 // ConfigureServer makes the HTTP/2 of srv this package's: over TLS by ALPN, and in cleartext with prior knowledge where

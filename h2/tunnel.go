@@ -211,15 +211,39 @@ func (c *conn) openTunnel(x *exchange, header http.Header) (*tunnel, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if x.in.fin {
-		return nil, stream.ErrHalfClosed
-	}
-	if x.closed {
-		return nil, told(x.closedErr())
+	if err := x.becomes(); err != nil {
+		return nil, err
 	}
 	if err := c.core.answer(x.s, fields, false, true); err != nil {
 		return nil, told(err)
 	}
+	return c.tunnelOf(x), nil
+}
+
+// takeOver makes a tunnel of an extended CONNECT that has no answer yet, for Hijack.
+func (c *conn) takeOver(x *exchange) (*tunnel, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := x.becomes(); err != nil {
+		return nil, err
+	}
+	x.hijacked = true
+	return c.tunnelOf(x), nil
+}
+
+// becomes says why x cannot be a tunnel; mu is held.
+func (x *exchange) becomes() error {
+	switch {
+	case x.in.fin:
+		return stream.ErrHalfClosed
+	case x.closed:
+		return told(x.closedErr())
+	}
+	return nil
+}
+
+// tunnelOf makes the tunnel of x, which is its stream's owner from then on; mu is held.
+func (c *conn) tunnelOf(x *exchange) *tunnel {
 	x.reading.stop()
 	x.writing.stop()
 	t := &tunnel{c: c, s: x.s, pend: x.in.all()}
@@ -229,5 +253,25 @@ func (c *conn) openTunnel(x *exchange, header http.Header) (*tunnel, error) {
 	c.core.counts.tunnels++
 	c.core.counts.tunnelsNow++
 	c.setIdle(!c.serves())
-	return t, nil
+	return t
+}
+
+// finish says that what was sent is the whole answer, and that nothing of the peer's is wanted.
+func (t *tunnel) finish() {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.cut, t.pend, t.pendFin = true, nil, false
+	c.finish(t.s)
+	c.after(false)
+}
+
+// giveUp resets the stream behind what was sent.
+func (t *tunnel) giveUp() {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.cut, t.pend, t.pendFin = true, nil, false
+	c.core.giveUp(t.s, InternalError)
+	c.after(false)
 }

@@ -2,7 +2,7 @@
 # peers.sh [-v …]: other people's clients and proxies against `weir serve`, and ordinary traffic over net/http's HTTP/2 and
 # over weir's, see interop/peers. Flags are those of go test; -long adds what takes long (gRPC's keepalive).
 # It installs what is missing: curl, nghttp and h2load (nghttp2-client), nghttpx (nghttp2-proxy), HAProxy, nginx, Apache,
-# Chromium, and Node.
+# Chromium, Firefox, and Node.
 set -euo pipefail
 
 missing=()
@@ -15,6 +15,7 @@ need haproxy haproxy
 need nginx nginx-light
 need apache2 apache2-bin
 need chromium chromium
+need firefox-esr firefox-esr
 need node nodejs
 if [ ${#missing[@]} -gt 0 ]; then
 	apt-get update -q

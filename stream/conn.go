@@ -253,6 +253,13 @@ func (c *Conn) wrap(op string, err error) error {
 	return &net.OpError{Op: op, Net: string(c.info.Transport), Source: c.info.Local, Addr: c.info.Remote, Err: err}
 }
 
+// Buffered is how many octets were received that nobody has read.
+func (c *Conn) Buffered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.in)
+}
+
 // Err is what cut the stream, nil if nothing has.
 func (c *Conn) Err() error {
 	c.mu.Lock()

@@ -67,11 +67,7 @@ func WebSocket(r *http.Request, c *WebSocketConfig) (*Handshake, error) {
 		return nil, &HandshakeError{Status: http.StatusInternalServerError, Msg: err.Error()}
 	}
 	h := &Handshake{HTTPMajor: r.ProtoMajor}
-	check := h.checkUpgrade
-	if r.ProtoMajor >= 2 {
-		check = h.checkConnect
-	}
-	if err := check(r); err != nil {
+	if err := h.check(r); err != nil {
 		return nil, err
 	}
 	var ok bool
@@ -85,54 +81,40 @@ func WebSocket(r *http.Request, c *WebSocketConfig) (*Handshake, error) {
 	return h, nil
 }
 
-// checkUpgrade judges what is HTTP/1.1's own (RFC 6455, 4.2.1).
-func (h *Handshake) checkUpgrade(r *http.Request) error {
+// check judges the request, by the same form on every version of HTTP: see asked. Over HTTP/2 and
+// HTTP/3 nothing is said of the key (RFC 8441, 5), and there is no 426.
+func (h *Handshake) check(r *http.Request) error {
 	const rule = "RFC 6455, 4.2.1"
-	if r.ProtoMajor < 1 || r.ProtoMinor < 1 {
-		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "HTTP/1.1 or later needed"}
+	if err := asked(r, "websocket"); err != nil {
+		return err
 	}
-	if r.Method != http.MethodGet || !contains(r.Header["Connection"], "upgrade") || !contains(r.Header["Upgrade"], "websocket") {
-		return upgradeRequired(rule, "this resource is a WebSocket")
+	if r.Method != http.MethodGet && (r.ProtoMajor == 1 || r.Method != http.MethodConnect) {
+		return notAsked(r, "websocket")
 	}
-	keys := r.Header["Sec-Websocket-Key"]
-	if len(keys) != 1 {
-		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "one Sec-WebSocket-Key needed"}
-	}
-	if !validKey(keys[0]) {
-		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "Sec-WebSocket-Key is not 16 octets in base64"}
-	}
-	h.accept = AcceptKey(keys[0])
-	var ok bool
-	if h.Version, ok = version(r); !ok {
-		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "one Sec-WebSocket-Version needed"}
-	}
-	if !known(h.Version) {
-		e := upgradeRequired("RFC 6455, 4.4", "unknown Sec-WebSocket-Version")
-		e.Header["Sec-Websocket-Version"] = []string{versions}
-		return e
-	}
-	return nil
-}
-
-// checkConnect judges what is extended CONNECT's own (RFC 8441, 4 and 5).
-func (h *Handshake) checkConnect(r *http.Request) error {
-	if r.Method != http.MethodConnect {
-		return &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 8441, 5", Msg: "this resource is a WebSocket"}
-	}
-	if !strings.EqualFold(r.Header.Get(":protocol"), "websocket") {
-		return &HandshakeError{Status: http.StatusNotImplemented, Rule: "RFC 9220, 3", Msg: "this resource is a WebSocket"}
+	if r.ProtoMajor == 1 {
+		keys := r.Header["Sec-Websocket-Key"]
+		if len(keys) != 1 {
+			return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "one Sec-WebSocket-Key needed"}
+		}
+		if !validKey(keys[0]) {
+			return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "Sec-WebSocket-Key is not 16 octets in base64"}
+		}
+		h.accept = AcceptKey(keys[0])
 	}
 	var ok bool
-	if h.Version, ok = version(r); !ok || !known(h.Version) {
+	h.Version, ok = version(r)
+	switch {
+	case ok && known(h.Version):
+		return nil
+	case r.ProtoMajor >= 2:
 		return &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 6455, 4.4", Msg: "unknown Sec-WebSocket-Version",
 			Header: http.Header{"Sec-Websocket-Version": {versions}}}
+	case !ok:
+		return &HandshakeError{Status: http.StatusBadRequest, Rule: rule, Msg: "one Sec-WebSocket-Version needed"}
 	}
-	return nil
-}
-
-func upgradeRequired(rule, msg string) *HandshakeError {
-	return &HandshakeError{Status: http.StatusUpgradeRequired, Rule: rule, Msg: msg,
-		Header: http.Header{"Connection": {"upgrade"}, "Upgrade": {"websocket"}}}
+	e := upgradeRequired("RFC 6455, 4.4", "websocket", "unknown Sec-WebSocket-Version")
+	e.Header["Sec-Websocket-Version"] = []string{versions}
+	return e
 }
 
 // version reads Sec-WebSocket-Version, which stands once (RFC 6455, 11.3.5) and is a number without leading zeros

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"weir/stream"
 )
 
 // h1Request is a good opening handshake over HTTP/1.1 (RFC 6455, 1.3), changed by lines: "Name: value" adds a line,
@@ -18,12 +21,20 @@ func h1Request(lines ...string) *http.Request {
 		"Sec-WebSocket-Version: 13"}, lines...))
 }
 
-// h2Request is a good one over HTTP/2 (RFC 8441, 5.1), as weir's HTTP/2 and net/http hand it over.
+// h2Request is a good one over HTTP/2 (RFC 8441, 5.1), as weir's HTTP/2 hands it over.
 func h2Request(lines ...string) *http.Request {
-	r := httptest.NewRequest("GET", "https://example.com/chat", nil)
-	r.Method, r.Proto, r.ProtoMajor, r.ProtoMinor, r.Body = http.MethodConnect, "HTTP/2.0", 2, 0, http.NoBody
-	r.Header[":protocol"] = []string{"websocket"}
-	return change(r, append([]string{"Sec-WebSocket-Version: 13"}, lines...))
+	r := proto(httptest.NewRequest("GET", "https://example.com/chat", nil), 2, 0)
+	r.Proto, r.Body = "HTTP/2.0", http.NoBody
+	return token(change(r, append([]string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+		"Sec-WebSocket-Version: 13"}, lines...)), "websocket")
+}
+
+// connectRequest is one whose token is not in h2.Config.UpgradeTokens.
+func connectRequest(token string) *http.Request {
+	r := h2Request("Connection:", "Upgrade:", "Sec-WebSocket-Key:")
+	r.Method = http.MethodConnect
+	r.Header[":protocol"] = []string{token}
+	return r.WithContext(stream.WithToken(context.Background(), token))
 }
 
 func change(r *http.Request, lines []string) *http.Request {
@@ -46,10 +57,12 @@ func method(r *http.Request, m string) *http.Request {
 	return r
 }
 
-func protocol(r *http.Request, p string) *http.Request {
-	r.Header[":protocol"] = []string{p}
-	return r
+func token(r *http.Request, token string) *http.Request {
+	return r.WithContext(stream.WithToken(r.Context(), token))
 }
+
+// noToken is r as a client may have sent it.
+func noToken(r *http.Request) *http.Request { return r.WithContext(context.Background()) }
 
 func proto(r *http.Request, major, minor int) *http.Request {
 	r.ProtoMajor, r.ProtoMinor = major, minor
@@ -108,21 +121,29 @@ func TestWebSocket(t *testing.T) {
 		{"order/extensions_before_origin", h1Request("Sec-WebSocket-Extensions: =", "Origin: http://evil.example"), 400, nil},
 
 		{"8441-5/fine", h2Request(), 0, nil},
-		{"8441-5/any_case", protocol(h2Request(), "WebSocket"), 0, nil},
-		{"8441-5/key_ignored", h2Request("Sec-WebSocket-Key: nonsense", "Sec-WebSocket-Key: twice"), 0, nil},
+		{"8441-5/any_case", token(h2Request(), "WebSocket"), 0, nil},
+		{"8441-5/CONNECT", connectRequest("websocket"), 0, nil},
+		{"8441-5/CONNECT_in_any_case", connectRequest("webSocket"), 0, nil},
+		{"8441-4/CONNECT_of_net/http", noToken(connectRequest("websocket")), 0, nil},
+		{"8441-5/key_ignored", h2Request("=Sec-WebSocket-Key: nonsense", "Sec-WebSocket-Key: twice"), 0, nil},
 		{"8441-5/content_length_0", h2Request("Content-Length: 0"), 0, nil},
 		{"8441-5/version_8", h2Request("=Sec-WebSocket-Version: 8"), 0, nil},
-		{"8441-5/another_method", method(h2Request(), "GET"), 400, nil},
-		{"9220-3/unknown_protocol", protocol(h2Request(), "connect-udp"), 501, nil},
-		{"9220-3/h2c", protocol(h2Request(), "h2c"), 501, nil},
-		{"9220-3/plain_CONNECT", protocol(h2Request(), ""), 501, nil},
+		{"8441-5/another_method", method(h2Request(), "POST"), 400, nil},
+		{"8441-5/GET_that_looks_like_one", noToken(h2Request()), 400, nil},
+		{"8441-5/GET_with_:protocol", noToken(method(connectRequest("websocket"), "GET")), 400, nil},
+		{"6455-4.2.1/no_upgrade_token_on_2", h2Request("=Connection: keep-alive"), 400, nil},
+		{"6455-4.2.1/no_websocket_element_on_2", h2Request("=Upgrade: h2c"), 400, nil},
+		{"9220-3/unknown_protocol", connectRequest("connect-udp"), 501, nil},
+		{"9220-3/unknown_protocol_as_GET", token(h2Request(), "connect-udp"), 501, nil},
+		{"9220-3/h2c", connectRequest("h2c"), 501, nil},
+		{"9220-3/plain_CONNECT", noToken(connectRequest("")), 501, nil},
 		{"6455-4.4/connect_without_version", h2Request("Sec-WebSocket-Version:"), 400, connectVersion},
 		{"6455-4.4/connect_version_12", h2Request("=Sec-WebSocket-Version: 12"), 400, connectVersion},
 		{"6455-9.1/connect_malformed", h2Request("Sec-WebSocket-Extensions: a b"), 400, nil},
 		{"6455-10.2/connect_own_host", h2Request("Origin: https://example.com"), 0, nil},
 		{"6455-10.2/connect_foreign", h2Request("Origin: https://evil.example"), 403, nil},
 		{"9220-3/fine", proto(h2Request(), 3, 0), 0, nil},
-		{"9220-3/unknown_protocol_on_3", proto(protocol(h2Request(), "x"), 3, 0), 501, nil},
+		{"9220-3/unknown_protocol_on_3", proto(connectRequest("x"), 3, 0), 501, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h, err := WebSocket(c.r, nil)
@@ -248,7 +269,7 @@ func TestRefuse(t *testing.T) {
 		header http.Header
 		body   string
 	}{
-		{"426", upgradeRequired("RFC 6455, 4.2.1", "text"), 426, http.Header{"Connection": {"upgrade"}, "Upgrade": {"websocket"}}, "text (RFC 6455, 4.2.1)\n"},
+		{"426", upgradeRequired("RFC 6455, 4.2.1", "websocket", "text"), 426, http.Header{"Connection": {"upgrade"}, "Upgrade": {"websocket"}}, "text (RFC 6455, 4.2.1)\n"},
 		{"own_500", &HandshakeError{Status: 500, Msg: "secret"}, 500, nil, "Internal Server Error\n"},
 		{"other", errors.New("secret"), 500, nil, "Internal Server Error\n"},
 	} {
@@ -267,7 +288,7 @@ func TestRefuse(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	w.Header().Set("Connection", "close")
-	Refuse(w, upgradeRequired("RFC 6455, 4.2.1", "text"))
+	Refuse(w, upgradeRequired("RFC 6455, 4.2.1", "websocket", "text"))
 	if got := w.Header()["Connection"]; !slices.Equal(got, []string{"close", "upgrade"}) {
 		t.Errorf("Connection: %q", got)
 	}

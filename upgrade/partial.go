@@ -17,6 +17,9 @@ func Partial(r *http.Request, info stream.Info) *PartialRequest {
 func partial(r *http.Request, info stream.Info) PartialRequest {
 	p := PartialRequest{Method: r.Method, Version: info.Transport.HTTPVersion(), Scheme: "http", Host: r.Host,
 		Path: r.URL.Path, Query: r.URL.RawQuery, Peer: r.RemoteAddr, Stream: info.ID}
+	if r.ProtoMajor >= 2 && Token(r) != "" {
+		p.Method = http.MethodConnect // what it was on the wire
+	}
 	if p.Version == "" {
 		p.Version = strconv.Itoa(r.ProtoMajor)
 		if r.ProtoMajor == 1 {

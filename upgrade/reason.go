@@ -75,7 +75,7 @@ func (r Reason) String() string {
 // PartialRequest is what is kept of a request once it is a session: Cowboy's partial Req, the result of ReqFilter.
 // By default everything here but Extra is filled in.
 type PartialRequest struct {
-	Method  string // GET, or CONNECT on HTTP/2 and HTTP/3
+	Method  string // on the wire: GET, or CONNECT on HTTP/2 and HTTP/3
 	Version string // "1.1", "2", "3"
 	Scheme  string // "http" or "https", from the connection
 	Host    string // without the port

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 
 	"weir/stream"
 )
@@ -57,7 +56,7 @@ func (t Tunnel) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts an
 	if err := Unanswered(w); err != nil {
 		return err
 	}
-	if err := t.check(r); err != nil {
+	if err := asked(r, t.Token); err != nil {
 		return err
 	}
 	req, err := Filtered(w, r, o)
@@ -93,24 +92,6 @@ func (t Tunnel) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts an
 			case <-done:
 			}
 		}()
-	}
-	return nil
-}
-
-// check judges whether the request asks for this token.
-func (t Tunnel) check(r *http.Request) error {
-	if r.ProtoMajor >= 2 {
-		if r.Method != http.MethodConnect || !strings.EqualFold(r.Header.Get(":protocol"), t.Token) {
-			return &HandshakeError{Status: http.StatusNotImplemented, Rule: "RFC 9220, 3", Msg: "this resource is a tunnel for " + t.Token}
-		}
-		return nil
-	}
-	if r.ProtoMinor < 1 {
-		return &HandshakeError{Status: http.StatusBadRequest, Rule: "RFC 9110, 7.8", Msg: "HTTP/1.1 or later needed"}
-	}
-	if !contains(r.Header["Connection"], "upgrade") || !contains(r.Header["Upgrade"], t.Token) {
-		return &HandshakeError{Status: http.StatusUpgradeRequired, Rule: "RFC 9110, 7.8", Msg: "this resource is a tunnel for " + t.Token,
-			Header: http.Header{"Connection": {"upgrade"}, "Upgrade": {t.Token}}}
 	}
 	return nil
 }

@@ -2,13 +2,16 @@ package websocket_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/http2"
 
 	"weir/h2/h2test"
+	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -128,6 +131,36 @@ func TestExtendedConnectOff(t *testing.T) {
 	row(t, "1.h2.fine", overHTTP2, func(h *house) {
 		if settings, _ := h.peer().Settings(); settings[http2.SettingEnableConnectProtocol] != 1 {
 			h.Fatalf("settings %v", settings)
+		}
+	})
+}
+
+// RFC 8441, 5: routers, middleware and init see what they would see of RFC 6455, 4.1.
+func TestConnectAsGet(t *testing.T) {
+	row(t, "1.h2.as_get", overHTTP2, func(h *house) {
+		a := new(actor)
+		var seen []string
+		note := func(r *http.Request) {
+			_, raw := r.Header[":protocol"]
+			seen = append(seen, fmt.Sprint(r.Method, " ", r.Proto, " ", r.Header["Connection"], r.Header["Upgrade"], len(r.Header.Get("Sec-Websocket-Key")), raw, " ", upgrade.Token(r)))
+		}
+		ws := websocket.Handle(func(_ http.ResponseWriter, r *http.Request) (websocket.Handler, *websocket.Options) {
+			note(r)
+			return a, nil
+		})
+		h.mux.Handle("GET /routed/{name}", http.NewCrossOriginProtection().Handler(ws))
+		tun, err := h.peer().Connect("/routed/a", "sec-websocket-version", "13", "sec-fetch-site", "same-origin")
+		if err != nil || tun.Status != 200 {
+			h.Fatalf("%d, %v", tun.Status, err)
+		}
+		c := &client{house: h, wire: tun}
+		c.send(text("hello"))
+		c.wantText("the stream is open", "hello")
+		if want := []string{"GET HTTP/2.0 [Upgrade] [websocket] 24 false websocket"}; !slices.Equal(seen, want) {
+			h.Fatalf("init saw %q, want %q", seen, want)
+		}
+		if p := a.session().Request(); p.Method != "CONNECT" || p.Version != "2" {
+			h.Fatalf("the PartialRequest is %+v", p)
 		}
 	})
 }

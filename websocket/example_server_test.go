@@ -138,7 +138,7 @@ func ExampleConfigureServer() {
 	}
 	// Output:
 	// GET HTTP/1.1
-	// CONNECT HTTP/2.0
+	// GET HTTP/2.0
 }
 
 // draining says goodbye in its own words when the server shuts down.

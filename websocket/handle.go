@@ -15,7 +15,8 @@ import (
 // RFC 8441 ask; its handler never hears of it.
 //
 // Handle returns once the stream is open: the session lives on, w and r are not to be used any more, and r's context
-// ends. On HTTP/1.1 the request is a GET, on HTTP/2 a CONNECT: a ServeMux pattern for it must not name a method.
+// ends. The request is a GET on every version of HTTP, see upgrade.Token, so a ServeMux pattern may
+// name that method.
 //
 // It is upgrade.Handle for routes that know no other protocol than this one.
 func Handle(init func(w http.ResponseWriter, r *http.Request) (Handler, *Options)) http.Handler {

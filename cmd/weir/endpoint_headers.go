@@ -4,8 +4,8 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"net/http"
-	"strings"
 
+	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -62,9 +62,9 @@ func (s *server) headersEndpoint(r *http.Request, _ *query) websocket.Handler {
 	if from.host != "" {
 		h.report.Authority = from.host
 	}
-	for name, v := range r.Header {
-		if strings.HasPrefix(name, ":") { // :protocol is in there
-			h.report.Protocol = v[0]
+	if token := upgrade.Token(r); token != "" { // what was on the wire
+		h.report.Method, h.report.Protocol = http.MethodConnect, token
+		for _, name := range []string{"Connection", "Upgrade", "Sec-Websocket-Key", ":protocol"} {
 			delete(h.report.Headers, name)
 		}
 	}

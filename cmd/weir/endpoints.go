@@ -10,8 +10,8 @@ import (
 // endpoint makes the handler of one WebSocket from its request. What it finds wrong in q it leaves there.
 type endpoint func(r *http.Request, q *query) websocket.Handler
 
-// routes is the server's whole tree. WebSocket paths are registered without a method: over HTTP/1.1 they are opened
-// by GET, over HTTP/2 by CONNECT (RFC 8441, 4).
+// routes is the server's whole tree. WebSocket paths are registered without a method, so that a
+// request by another one gets the handshake's answer and no 405.
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, e := range map[string]endpoint{

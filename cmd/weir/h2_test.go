@@ -210,7 +210,7 @@ func TestHTTP2Refused(t *testing.T) {
 			"version":  400.0, // RFC 6455, 4.4
 			"protocol": 501.0, // RFC 9220, 3
 			"query":    400.0,
-			"plain":    404.0, // its route is for GET alone, and CONNECT falls through to the one for everything
+			"plain":    501.0, // GET /healthz, which opens no stream (RFC 8441, 5)
 			"lives":    200.0,
 		}
 		if !reflect.DeepEqual(got, want) {

@@ -191,6 +191,7 @@ var sockets = []string{
 	"h2/client.go",
 	"h2/conn.go",
 	"h2/guard.go",
+	"h2/hijack.go",
 	"h2/lowat_linux.go",
 	"h2/lowat_other.go",
 	"h2/raw_linux.go",

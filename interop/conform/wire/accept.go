@@ -82,7 +82,7 @@ func isKey(key string) bool {
 
 // open answers an extended CONNECT.
 func open(ctx context.Context, w http.ResponseWriter, r *http.Request, h http.Header, log *conform.Log) (*Conn, error) {
-	if p := r.Header[":protocol"]; r.Method != http.MethodConnect || len(p) != 1 || !strings.EqualFold(p[0], "websocket") {
+	if !strings.EqualFold(stream.Token(r.Context()), "websocket") {
 		return refuse(w, http.StatusBadRequest, "no WebSocket handshake (RFC 8441, 5)")
 	}
 	if r.Header.Get("Sec-Websocket-Version") != "13" {

@@ -110,12 +110,8 @@ func (p *peer) ask(s *stage, o *options, r *report.Report) ([]conform.Result, er
 		return nil, err
 	}
 	t.Agent = p.name
-	suite := 0
-	if p.version == "2" {
-		suite = 1
-	}
 	var kept []conform.Case
-	for _, c := range r.Suites[suite].Cases {
+	for _, c := range r.Suites[p.suite].Cases {
 		if !matches(patterns(o.but), c.ID) && (o.only == "" || matches(patterns(o.only), c.ID)) {
 			kept = append(kept, c)
 		}

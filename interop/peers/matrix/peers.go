@@ -12,22 +12,34 @@ import (
 type peer struct {
 	name    string
 	version string
+	suite   int
 	start   func(s *stage, o *options) (url string, err error)
 }
 
-// peers are those of the matrix: the catalogue runs against the ones of HTTP/1.1, the suite of RFC 8441 against the
-// others.
+// peers are those of the matrix. The libraries run over weir's HTTP/2, too, by their handlers for
+// HTTP/1.1, which hijack.
 var peers = []peer{
-	{"gorilla", "1.1", library("gorilla")},
-	{"coder", "1.1", library("coder")},
-	{"gws", "1.1", library("gws")},
-	{"gobwas", "1.1", library("gobwas")},
-	{"Node ws", "1.1", nodeWS},
-	{"net/http", "2", netHTTP},
-	{"Node http2", "2", nodeHTTP2},
-	{"HAProxy", "2", behind(haproxy)},
-	{"nghttpx", "2", behind(nghttpx)},
+	{"gorilla", "1.1", catalogue, library("gorilla")},
+	{"gorilla", "2", catalogue, library("gorilla")},
+	{"coder", "1.1", catalogue, library("coder")},
+	{"coder", "2", catalogue, library("coder")},
+	{"gws", "1.1", catalogue, library("gws")},
+	{"gws", "2", catalogue, library("gws")},
+	{"gobwas", "1.1", catalogue, library("gobwas")},
+	{"gobwas", "2", catalogue, library("gobwas")},
+	{"Node ws", "1.1", catalogue, nodeWS},
+	{"gorilla", "2", overHTTP2, library("gorilla")},
+	{"net/http", "2", overHTTP2, netHTTP},
+	{"Node http2", "2", overHTTP2, nodeHTTP2},
+	{"HAProxy", "2", overHTTP2, behind(haproxy)},
+	{"nghttpx", "2", overHTTP2, behind(nghttpx)},
 }
+
+// The suites, as the report has them.
+const (
+	catalogue = iota // Autobahn's
+	overHTTP2        // RFC 8441
+)
 
 func library(name string) func(*stage, *options) (string, error) {
 	return func(s *stage, _ *options) (string, error) {

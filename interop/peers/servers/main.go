@@ -2,8 +2,9 @@
 //
 //	go run ./servers gorilla
 //
-// It prints the address it listens on, serves HTTP/1.1 in cleartext (nethttp: HTTP/2 with prior knowledge, too), and offers
-// permessage-deflate where the library has it. Every library is set up to check what it can check.
+// It prints the address it listens on, serves HTTP/1.1 and HTTP/2 with prior knowledge, in cleartext, and offers
+// permessage-deflate where the library has it. The HTTP/2 is weir's, which gives the handlers what they hijack; that of
+// nethttp is net/http's own. Every library is set up to check what it can check.
 package main
 
 import (
@@ -15,6 +16,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	weir "weir/websocket"
 )
 
 // limit is the largest message, in octets; Autobahn's largest has 16 MiB.
@@ -45,5 +48,11 @@ func main() {
 }
 
 func handler(h http.HandlerFunc) serve {
-	return func(l net.Listener) error { return http.Serve(l, h) }
+	return func(l net.Listener) error {
+		srv := &http.Server{Handler: h}
+		if _, err := weir.ConfigureServer(srv, nil); err != nil {
+			return err
+		}
+		return srv.Serve(l)
+	}
 }
