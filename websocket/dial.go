@@ -21,8 +21,9 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// DialOptions are the options of one Dial: those of the session, and what the request says. In the session's options
-// Origins, OnlyOrigins, Group, ReqFilter and Context have no meaning to a client but the last; IdleTimeout is none by default.
+// DialOptions are the options of one Dial: those of the session, and what the request says. Of the
+// session's options Origins, OnlyOrigins and ReqFilter mean nothing to a client. By default a
+// client has no IdleTimeout and no Group.
 type DialOptions struct {
 	Options
 	Header http.Header // fields of the request: Origin, Authorization, Cookie and so on

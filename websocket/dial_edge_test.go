@@ -129,3 +129,27 @@ func TestDialPlainApart(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// A client's Options.Group has its session, and Options.Context its values.
+func TestDialGroup(t *testing.T) {
+	each(t, []string{"h1", "h2"}, func(h *house) {
+		a := new(actor)
+		h.handler = a
+		type key struct{}
+		var g websocket.Group
+		var o websocket.DialOptions
+		o.Group, o.Context = &g, context.WithValue(background, key{}, "value")
+		c, _, err := h.dialer().Dial(background, h.url("/"), &o)
+		if err != nil {
+			h.Fatal(err)
+		}
+		if got := c.Context().Value(key{}); got != "value" || g.Len() != 1 {
+			h.Errorf("value %v, %d sessions", got, g.Len())
+		}
+		go g.Shutdown(background) // ends with the session
+		c.Read(background)        // until it is over
+		if r := h.wantReason(a, "remote"); r.Code != 1001 {
+			h.Errorf("the server is told %+v", r)
+		}
+	})
+}

@@ -4,13 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 
 	"weir/h1"
 	"weir/internal/reach"
+
+	"golang.org/x/net/proxy"
 )
 
 // proxyFor asks Dialer.Proxy, with the request as HTTP has it.
@@ -114,9 +118,64 @@ func (d *Dialer) tunnel(ctx context.Context, nc net.Conn, to target) (net.Conn, 
 	if resp.StatusCode/100 != 2 {
 		err = nil // the status says it
 	}
-	proxy := addrOf(to.proxy)
-	msg := fmt.Sprintf("the proxy %s answered %s", proxy, reach.Line(resp.Status))
-	return nil, &DialError{Response: resp, Proxy: proxy, Msg: msg, Err: err}
+	blamed := addrOf(to.proxy)
+	msg := fmt.Sprintf("the proxy %s answered %s", blamed, reach.Line(resp.Status))
+	return nil, &DialError{Response: resp, Proxy: blamed, Msg: msg, Err: err}
+}
+
+// socks asks a SOCKS5 proxy for a connection (RFC 1928). Names are the proxy's to look up.
+func (d *Dialer) socks(ctx context.Context, nc net.Conn, to target) (net.Conn, error) {
+	var auth *proxy.Auth
+	if u := to.proxy.User; u != nil {
+		auth = &proxy.Auth{User: u.Username()}
+		auth.Password, _ = u.Password()
+	}
+	c := &socksConn{Conn: nc}
+	client, err := proxy.SOCKS5("tcp", addrOf(to.proxy), auth, c)
+	if err == nil {
+		// The client is not given ctx: it would set deadlines on a goroutine of its own when ctx
+		// ends, and there a panic of a user's net.Conn would end the program.
+		err = reach.Within(ctx, nc, func() error {
+			_, err := client.Dial("tcp", sentAddr(to))
+			return c.fault(err)
+		})
+	}
+	if err != nil {
+		return nil, stageError(ctx, "no connection of the proxy", to.proxy, err)
+	}
+	return nc, nil
+}
+
+// socksConn is a connection to a SOCKS5 proxy, and the proxy.ContextDialer by which the client gets
+// it. It keeps the first two octets that came, for the client's errors do not say what they were.
+type socksConn struct {
+	net.Conn
+	first []byte
+}
+
+// Dial gives the connection.
+func (c *socksConn) Dial(string, string) (net.Conn, error) { return c, nil }
+
+// DialContext gives the connection.
+func (c *socksConn) DialContext(context.Context, string, string) (net.Conn, error) { return c, nil }
+
+func (c *socksConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.first = append(c.first, b[:min(n, 2-len(c.first))]...)
+	return n, err
+}
+
+// fault is an error of the client's, with what its text leaves out.
+func (c *socksConn) fault(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case len(c.first) > 0 && c.first[0] != 5:
+		return fmt.Errorf("it is no SOCKS5 proxy: it answered %q (RFC 1928, 3): %w", c.first, err)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the proxy ended the connection: %w", err)
+	}
+	return err
 }
 
 // sentAddr is the server's host:port as a proxy is told.

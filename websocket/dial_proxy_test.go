@@ -11,7 +11,10 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"weir/stream/memnet"
 	"weir/websocket"
@@ -112,6 +115,54 @@ func TestDialSocks(t *testing.T) {
 			h.Fatal(string(got), err)
 		}
 		c.Close(1000, "")
+	})
+}
+
+// deadlineConn is a net.Conn whose SetDeadline panics.
+type deadlineConn struct {
+	net.Conn
+	closed atomic.Bool
+}
+
+func (c *deadlineConn) SetDeadline(time.Time) error { panic("SetDeadline") }
+
+func (c *deadlineConn) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+// A context that ends while a SOCKS5 proxy is silent ends the Dial, and the connection with it,
+// though that is a user's and panics.
+func TestDialSocksSilent(t *testing.T) {
+	gone := errors.New("gone home")
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		dial := s.d.DialContext
+		var own *deadlineConn
+		s.d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := dial(ctx, network, addr)
+			own = &deadlineConn{Conn: nc}
+			return own, err
+		}
+		s.d.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("socks5://proxy.test") }
+		s.says("\x05\x00")
+		ctx, cancel := context.WithCancelCause(background)
+		time.AfterFunc(time.Second, func() { cancel(gone) })
+		start := time.Now()
+		_, _, err := s.d.Dial(ctx, "ws://weir.test/", nil)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("after %v", took)
+		}
+		if !errors.Is(err, gone) || !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if de, ok := errors.AsType[*websocket.DialError](err); !ok || de.Proxy != "proxy.test:1080" {
+			t.Errorf("%#v", err)
+		}
+		if !own.closed.Load() {
+			t.Error("the connection is open")
+		}
+		s.ln.Close()
 	})
 }
 

@@ -355,14 +355,22 @@ var userCodes = []userCode{
 		})
 	}},
 	{id: "dial.net_conn", modes: overHTTP, run: func(s *stage) {
-		for _, method := range []string{"Read", "Write"} {
+		for _, c := range []struct{ method, proxy string }{
+			{"Read", ""}, {"Write", ""},
+			{"Read", "http"}, {"Write", "http"},
+			{"Read", "socks5"}, {"Write", "socks5"},
+		} {
 			s.dials(func(d *websocket.Dialer, _ *context.Context) {
+				if c.proxy != "" { // the server is a bad one
+					d.Proxy = http.ProxyURL(&url.URL{Scheme: c.proxy, Host: "proxy.test"})
+				}
 				d.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-					c, err := s.ln.Dial(ctx)
+					nc, err := s.ln.Dial(ctx)
 					if err != nil {
 						return nil, err
 					}
-					return s.client.add(&ownConn{Conn: c.(*memnet.Conn), crash: map[string]func(){method: s.do}}), nil
+					own := &ownConn{Conn: nc.(*memnet.Conn), crash: map[string]func(){c.method: s.do}}
+					return s.client.add(own), nil
 				}
 			})
 		}

@@ -126,7 +126,7 @@ func (w way) wrongs(hop string) []wrong {
 	case hopTunnel:
 		return wrongTunnel()
 	case hopMethod, hopPassword, hopReply:
-		return wrongSOCKS(hop)
+		return w.wrongSOCKS(hop)
 	case hopSettings:
 		return wrongSettings()
 	case hopResponse:
@@ -196,32 +196,48 @@ func refusals(status string) []wrong {
 	}
 }
 
-func wrongSOCKS(hop string) []wrong {
+// wrongSOCKS has the words of golang.org/x/net/proxy, and what the Dialer puts before them.
+func (w way) wrongSOCKS(hop string) []wrong {
 	what := "no connection of the proxy " + faultsProxy + ": "
+	port := map[bool]string{false: "80", true: "443"}[w.tls()]
+	asked := "socks connect tcp " + faultsProxy + "->weir.test:" + port + ": "
 	first := map[string]string{hopMethod: "\x05", hopPassword: "\x01", hopReply: "\x05\x00\x00"}[hop]
 	rows := lates(what, first+first)
 	rows[1].do = func(p *badPeer) { time.Sleep(time.Second); p.write(first); p.wait() } // a second octet would be an answer
-	rows = append(rows, losses(what+"SOCKS5: no answer: ", "unexpected EOF", "unexpected EOF", first)...)
-	rows[3].is = io.ErrUnexpectedEOF
+	rows = append(rows, losses(what+asked, "", "unexpected EOF", first)...)
+	rows[3].says = what + "the proxy ended the connection: " + asked + "EOF"
 	say := func(name, octets, words string) {
 		rows = append(rows, wrong{name: name, do: says(octets), says: what + words, code: exitConnect})
 	}
 	switch hop {
 	case hopMethod:
-		say("HTTP/1.1", "HTTP/1.1 400 Bad Request\r\n\r\n", `it is no SOCKS5 proxy: it answered "HT" (RFC 1928, 3)`)
-		say("SOCKS4", "\x00\x5b\x00\x00", `it is no SOCKS5 proxy: it answered "\x00[" (RFC 1928, 3)`)
-		say("refusal", "\x05\xff", "SOCKS5: the proxy takes no method of ours: it may want another user (RFC 1928, 3)")
-		say("another method", "\x05\x01", "SOCKS5: the proxy chose method 1, which was not offered (RFC 1928, 3)")
+		say("HTTP/1.1", "HTTP/1.1 400 Bad Request\r\n\r\n",
+			`it is no SOCKS5 proxy: it answered "HT" (RFC 1928, 3): `+asked+"unexpected protocol version 72")
+		say("SOCKS4", "\x00\x5b\x00\x00",
+			`it is no SOCKS5 proxy: it answered "\x00[" (RFC 1928, 3): `+asked+"unexpected protocol version 0")
+		say("refusal", "\x05\xff", asked+"no acceptable authentication methods")
+		if w.proxy == "socks5" {
+			// Without a user the library does not look at the method that the proxy chose, and asks
+			// for the server: what comes of it is the proxy's to say, and this one is silent.
+			rows = append(rows, wrong{name: "another method", do: says("\x05\x01"), says: what + late,
+				code: exitTimeout, after: faultsTimeout, is: context.DeadlineExceeded})
+		} else {
+			say("another method", "\x05\x01", asked+"unsupported authentication method 1")
+		}
 	case hopPassword:
-		say("garbage", "\x05\x00", "SOCKS5: an answer of version 5 to the password (RFC 1929, 2)")
-		say("refusal", "\x01\x01", "SOCKS5: the proxy refused user and password (RFC 1929, 2)")
+		say("garbage", "\x05\x00", asked+"invalid username/password version")
+		say("refusal", "\x01\x01", asked+"username/password authentication failed")
 	case hopReply:
-		say("garbage", "\x04\x00\x00\x01\x7f\x00\x00\x01\x00\x50", "SOCKS5: a reply of version 4 (RFC 1928, 6)")
-		say("an address of no type", "\x05\x00\x00\x09", "SOCKS5: a reply with an address of type 9 (RFC 1928, 5)")
-		for code, words := range []string{1: "general failure", 2: "connection not allowed", 3: "network unreachable", 4: "host unreachable",
-			5: "connection refused", 6: "TTL expired", 7: "command not supported", 8: "address type not supported", 9: "reply 9"} {
+		say("garbage", "\x04\x00\x00\x01\x7f\x00\x00\x01\x00\x50", asked+"unexpected protocol version 4")
+		say("a reserved field", "\x05\x00\x01\x01\x7f\x00\x00\x01\x00\x50", asked+"non-zero reserved field")
+		say("an address of no type", "\x05\x00\x00\x09", asked+"unknown address type 9")
+		for code, words := range []string{1: "general SOCKS server failure",
+			2: "connection not allowed by ruleset", 3: "network unreachable", 4: "host unreachable",
+			5: "connection refused", 6: "TTL expired", 7: "command not supported",
+			8: "address type not supported", 9: "unknown code: 9"} {
 			if code > 0 {
-				say("refusal: "+words, "\x05"+string(rune(code))+"\x00\x01\x7f\x00\x00\x01\x00\x50", "SOCKS5: the proxy refused: "+words+" (RFC 1928, 6)")
+				octets := "\x05" + string(rune(code)) + "\x00\x01\x7f\x00\x00\x01\x00\x50"
+				say("refusal: "+words, octets, asked+"unknown error "+words)
 			}
 		}
 	}

@@ -17,7 +17,7 @@ var floors = map[string][]string{
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
 	// 3: the public face
-	"websocket": {"upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts},
+	"websocket": {"upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts, proxy},
 	// 4: programs
 	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
@@ -46,6 +46,7 @@ const (
 	hpack      = "golang.org/x/net/http2/hpack"
 	httpguts   = "golang.org/x/net/http/httpguts"
 	idna       = "golang.org/x/net/idna"
+	proxy      = "golang.org/x/net/proxy"
 	cobra      = "github.com/spf13/cobra"
 	prometheus = "github.com/prometheus/client_golang/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
@@ -216,7 +217,6 @@ var sockets = []string{
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_connect.go",
 	"websocket/dial_proxy.go",
-	"websocket/dial_socks.go",
 	"websocket/dialer.go",
 	"websocket/netconn.go",
 	"websocket/server.go", // BaseContext in that of http.Server
