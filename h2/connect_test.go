@@ -165,3 +165,54 @@ type panicSink struct{}
 func (panicSink) Data([]byte, bool) { panic("sink broke") }
 func (panicSink) Drained()          {}
 func (panicSink) Closed(error)      {}
+
+// TestOpenBesideReturn: of a handler's return and an Accept on another goroutine that it did not wait
+// for, one is too late. The stream has one answer, and no HEADERS on a tunnel (RFC 9113, 8.5).
+func TestOpenBesideReturn(t *testing.T) {
+	var opened chan stream.Stream
+	var late chan error
+	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/before" {
+			st, err := h2.OpenBeside(w)
+			if err != nil {
+				panic(err)
+			}
+			opened <- st
+			return
+		}
+		time.AfterFunc(time.Second, func() { // fake: the handler has returned
+			_, err := h2.OpenBeside(w)
+			late <- err
+			_, err = w.(stream.Opener).OpenStream(nil)
+			late <- err
+		})
+		if r.URL.Path == "/answered" {
+			w.WriteHeader(http.StatusForbidden)
+			w.(http.Flusher).Flush()
+			_, err := h2.OpenBeside(w)
+			late <- err
+		}
+	}, func(s *site) {
+		opened, late = make(chan stream.Stream, 1), make(chan error, 3)
+		p := s.dial()
+		time.AfterFunc(time.Second, func() { (<-opened).Send([][]byte{[]byte("x")}, true) })
+		tn := s.connect(p, "/before")
+		if got, err := io.ReadAll(tn); string(got) != "x" || err != nil {
+			t.Errorf("opened before the return: %q, %v", got, err)
+		}
+		if tn, err := p.Connect("/answered"); err != nil || tn.Status != http.StatusForbidden {
+			t.Errorf("answered before Accept: %d, %v", tn.Status, err)
+		}
+		if err := <-late; !errors.Is(err, stream.ErrAnswered) {
+			t.Errorf("opened behind an answer: %v", err)
+		}
+		if tn, err := p.Connect("/returned"); err != nil || tn.Status != http.StatusNotImplemented {
+			t.Errorf("returned before Accept: %d, %v", tn.Status, err)
+		}
+		for range 4 {
+			if err := <-late; err == nil {
+				t.Error("opened behind the return")
+			}
+		}
+	})
+}

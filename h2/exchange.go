@@ -266,8 +266,11 @@ func (x *exchange) head(fields []hpack.HeaderField, fin, final, flush bool) erro
 	c := x.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if x.closed {
+	switch {
+	case x.closed:
 		return x.closedErr()
+	case x.opened: // meanwhile, by an Accept that the handler did not wait for
+		return http.ErrHijacked
 	}
 	x.answered = x.answered || final
 	if err := c.core.answer(x.s, fields, fin, false); err != nil {

@@ -4,7 +4,20 @@ import (
 	"fmt"
 	"net/http"
 	"weak"
+
+	"weir/stream"
 )
+
+// OpenBeside is OpenStream at its worst moment: behind the look that a handler's return takes at w,
+// and before w has noted it.
+func OpenBeside(w http.ResponseWriter) (stream.Stream, error) {
+	x := w.(upgradeWriter).x
+	t, err := x.c.openTunnel(x, nil)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
 
 // Watch gives a function that says whether w's request is still held by anybody: by a connection, a
 // timer, a goroutine.

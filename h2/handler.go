@@ -51,7 +51,7 @@ func (x *exchange) serve() {
 				defer x.c.logf("h2: panic serving %v: %v\n%s", x.c.remote, r, debug.Stack())
 			}
 		}
-		w.done = true
+		w.done.Store(true)
 		x.end(normal)
 	}()
 	switch {

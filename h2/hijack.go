@@ -23,7 +23,7 @@ var _ http.Hijacker = upgradeWriter{}
 // See translator for heads that cannot be. No timeout of the server's counts any more.
 func (w upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
-	case w.opened || w.done:
+	case w.opened.Load() || w.done.Load():
 		return nil, nil, http.ErrHijacked
 	case w.status != 0 && w.status != http.StatusSwitchingProtocols:
 		return nil, nil, errors.New("h2: Hijack after WriteHeader")
@@ -32,7 +32,7 @@ func (w upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.opened = true
+	w.opened.Store(true)
 	tr := &translator{tunnel: t, path: w.x.r.URL.Path}
 	if w.status == http.StatusSwitchingProtocols {
 		if err := tr.open(w.snap); err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"weir/stream"
@@ -35,8 +36,8 @@ type responseWriter struct {
 	mute     bool        // the header block ends the answer, octets are counted and dropped: HEAD, or an answer in place of the handler's
 	options  []string    // what the Connection field lists
 	trailers []string    // announced by the Trailer field
-	opened   bool        // the stream is a tunnel
-	done     bool        // the handler has returned
+	opened   atomic.Bool // the stream is a tunnel; Accept may run beside the handler
+	done     atomic.Bool // the handler has returned
 	err      error
 }
 
@@ -54,13 +55,13 @@ func (w *responseWriter) Header() http.Header {
 }
 
 // Answered says that the final answer was begun, or cannot be any more.
-func (w *responseWriter) Answered() bool { return w.status != 0 || w.opened || w.done }
+func (w *responseWriter) Answered() bool { return w.status != 0 || w.opened.Load() || w.done.Load() }
 
 // OpenStream answers a CONNECT with 200 and header and turns it into a stream. The 200 leaves with
 // the first Send.
 func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
 	switch {
-	case w.opened || w.done:
+	case w.opened.Load() || w.done.Load():
 		return nil, http.ErrHijacked
 	case !w.x.connect:
 		return nil, errNotTunnel
@@ -71,7 +72,7 @@ func (w *responseWriter) OpenStream(header http.Header) (stream.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.opened = true
+	w.opened.Store(true)
 	return t, nil
 }
 
@@ -80,7 +81,7 @@ func (w *responseWriter) StreamInfo() stream.Info { return w.x.c.info(w.x.s) }
 
 // WriteHeader sends an informational answer at once, and begins the final one.
 func (w *responseWriter) WriteHeader(status int) {
-	if w.opened || w.done {
+	if w.opened.Load() || w.done.Load() {
 		return
 	}
 	if w.status != 0 {
@@ -152,9 +153,9 @@ func (w *responseWriter) WriteString(s string) (int, error) { return write(w, s)
 
 func write[T string | []byte](w *responseWriter, p T) (int, error) {
 	switch {
-	case w.opened:
+	case w.opened.Load():
 		return 0, http.ErrHijacked
-	case w.done:
+	case w.done.Load():
 		return 0, errors.New("h2: Write after the handler returned")
 	}
 	if w.status == 0 {
@@ -318,7 +319,7 @@ func (w *responseWriter) Flush() { _ = w.FlushError() } // Flush cannot say
 
 // FlushError is Flush for http.ResponseController.
 func (w *responseWriter) FlushError() error {
-	if w.opened || w.done {
+	if w.opened.Load() || w.done.Load() {
 		return http.ErrHijacked
 	}
 	return w.flush(false)
@@ -326,7 +327,7 @@ func (w *responseWriter) FlushError() error {
 
 // finish ends the answer. False: it cannot be made whole.
 func (w *responseWriter) finish() bool {
-	if w.opened {
+	if w.opened.Load() {
 		return true
 	}
 	if w.declared > w.written && w.x.r.Method != http.MethodHead {
@@ -352,7 +353,7 @@ func (w *responseWriter) SetReadDeadline(t time.Time) error { return w.setDeadli
 func (w *responseWriter) SetWriteDeadline(t time.Time) error { return w.setDeadline(&w.x.writing, t) }
 
 func (w *responseWriter) setDeadline(d *deadline, t time.Time) error {
-	if w.opened || w.done {
+	if w.opened.Load() || w.done.Load() {
 		return http.ErrHijacked
 	}
 	w.x.c.mu.Lock()

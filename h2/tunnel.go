@@ -238,6 +238,10 @@ func (x *exchange) becomes() error {
 		return stream.ErrHalfClosed
 	case x.closed:
 		return told(x.closedErr())
+	case x.returned: // meanwhile: the handler did not wait
+		return http.ErrHijacked
+	case x.answered:
+		return stream.ErrAnswered
 	}
 	return nil
 }
