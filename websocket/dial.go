@@ -259,9 +259,18 @@ func (hs *clientHandshake) request(ctx context.Context, major int) *http.Request
 
 // fault makes a *DialError of what went wrong; resp may be nil.
 func (hs *clientHandshake) fault(resp *http.Response, err error) *DialError {
-	if de, ok := errors.AsType[*DialError](err); ok {
-		de.URL = hs.given
-		return de
+	if shared, ok := errors.AsType[*DialError](err); ok { // by all who waited for the connection
+		e := *shared
+		e.URL = hs.given
+		if e.Response != nil {
+			own := *e.Response
+			own.Header = own.Header.Clone()
+			if body, ok := own.Body.(*keptBody); ok {
+				own.Body = body.again()
+			}
+			e.Response = &own
+		}
+		return &e
 	}
 	e := &DialError{URL: hs.given, Response: resp, Msg: "no WebSocket", Err: err}
 	if resp != nil {

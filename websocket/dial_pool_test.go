@@ -1,6 +1,7 @@
 package websocket_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +144,46 @@ func TestDialForgets(t *testing.T) {
 	if n := d.Hosts(); n > 16 {
 		t.Errorf("%d servers are remembered", n)
 	}
+}
+
+// Who waited for one connection is told of its failure, each with its own URL and the whole answer.
+func TestDialFailsForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := 0
+		d := &websocket.Dialer{HTTP: websocket.HTTP2, Timeout: time.Minute,
+			Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.test") },
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				near, far := net.Pipe()
+				answers++
+				go func() {
+					http.ReadRequest(bufio.NewReader(far))
+					time.Sleep(100 * time.Millisecond) // fake: the others wait meanwhile
+					io.WriteString(far, "HTTP/1.1 407 Who\r\nX: y\r\nContent-Length: 12\r\n\r\nwho are you?")
+					far.Close()
+				}()
+				return near, nil
+			}}
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				to := fmt.Sprintf("ws://weir.test/%d", i)
+				_, resp, err := d.Dial(background, to, nil)
+				e, ok := errors.AsType[*websocket.DialError](err)
+				if !ok || e.URL != to || resp == nil || resp != e.Response {
+					t.Errorf("%s: %v, %v", to, err, resp)
+					return
+				}
+				resp.Header.Set("X", to) // it is theirs
+				if body, err := io.ReadAll(resp.Body); string(body) != "who are you?" || err != nil {
+					t.Errorf("%s: the proxy says %q, %v", to, body, err)
+				}
+			})
+		}
+		all.Wait()
+		if answers != 1 {
+			t.Errorf("%d connections were tried", answers)
+		}
+	})
 }
 
 // After Close connections end with their last WebSocket, and nothing is dialled.

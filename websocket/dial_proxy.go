@@ -118,6 +118,7 @@ func (d *Dialer) tunnel(ctx context.Context, nc net.Conn, to target) (net.Conn, 
 	if resp.StatusCode/100 != 2 {
 		err = nil // the status says it
 	}
+	resp.Body = keep(resp.Body)
 	blamed := addrOf(to.proxy)
 	msg := fmt.Sprintf("the proxy %s answered %s", blamed, reach.Line(resp.Status))
 	return nil, &DialError{Response: resp, Proxy: blamed, Msg: msg, Err: err}
@@ -182,3 +183,33 @@ func (c *socksConn) fault(err error) error {
 func sentAddr(to target) string {
 	return net.JoinHostPort(reach.Unzoned(to.url.Hostname()), portOf(to.url))
 }
+
+// keptBody is the body of an answer that many may get: each reads all of it.
+type keptBody struct {
+	octets, left []byte
+	err          error // behind them
+}
+
+// keep keeps what b has, which is in memory already.
+func keep(b io.Reader) *keptBody {
+	octets, err := io.ReadAll(b)
+	if err == nil {
+		err = io.EOF
+	}
+	return &keptBody{octets: octets, left: octets, err: err}
+}
+
+// again is k from its beginning.
+func (k *keptBody) again() *keptBody { return &keptBody{octets: k.octets, left: k.octets, err: k.err} }
+
+func (k *keptBody) Read(b []byte) (int, error) {
+	if len(k.left) == 0 {
+		return 0, k.err
+	}
+	n := copy(b, k.left)
+	k.left = k.left[n:]
+	return n, nil
+}
+
+// Close has nothing to close.
+func (k *keptBody) Close() error { return nil }
