@@ -38,12 +38,9 @@ func (c *benchConfig) run(stdout, stderr io.Writer) error {
 		}
 	}
 	if c.json {
-		err = r.writeJSON(stdout)
+		err = r.writeJSON(escaped{stdout})
 	} else {
 		err = r.writeTable(stdout)
-	}
-	if err != nil {
-		return &runError{err}
 	}
 	var missed []string
 	for _, l := range r.limits {
@@ -57,6 +54,8 @@ func (c *benchConfig) run(stdout, stderr io.Writer) error {
 	case rep.Opened == rep.Lost && !rep.Interrupted:
 		return exitWith(exitConnect, "%s: every WebSocket was lost: %s", reach.RedactURL(c.url),
 			strings.Join(slices.Sorted(maps.Keys(rep.Errors)), "; "))
+	case err != nil:
+		return &runError{fmt.Errorf("standard output: %w", err)}
 	}
 	return nil
 }

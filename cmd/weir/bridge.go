@@ -111,6 +111,7 @@ func serveBridge(b *bridge, l net.Listener, drain time.Duration, ev *events) err
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }() // ends when the listener is closed, by Close
 	defer srv.Close()
+	defer ev.out.flush()
 	ev.listening([]address{{"http://" + l.Addr().String(), []string{"http/1.1"}}})
 	select {
 	case err := <-failed:

@@ -54,7 +54,9 @@ func bridgeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			b.log = c.logger(cmd.ErrOrStderr())
+			log, out := c.logger(cmd.ErrOrStderr())
+			defer out.flush()
+			b.log = log
 			if b.up, err = newUpstream(args[1], cfg, b.log); err != nil {
 				return err
 			}

@@ -29,10 +29,12 @@ func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
 	if err != nil {
 		return &runError{err}
 	}
+	log, lines := (&config{logFormat: "text"}).logger(out.stderr)
+	defer lines.flush()
 	srv := &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(slog.NewTextHandler(out.stderr, nil), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	if c.server.tlsListen != "" {
 		cert, err := c.server.certificate()
@@ -55,7 +57,9 @@ func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
 	for _, l := range ls {
 		go func() { failed <- l.serve(srv) }() // ends when the listener is closed, by Close
 	}
-	newEvents(out.stdout).listening(addresses(ls))
+	ev := newEvents(out.stdout)
+	ev.listening(addresses(ls))
+	ev.out.flush() // what is written there besides comes later
 	out.begin(0)
 	err = nil
 	select {

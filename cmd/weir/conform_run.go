@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,23 +91,25 @@ func (c *conformConfig) finish(p *conformPlan, out *conformOutput, results []con
 	return nil
 }
 
-// write writes all that the flags name.
+// write writes all that the flags name: the files first, for nobody may be left to read standard output.
 func (c *conformConfig) write(r *report.Report, out *conformOutput) error {
+	err := c.writeFiles(r)
 	if !c.quiet && len(r.Results) > 0 {
-		if err := r.WriteText(out.text, out.color); err != nil {
-			return err
-		}
+		err = cmp.Or(err, r.WriteText(out.text, out.color))
 	}
-	if c.json != "" {
+	if c.json == "-" {
+		err = cmp.Or(err, r.WriteJSON(escaped{out.stdout}))
+	}
+	return err
+}
+
+func (c *conformConfig) writeFiles(r *report.Report) error {
+	if c.json != "" && c.json != "-" {
 		var b bytes.Buffer
 		if err := r.WriteJSON(&b); err != nil {
 			return err
 		}
-		if c.json != "-" {
-			if err := os.WriteFile(c.json, b.Bytes(), 0o666); err != nil {
-				return err
-			}
-		} else if _, err := out.stdout.Write(b.Bytes()); err != nil {
+		if err := os.WriteFile(c.json, b.Bytes(), 0o666); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ import (
 const (
 	maxMessage  = 64 << 20        // octets of a message received, and of a line
 	pongTime    = 2 * time.Second // how long the pong that ends a script may take
+	stuckWait   = time.Second     // how long the last callback may take to write what it has, once the session is cut
 	connectWait = 6 * time.Second // how long the end may take once we have closed: more than a session gives its peer
 )
 
@@ -97,8 +98,8 @@ func (c *connection) open(signals <-chan os.Signal) error {
 
 // listen waits for the end, and brings it about when it is time.
 func (c *connection) listen(signals <-chan os.Signal) error {
-	var leave, late, cut <-chan time.Time
-	read := c.read
+	var leave, late, cut, stuck <-chan time.Time
+	read, gone := c.read, c.out.gone
 	if c.one && c.timeout > 0 {
 		late = time.After(c.timeout)
 	}
@@ -124,6 +125,9 @@ func (c *connection) listen(signals <-chan os.Signal) error {
 			shut()
 		case <-c.message:
 			shut()
+		case <-gone:
+			gone = nil
+			shut()
 		case <-read:
 			read = nil
 			switch {
@@ -143,7 +147,9 @@ func (c *connection) listen(signals <-chan os.Signal) error {
 			shut()
 		case <-cut: // a server that reads nothing
 			c.session.Cut()
-			cut = nil
+			cut, stuck = nil, time.After(stuckWait)
+		case <-stuck:
+			return exitWith(exitFail, "standard output: nobody reads it")
 		}
 	}
 }
@@ -156,8 +162,11 @@ func (c *connection) end(r websocket.Reason, missed bool, signals <-chan os.Sign
 	case <-time.After(connectWait):
 	}
 	err := endExit(r)
+	lost := c.out.gap()
 	switch {
 	case err != nil:
+	case lost != nil:
+		err = exitWith(exitFail, "standard output: %w", lost)
 	case missed:
 		err = exitWith(exitTimeout, "no message came within %v", c.timeout)
 	case c.badInput.Load() && !c.out.terminal:

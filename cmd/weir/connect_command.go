@@ -77,7 +77,7 @@ func connectCommand() *cobra.Command {
 			}
 			out := &printer{
 				url: reach.RedactURL(c.url), json: c.json, verbose: c.verbose, controls: c.slash,
-				stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
+				stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), gone: make(chan struct{}),
 			}
 			out.screen = writesToTerminal(out.stdout)
 			out.terminal = !c.json && len(c.execute) == 0 && isTerminal(os.Stdin) && out.screen

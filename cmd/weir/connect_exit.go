@@ -28,7 +28,7 @@ const (
 
 const exitHelp = `Exit codes:
   0  closed cleanly: by either side, with 1000, 1001 or no code
-  1  a fault of weir itself
+  1  a fault of weir itself, or standard output that cannot be written
   2  the command line, or a line of standard input, cannot be obeyed
   3  no connection, or no TLS, or it was lost before the server answered
   4  the server refused the handshake; its status is told

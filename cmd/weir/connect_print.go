@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +23,8 @@ type printer struct {
 
 	mu             sync.Mutex
 	stdout, stderr io.Writer
+	lost           error         // what stdout failed with
+	gone           chan struct{} // closed when it has
 }
 
 // The events of --json.
@@ -66,15 +66,27 @@ type (
 
 // event writes a line of --json, in one Write.
 func (p *printer) event(v any) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic("weir: BUG: event: " + err.Error())
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stdout.Write(reach.JSON(b.Bytes())) // nobody is left to be told when standard output is gone
+	p.put(reach.JSON(eventLine(v)))
+}
+
+// put writes on stdout, with mu held. The first error ends the WebSocket: nobody reads what it brings.
+func (p *printer) put(b []byte) {
+	if _, err := p.stdout.Write(b); err != nil && p.lost == nil {
+		p.lost = err
+		close(p.gone)
+	}
+}
+
+// gap is the error of stdout, nil while there is none.
+func (p *printer) gap() error {
+	select {
+	case <-p.gone:
+		return p.lost
+	default:
+		return nil
+	}
 }
 
 // line writes on stdout, around the prompt.
@@ -84,7 +96,7 @@ func (p *printer) line(b []byte) {
 	if p.terminal {
 		b = append(append([]byte("\r\x1b[K"), b...), "> "...)
 	}
-	p.stdout.Write(b) // nobody is left to be told when standard output is gone
+	p.put(b)
 }
 
 // prompt asks for a line.
@@ -92,7 +104,7 @@ func (p *printer) prompt() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.terminal {
-		io.WriteString(p.stdout, "> ")
+		p.put([]byte("> "))
 	}
 }
 

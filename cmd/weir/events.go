@@ -5,19 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/stream"
 	"weir/websocket"
 )
 
-// events writes what happens, one JSON object a line. Each line is one Write: a reader never sees half of two.
+// events writes what happens, one JSON object a line.
 type events struct {
-	mu     sync.Mutex
-	w      io.Writer
-	line   bytes.Buffer
-	lastID int64
+	out    *outlet
+	lastID atomic.Int64
 }
 
 // address is one entry of the listening event.
@@ -65,28 +63,35 @@ type counts struct {
 	Bytes    int64 `json:"bytes"`
 }
 
-func newEvents(w io.Writer) *events { return &events{w: w} }
+// droppedEvent stands where events are missing, because nobody has read standard output for too long.
+type droppedEvent struct {
+	Time  string `json:"time"`
+	Event string `json:"event"`
+	Count int64  `json:"count"`
+}
 
-// write emits v. What a peer sent must not fail it: a value that JSON cannot say never gets into an event.
+func newEvents(w io.Writer) *events {
+	return &events{out: newOutlet(w, func(n int64) []byte { return eventLine(droppedEvent{timestamp(), "dropped", n}) })}
+}
+
+// write emits v, and does not wait for who reads it.
 func (e *events) write(v any) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.line.Reset()
-	enc := json.NewEncoder(&e.line)
+	e.out.Write(eventLine(v)) // it never fails
+}
+
+// eventLine is v as a line. What a peer sent must not fail it: a value that JSON cannot say never gets into an event.
+func eventLine(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		panic("weir: BUG: event: " + err.Error())
 	}
-	e.w.Write(e.line.Bytes()) // nobody is left to be told when standard output is gone
+	return b.Bytes()
 }
 
 // nextID numbers the sessions, from 1.
-func (e *events) nextID() int64 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.lastID++
-	return e.lastID
-}
+func (e *events) nextID() int64 { return e.lastID.Add(1) }
 
 func (e *events) listening(addresses []address) {
 	e.write(listeningEvent{Event: "listening", Addresses: addresses})

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +30,7 @@ func (e *runError) Error() string { return e.err.Error() }
 func (e *runError) Unwrap() error { return e.err }
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // who reads standard output may leave: a server goes on, and a client ends as it should
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

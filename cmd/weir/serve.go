@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -84,7 +82,9 @@ func serveCommand() *cobra.Command {
 			if err := c.check(); err != nil {
 				return err
 			}
-			if err := serve(&c, c.logger(cmd.ErrOrStderr()), cmd.OutOrStdout()); err != nil {
+			log, out := c.logger(cmd.ErrOrStderr())
+			defer out.flush()
+			if err := serve(&c, log, cmd.OutOrStdout()); err != nil {
 				return &runError{err}
 			}
 			return nil
@@ -159,16 +159,4 @@ func nonEmpty(list []string) []string {
 		}
 	}
 	return out
-}
-
-func (c *config) logger(w io.Writer) *slog.Logger {
-	level := slog.LevelInfo
-	if c.verbose {
-		level = slog.LevelDebug
-	}
-	o := &slog.HandlerOptions{Level: level}
-	if c.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
 }

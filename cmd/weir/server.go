@@ -40,6 +40,7 @@ func newServer(c *config, log *slog.Logger, stdout io.Writer) *server {
 // serve runs until a signal has drained it (nil, or errCut), or a listener fails.
 func serve(c *config, log *slog.Logger, stdout io.Writer) error {
 	s := newServer(c, log, stdout)
+	defer s.events.out.flush()
 	srv, ws, err := s.httpServer()
 	if err != nil {
 		return err
