@@ -34,6 +34,7 @@ func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
 	srv := &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: 10 * time.Second,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	if c.server.tlsListen != "" {

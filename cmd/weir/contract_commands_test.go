@@ -1,10 +1,28 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
+
+// hour is an "after" that does not come.
+const hour = `{"after":{"ms":3600000,"commands":[]}}`
+
+// long600 is a script of 600 KB that puts all of it off.
+func long600(letter string) string {
+	return `[{"after":{"ms":3600000,"commands":[{"text":"` + strings.Repeat(letter, 600_000) + `"}]}}]`
+}
+
+// chain is a script of "after" within "after", which stops the session at its end.
+func chain(depth int) string {
+	s := `[{"stop":true}]`
+	for range depth {
+		s = `[{"text":"x"},{"after":{"ms":0,"commands":` + s + `}}]`
+	}
+	return s
+}
 
 // Each command of /commands does what it says, over every transport.
 func TestContractCommands(t *testing.T) {
@@ -33,7 +51,7 @@ func TestContractCommands(t *testing.T) {
 			script(`[{"text":"held 1"}]`), ping("held 2"), binaryFrame("held 3")),
 			want: []string{`text "of this callback"`, `text "posts arrive"`, `text "behind it"`, `text "held 1"`, `pong "held 2"`, `binary "held 3"`}},
 		{name: "active/last_counts", send: frames(script(`[{"active":false},{"active":true},{"active":true}]`), text(`[{"text":"live"}]`)), want: []string{`text "live"`}},
-		{name: "active/repeated", send: frames(script(`[{"active":false},{"active":false},{"after":{"ms":10,"commands":[{"active":false},{"text":"still"}]}},{"after":{"ms":30,"commands":[{"active":true}]}}]`), binaryFrame("held")),
+		{name: "active/repeated", send: frames(script(`[{"active":false},{"active":false},{"after":{"ms":1,"commands":[{"active":false},{"text":"still"},{"after":{"ms":1,"commands":[{"active":true}]}}]}}]`), binaryFrame("held")),
 			want: []string{`text "still"`, `binary "held"`}},
 		{name: "active/bad_frame_waits", send: frames(script(`[{"active":false},{"after":{"ms":20,"commands":[{"text":"first"},{"active":true}]}}]`), binaryFrame("held"), []byte{0xff, 0xff}),
 			want: append([]string{`text "first"`, `binary "held"`}, ended("1002")...), end: event{"reason": "error:badframe"}},
@@ -48,7 +66,7 @@ func TestContractCommands(t *testing.T) {
 
 		{name: "set_options/idle_timeout", send: script(`[{"set_options":{"idle_timeout":20}},{"text":"set"}]`), want: append([]string{`text "set"`}, ended("1000")...),
 			end: event{"reason": "timeout", "code": nil}},
-		{name: "set_options/idle_timeout_none", path: "/commands?idle_timeout=30", send: script(`[{"set_options":{"idle_timeout":0}},{"after":{"ms":100,"commands":[{"text":"alive"},{"stop":true}]}}]`),
+		{name: "set_options/idle_timeout_none", send: script(`[{"set_options":{"idle_timeout":30}},{"set_options":{"idle_timeout":0}},{"after":{"ms":100,"commands":[{"text":"alive"},{"stop":true}]}}]`),
 			want: append([]string{`text "alive"`}, ended("1000")...), end: stop},
 		{name: "set_options/max_frame_size", send: frames(script(`[{"set_options":{"max_frame_size":4}}]`), binaryFrame("1234"), binaryFrame("12345"), binaryFrame("6")),
 			want: append([]string{`binary "1234"`}, ended("1009")...), end: event{"reason": "error:badsize"}},
@@ -63,11 +81,20 @@ func TestContractCommands(t *testing.T) {
 		{name: "shutdown_reason/after_close", send: script(`[{"close":{"code":1000}},{"shutdown_reason":"r"}]`), want: ended("1000"), end: event{"reason": "stop", "shutdown_reason": nil}},
 		{name: "shutdown_reason/crash", send: frames(script(`[{"shutdown_reason":"r"}]`), script(`[{"panic":"p"}]`)), want: ended("1011"), end: event{"reason": "crash:throw", "shutdown_reason": nil}},
 
+		{name: "after/most", send: frames(script("["+strings.TrimSuffix(strings.Repeat(hour+",", maxPending-1), ",")+"]"), script(`[{"after":{"ms":1,"commands":[`+hour+`]}}]`),
+			script("["+hour+`,{"text":"one is left"}]`), script("["+hour+`,{"text":"never"}]`), script(`[{"text":"on"}]`)),
+			want: []string{`text "{\"error\":\"after: more than 1000 are to come\"}"`, `text "one is left"`, `text "{\"error\":\"after: more than 1000 are to come\"}"`, `text "on"`}},
+		{name: "after/octets", send: frames(script(long600("a")), script(long600("b")), script(long600("c")), script(long600("d")), script(long600("e")), script(long600("f")), script(long600("g"))),
+			want: []string{`text "{\"error\":\"after: more than 4194304 octets are to come\"}"`}},
+		{name: "after/released", send: script(chain(maxDepth)), want: append(slices.Repeat([]string{`text "x"`}, maxDepth), ended("1000")...), end: stop},
+		{name: "after/too_deep", send: frames(script(chain(maxDepth+1)), script(`[{"text":"on"}]`)),
+			want: []string{"text of 636", `text "on"`}},
+
 		{name: "hibernate", send: frames(script(`[{"hibernate":true},{"text":"same turn"}]`), script(`[{"text":"awake"},{"hibernate":true}]`), ping("a")),
 			want: []string{`text "same turn"`, `text "awake"`, `pong "a"`}},
 		{name: "stop", send: frames(script(`[{"text":"first"},{"stop":true},{"text":"never"},{"shutdown_reason":"never"}]`), text("never looked at")),
 			want: append([]string{`text "first"`}, ended("1000")...), end: event{"reason": "stop", "shutdown_reason": nil, "code": nil}},
-		{name: "after/order", send: script(`[{"after":{"ms":400,"commands":[{"text":"third"}]}},{"after":{"ms":1,"commands":[{"text":"second"},{"after":{"ms":800,"commands":[{"stop":true}]}}]}},{"text":"first"}]`),
+		{name: "after/order", send: script(`[{"after":{"ms":3600000,"commands":[{"text":"never"}]}},{"after":{"ms":1,"commands":[{"text":"second"},{"after":{"ms":1,"commands":[{"text":"third"},{"stop":true}]}}]}},{"text":"first"}]`),
 			want: append([]string{`text "first"`, `text "second"`, `text "third"`}, ended("1000")...), end: stop},
 	}
 	for _, command := range []string{`{"ping":"` + long(126) + `"}`, `{"pong":"` + long(126) + `"}`, `{"close":{"reason":"without a code"}}`,

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"weir/websocket"
@@ -15,34 +16,50 @@ const maxPayload = 64 << 20
 // pings and close frame.
 const sourceBatch = 64 << 10
 
-// payload is a message of size octets, readable in a dump.
-func payload(size int64) string {
+// payloads makes messages that are readable in a dump. All of them are the beginning of one text, which is made in a few
+// lengths: what sessions send, they do not hold.
+type payloads struct {
+	mu   sync.Mutex
+	text string
+}
+
+// of is a message of size octets.
+func (p *payloads) of(size int64) string {
 	const line = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.\n"
-	return strings.Repeat(line, int(size)/len(line)+1)[:size]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for int64(len(p.text)) < size {
+		p.text = strings.Repeat(line, max(512, 2*len(p.text)/len(line)))
+	}
+	return p.text[:size]
 }
 
 // sender is what /push and /source have in common: a message, and how often it goes.
 type sender struct {
 	discard
+	turn
 	kind    websocket.FrameType
 	message string
 	left    int64 // messages to go; negative: for ever
 	session *websocket.Session
 }
 
-func newSender(q *query, size, count int64) sender {
-	s := sender{
+func (s *server) newSender(q *query, size, count int64) sender {
+	out := sender{
 		kind: q.frameType(),
 		left: q.number("count", count, 0, maxCount),
 	}
-	if s.left == 0 {
-		s.left = -1
+	if out.left == 0 {
+		out.left = -1
 	}
 	size = q.number("size", size, 0, maxPayload)
 	if q.err == nil {
-		s.message = payload(size)
+		out.message = s.payloads.of(size)
 	}
-	return s
+	if size > sourceBatch {
+		out.turn = turn{all: &s.allowance, size: size}
+	}
+	return out
 }
 
 // next appends one message. The caller sees to it that one is left.
@@ -63,13 +80,17 @@ type push struct {
 	timer    *time.Timer
 }
 
-// tick is what the timer posts.
-type tick struct{}
+// What is posted to a sender: that it is time for a message, and that the last one has left.
+type (
+	tick struct{}
+	sent struct{}
+)
 
-func pushEndpoint(_ *http.Request, q *query) websocket.Handler {
-	return &push{interval: q.millis("interval", time.Second), sender: newSender(q, 16, 0)}
+func (s *server) pushEndpoint(_ *http.Request, q *query) websocket.Handler {
+	return &push{interval: q.millis("interval", time.Second), sender: s.newSender(q, 16, 0)}
 }
 
+// Init begins with an interval.
 func (p *push) Init(s *websocket.Session, out websocket.Commands) websocket.Commands {
 	p.session = s
 	// Post fails once the session has ended: then there is no next tick.
@@ -77,8 +98,16 @@ func (p *push) Init(s *websocket.Session, out websocket.Commands) websocket.Comm
 	return out
 }
 
-func (p *push) Info(_ any, out websocket.Commands) websocket.Commands {
-	out = p.next(out)
+// Info sends, and sets the timer when what was sent is no burden any more.
+func (p *push) Info(msg any, out websocket.Commands) websocket.Commands {
+	if _, ok := msg.(sent); ok {
+		p.give()
+	} else if !p.take(p.session) {
+		return out
+	} else if out = p.next(out); p.large() {
+		_ = p.session.Post(sent{}) // fails once the session has ended
+		return out
+	}
 	if p.left != 0 {
 		p.timer.Reset(p.interval)
 	}
@@ -87,6 +116,7 @@ func (p *push) Info(_ any, out websocket.Commands) websocket.Commands {
 
 // Terminate stops the timer. It may come without an Init.
 func (p *push) Terminate(websocket.Reason, *websocket.PartialRequest) {
+	p.leave()
 	if p.timer != nil {
 		p.timer.Stop()
 	}
@@ -95,22 +125,33 @@ func (p *push) Terminate(websocket.Reason, *websocket.PartialRequest) {
 // source sends a batch a callback and posts itself the next: the session takes no post while its send queue is full.
 type source struct{ sender }
 
-func sourceEndpoint(_ *http.Request, q *query) websocket.Handler {
-	return &source{newSender(q, 1024, 1000)}
+func (s *server) sourceEndpoint(_ *http.Request, q *query) websocket.Handler {
+	return &source{s.newSender(q, 1024, 1000)}
 }
 
+// Init sends the first batch.
 func (s *source) Init(session *websocket.Session, out websocket.Commands) websocket.Commands {
 	s.session = session
-	return s.Info(nil, out)
+	return s.Info(tick{}, out)
 }
 
-func (s *source) Info(_ any, out websocket.Commands) websocket.Commands {
+// Info sends a batch.
+func (s *source) Info(msg any, out websocket.Commands) websocket.Commands {
+	if _, ok := msg.(sent); ok {
+		s.give()
+	}
 	for n := 0; s.left != 0 && n < sourceBatch; n += len(s.message) + 16 {
+		if !s.take(s.session) {
+			return out
+		}
 		out = s.next(out)
 	}
 	if s.left == 0 {
 		return append(out, websocket.Close(1000, ""))
 	}
-	_ = s.session.Post(tick{}) // fails once the session has ended
+	_ = s.session.Post(sent{}) // fails once the session has ended
 	return out
 }
+
+// Terminate leaves room for others.
+func (s *source) Terminate(websocket.Reason, *websocket.PartialRequest) { s.leave() }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net"
 	"net/http"
 
@@ -20,7 +19,27 @@ func (s *server) serveTunnel(http.ResponseWriter, *http.Request) (*upgrade.Switc
 	}, nil
 }
 
+// The buffer of a tunnel grows with what its client sends at a time.
+const (
+	tunnelSmall = 1 << 10
+	tunnelLarge = 32 << 10
+)
+
 // echoOctets reads no faster than the client takes what comes back. The client's end is answered by ours.
 func echoOctets(c net.Conn, _ *upgrade.PartialRequest) {
-	io.Copy(c, c) // an error says that the client has gone
+	b := make([]byte, tunnelSmall)
+	for {
+		n, err := c.Read(b)
+		if n > 0 {
+			if _, err := c.Write(b[:n]); err != nil {
+				return // the client has gone
+			}
+		}
+		if err != nil {
+			return // the client has ended its side, or has gone
+		}
+		if n == len(b) && n < tunnelLarge {
+			b = make([]byte, 2*n)
+		}
+	}
 }

@@ -16,9 +16,9 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, e := range map[string]endpoint{
 		"/echo":         echoEndpoint,
-		"/commands":     commandsEndpoint,
-		"/push":         pushEndpoint,
-		"/source":       sourceEndpoint,
+		"/commands":     s.commandsEndpoint,
+		"/push":         s.pushEndpoint,
+		"/source":       s.sourceEndpoint,
 		"/discard":      discardEndpoint,
 		"/headers":      s.headersEndpoint,
 		"/close":        closeEndpoint,
@@ -31,7 +31,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("/", serveIndex)
 	mux.HandleFunc("GET /healthz", s.serveHealth)
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.HandleFunc("GET /bytes/{n}", serveBytes)
+	mux.HandleFunc("GET /bytes/{n}", s.serveBytes)
 	mux.HandleFunc("POST /upload", serveUpload)
 	return boundBodies(mux)
 }

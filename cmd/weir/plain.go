@@ -39,8 +39,11 @@ func (s *server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "ok") // an error means that the client left
 }
 
-// serveBytes sends as many octets as the path asks for.
-func serveBytes(w http.ResponseWriter, r *http.Request) {
+// bytesWrite is how much of a body of /bytes is handed over at once.
+const bytesWrite = 32 << 10
+
+// serveBytes sends as many octets as the path asks for. All answers send the same ones.
+func (s *server) serveBytes(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.ParseInt(r.PathValue("n"), 10, 64)
 	if err != nil || n < 0 || n > maxBytes {
 		http.Error(w, fmt.Sprintf("/bytes/N: a number from 0 to %d", int64(maxBytes)), http.StatusBadRequest)
@@ -51,9 +54,8 @@ func serveBytes(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	chunk := []byte(payload(min(n, 32<<10)))
 	for n > 0 {
-		k, err := w.Write(chunk[:min(n, int64(len(chunk)))])
+		k, err := w.Write(s.chunk[:min(n, bytesWrite)])
 		if err != nil {
 			return // the client left
 		}

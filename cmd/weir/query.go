@@ -73,13 +73,29 @@ func (c *config) options(q *query, log *slog.Logger) *websocket.Options {
 	if len(o.Origins) == 0 {
 		o.Origins = []string{"*"}
 	}
-	o.MaxFrameSize = zeroIsNone(q.number("max_frame_size", o.MaxFrameSize, 0, maxCount))
+	o.MaxFrameSize = zeroIsNone(c.frameSize(q.number("max_frame_size", o.MaxFrameSize, 0, maxCount)))
 	o.IdleTimeout = zeroIsNone(q.millis("idle_timeout", o.IdleTimeout))
 	o.Window = int(q.number("window", int64(o.Window), 1, 1<<31-1))
 	if q.Has("validate_utf8") {
 		o.NoValidateUTF8 = q.number("validate_utf8", 1, 0, 1) == 0
 	}
 	return o
+}
+
+// maxAsked bounds the messages that a peer may have taken, by a query or a script, where the flags have a limit.
+// The octets of a message are counted inflated: a thousand of them may be one on the wire.
+const maxAsked = 16 << 20
+
+// frameSize is the limit that a session gets that wants n, or none for 0.
+func (c *config) frameSize(n int64) int64 {
+	if c.maxFrameSize == 0 {
+		return n
+	}
+	most := max(c.maxFrameSize, maxAsked)
+	if n == 0 {
+		return most
+	}
+	return min(n, most)
 }
 
 // zeroIsNone turns the command line's way to say "none" into that of websocket.Options.

@@ -15,36 +15,172 @@ import (
 // step does one element of a script: it appends a command, or changes the handler, or brings it down.
 type step func(c *commands, out websocket.Commands) websocket.Commands
 
-// maxDelay bounds what an "after" may ask for.
-const maxDelay = 24 * time.Hour
+// Bounds of what a session's scripts may put off. They are far beyond what the test of a client needs.
+const (
+	maxDelay         = 24 * time.Hour // of one "after"
+	maxDepth         = 32             // of "after" within "after"
+	maxPending       = 1000           // "after" that are to come, with those within them
+	maxPendingOctets = 4 << 20        // of their scripts; one script may be longer
+)
+
+// burden is what scripts that are to come hold.
+type burden struct{ count, octets int }
+
+func (b *burden) add(c burden) {
+	b.count += c.count
+	b.octets += c.octets
+}
+
+// parsed is a script that was read: what it does, and what it puts off.
+type parsed struct {
+	steps []step
+	later burden
+}
 
 // parseScript reads a JSON array of objects with one member each. Nothing is obeyed of a script that has a mistake.
-func parseScript(text []byte) ([]step, error) {
-	var elements []map[string]json.RawMessage
-	if err := decode(text, &elements); err != nil {
-		return nil, fmt.Errorf("a script is a JSON array of objects: %w", err)
+// The text is gone through once, however deep it is nested.
+func parseScript(text []byte) (parsed, error) {
+	r := &scriptReader{json.NewDecoder(bytes.NewReader(text))}
+	s, err := r.script(0)
+	if err != nil {
+		return parsed{}, err
 	}
-	if elements == nil {
-		return nil, errors.New("a script is a JSON array of objects: null")
+	if _, err := r.Token(); !errors.Is(err, io.EOF) {
+		return parsed{}, errNotScript("text after the value")
 	}
-	steps := make([]step, 0, len(elements))
-	for i, e := range elements {
-		if len(e) != 1 {
-			return nil, fmt.Errorf("element %d: an object with one member, not %d", i, len(e))
+	return s, nil
+}
+
+func errNotScript(what any) error {
+	if err, ok := what.(error); ok {
+		return fmt.Errorf("a script is a JSON array of objects: %w", err)
+	}
+	return fmt.Errorf("a script is a JSON array of objects: %v", what)
+}
+
+// scriptReader reads a script token by token.
+type scriptReader struct{ *json.Decoder }
+
+// script reads one that stands within so many others.
+func (r *scriptReader) script(depth int) (parsed, error) {
+	var s parsed
+	if err := r.delim('['); err != nil {
+		return s, errNotScript(err)
+	}
+	for i := 0; r.More(); i++ {
+		do, later, err := r.element(depth)
+		if err != nil {
+			return s, fmt.Errorf("element %d: %w", i, err)
 		}
-		for name, value := range e {
-			parse, ok := parserOf(name)
-			if !ok {
-				return nil, fmt.Errorf("element %d: unknown command %q", i, name)
-			}
-			s, err := parse(value)
-			if err != nil {
-				return nil, fmt.Errorf("element %d: %s: %w", i, name, err)
-			}
-			steps = append(steps, s)
+		s.steps = append(s.steps, do)
+		s.later.add(later)
+	}
+	if err := r.delim(']'); err != nil {
+		return s, errNotScript(err)
+	}
+	return s, nil
+}
+
+// element reads an object with one member.
+func (r *scriptReader) element(depth int) (do step, later burden, err error) {
+	if err := r.delim('{'); err != nil {
+		return nil, later, fmt.Errorf("an object with one member: %w", err)
+	}
+	if !r.More() {
+		return nil, later, errors.New("an object with one member, not 0")
+	}
+	name, err := r.name()
+	if err != nil {
+		return nil, later, err
+	}
+	if name == "after" {
+		do, later, err = r.after(depth + 1)
+	} else if parse, ok := parserOf(name); !ok {
+		return nil, later, fmt.Errorf("unknown command %.40q", name)
+	} else {
+		var value json.RawMessage
+		if err = r.Decode(&value); err == nil {
+			do, err = parse(value)
 		}
 	}
-	return steps, nil
+	switch {
+	case err != nil:
+		return nil, later, fmt.Errorf("%s: %w", name, err)
+	case r.More():
+		return nil, later, errors.New("an object with one member, not more")
+	}
+	return do, later, r.delim('}')
+}
+
+// name reads the name of a member.
+func (r *scriptReader) name() (string, error) {
+	t, err := r.Token()
+	name, _ := t.(string) // the decoder takes nothing else there
+	return name, err
+}
+
+func (r *scriptReader) delim(want json.Delim) error {
+	t, err := r.Token()
+	switch {
+	case err != nil:
+		return err
+	case t == want:
+		return nil
+	case t == nil:
+		return errors.New("null")
+	}
+	return fmt.Errorf("%.40q in place of %q", fmt.Sprint(t), want.String())
+}
+
+// after reads the object of an "after" that stands within depth-1 others.
+func (r *scriptReader) after(depth int) (do step, all burden, err error) {
+	if depth > maxDepth {
+		return nil, all, fmt.Errorf("more than %d within each other", maxDepth)
+	}
+	begin := r.InputOffset()
+	if err := r.delim('{'); err != nil {
+		return nil, all, err
+	}
+	var ms int64
+	var listed *parsed
+	for r.More() {
+		name, err := r.name()
+		if err != nil {
+			return nil, all, err
+		}
+		switch name {
+		case "ms":
+			var value json.RawMessage
+			if err = r.Decode(&value); err == nil {
+				ms, err = valueOf[int64](value)
+			}
+		case "commands":
+			var s parsed
+			s, err = r.script(depth)
+			listed = &s
+		default:
+			err = fmt.Errorf("unknown member %.40q", name)
+		}
+		if err != nil {
+			return nil, all, err
+		}
+	}
+	if err := r.delim('}'); err != nil {
+		return nil, all, err
+	}
+	switch {
+	case ms < 0 || ms > maxDelay.Milliseconds():
+		return nil, all, fmt.Errorf("ms %d: milliseconds, 0 to a day", ms)
+	case listed == nil:
+		return nil, all, errors.New("no commands")
+	}
+	all = burden{listed.later.count + 1, int(r.InputOffset() - begin)}
+	l := &later{steps: listed.steps, own: burden{1, all.octets - listed.later.octets}}
+	d := time.Duration(ms) * time.Millisecond
+	return func(c *commands, out websocket.Commands) websocket.Commands {
+		c.postpone(d, l)
+		return out
+	}, all, nil
 }
 
 // parserOf finds what reads the value of an element of that name.
@@ -80,8 +216,6 @@ func parserOf(name string) (func(value []byte) (step, error), bool) {
 		return trueStep(func() websocket.Command { runtime.Goexit(); return websocket.Command{} }), true
 	case "report":
 		return parseReport, true
-	case "after":
-		return parseAfter, true
 	}
 	return nil, false
 }
@@ -121,7 +255,7 @@ func parseBinary(value []byte) (step, error) {
 }
 
 func parseClose(value []byte) (step, error) {
-	v, err := valueOf[struct {
+	v, err := membersOf[struct {
 		Code   uint16
 		Reason string
 	}](value)
@@ -129,7 +263,7 @@ func parseClose(value []byte) (step, error) {
 }
 
 func parseSetOptions(value []byte) (step, error) {
-	v, err := valueOf[struct {
+	v, err := membersOf[struct {
 		IdleTimeout  *int64 `json:"idle_timeout"`
 		MaxFrameSize *int64 `json:"max_frame_size"`
 	}](value)
@@ -148,9 +282,15 @@ func parseSetOptions(value []byte) (step, error) {
 		if *v.MaxFrameSize < 0 {
 			return nil, fmt.Errorf("max_frame_size %d: octets, 0 or more", *v.MaxFrameSize)
 		}
-		c.MaxFrameSize = zeroIsNone(*v.MaxFrameSize)
+		c.MaxFrameSize = *v.MaxFrameSize
 	}
-	return commandStep(func() websocket.Command { return websocket.SetOptions(c) }), nil
+	return func(h *commands, out websocket.Commands) websocket.Commands {
+		c := c
+		if v.MaxFrameSize != nil {
+			c.MaxFrameSize = zeroIsNone(h.config.frameSize(c.MaxFrameSize))
+		}
+		return append(out, websocket.SetOptions(c))
+	}, nil
 }
 
 // parseShutdownReason keeps the value as it was written.
@@ -181,45 +321,20 @@ func parseReport(value []byte) (step, error) {
 	}, nil
 }
 
-func parseAfter(value []byte) (step, error) {
-	v, err := valueOf[struct {
-		MS       int64
-		Commands json.RawMessage
-	}](value)
-	if err != nil {
-		return nil, err
-	}
-	if v.MS < 0 || v.MS > maxDelay.Milliseconds() {
-		return nil, fmt.Errorf("ms %d: milliseconds, 0 to a day", v.MS)
-	}
-	steps, err := parseScript(v.Commands)
-	if err != nil {
-		return nil, err
-	}
-	d := time.Duration(v.MS) * time.Millisecond
-	return func(c *commands, out websocket.Commands) websocket.Commands {
-		c.postpone(d, steps)
-		return out
-	}, nil
-}
-
 // valueOf decodes the one value of an element. null is no value: encoding/json would take it for anything.
 func valueOf[T any](value []byte) (v T, err error) {
-	if string(bytes.TrimSpace(value)) == "null" {
+	if string(value) == "null" {
 		return v, errors.New("null")
 	}
-	return v, decode(value, &v)
+	return v, json.Unmarshal(value, &v)
 }
 
-// decode is json.Unmarshal without its leniency: unknown members and trailing text are errors.
-func decode(text []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
+// membersOf decodes an object whose members all are known.
+func membersOf[T any](value []byte) (v T, err error) {
+	if string(value) == "null" {
+		return v, errors.New("null")
+	}
+	d := json.NewDecoder(bytes.NewReader(value))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("text after the value")
-	}
-	return nil
+	return v, d.Decode(&v)
 }

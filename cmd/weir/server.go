@@ -27,14 +27,23 @@ type server struct {
 	metrics  *metrics
 	rooms    *rooms
 	draining atomic.Bool
+
+	payloads  payloads
+	allowance allowance
+	chunk     []byte // of /bytes; nobody writes into it
 }
+
+// maxHeader bounds the head of a request: a WebSocket keeps its path and its query for as long as it is open. Over HTTP/2 it is the default.
+const maxHeader = 64 << 10
 
 // errCut says that the drain deadline came before the last session's end.
 var errCut = errors.New("drain: some connections were cut")
 
 func newServer(c *config, log *slog.Logger, stdout io.Writer) *server {
 	m := newMetrics()
-	return &server{config: c, log: log, events: newEvents(stdout), metrics: m, rooms: newRooms(m.slow.Inc)}
+	s := &server{config: c, log: log, events: newEvents(stdout), metrics: m, rooms: newRooms(m.slow.Inc)}
+	s.chunk = []byte(s.payloads.of(bytesWrite))
+	return s
 }
 
 // serve runs until a signal has drained it (nil, or errCut), or a listener fails.
@@ -74,6 +83,7 @@ func (s *server) httpServer() (*http.Server, *websocket.Server, error) {
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	if s.config.tlsListen != "" {

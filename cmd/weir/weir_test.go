@@ -52,6 +52,9 @@ func weir(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// payload is a message as /push sends it.
+func payload(size int64) string { return new(payloads).of(size) }
+
 // event is one line of standard output.
 type event map[string]any
 
