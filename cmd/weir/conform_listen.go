@@ -47,7 +47,7 @@ func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
 	if _, err := h2.ConfigureServer(srv, nil); err != nil {
 		return &runError{err}
 	}
-	ls, err := c.server.listeners()
+	ls, err := c.server.listeners(log)
 	if err != nil {
 		return &runError{err}
 	}

@@ -28,8 +28,10 @@ func (p *payloads) of(size int64) string {
 	const line = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.\n"
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for int64(len(p.text)) < size {
-		p.text = strings.Repeat(line, max(512, 2*len(p.text)/len(line)))
+	if n := int64(len(p.text)); n < size {
+		for n = max(n, 32<<10); n < size; n *= 2 {
+		}
+		p.text = strings.Repeat(line, int(n)/len(line))
 	}
 	return p.text[:size]
 }

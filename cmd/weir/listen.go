@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -17,8 +18,8 @@ import (
 	"time"
 )
 
-// listeners opens all that the flags name, or none.
-func (c *config) listeners() (ls []listener, err error) {
+// listeners opens all that the flags name, or none. log is told of connections that are dropped.
+func (c *config) listeners(log *slog.Logger) (ls []listener, err error) {
 	defer func() {
 		if err != nil {
 			for _, l := range ls {
@@ -27,13 +28,14 @@ func (c *config) listeners() (ls []listener, err error) {
 			ls = nil
 		}
 	}()
+	stray := &strays{log: unspared(log), told: map[string]bool{}}
 	for _, a := range c.listen {
 		l, err := listen(a)
 		if err != nil {
 			return ls, fmt.Errorf("--listen: %w", err)
 		}
 		if c.proxyProtocol {
-			l = proxyListener{l}
+			l = proxyListener{l, c.proxies(), stray}
 		}
 		ls = append(ls, listener{Listener: l})
 	}

@@ -62,6 +62,14 @@ type sparedMessage struct {
 	more    int          // records since, last with them
 }
 
+// unspared is the log for what is bounded otherwise.
+func unspared(log *slog.Logger) *slog.Logger {
+	if s, ok := log.Handler().(*sparing); ok {
+		return slog.New(s.Handler)
+	}
+	return log
+}
+
 // WithAttrs and WithGroup keep the count.
 func (s *sparing) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &sparing{s.Handler.WithAttrs(attrs), s.all}

@@ -57,6 +57,8 @@ func TestMisuse(t *testing.T) {
 		{"deflate memory", "serve --deflate mem-level=0", exitUsage, "1 to 9"},
 		{"deflate nothing", "serve --deflate=", exitUsage, "no such parameter"},
 		{"trusted proxy", "serve --trusted-proxy 10.0.0.0/33", exitUsage, "10.0.0.0/33"},
+		{"proxies", "serve --proxy-protocol --proxy-protocol-from 10.0.0.0/33", exitUsage, "10.0.0.0/33"},
+		{"proxies without PROXY", "serve --proxy-protocol-from 10.0.0.0/8", exitUsage, "needs --proxy-protocol"},
 		{"argument", "serve now", exitUsage, "now"},
 		{"cert without key", "serve --cert " + garbage, exitUsage, "--key"},
 		{"nothing to serve", "serve --listen= --tls-listen=", exitUsage, "nothing to serve"},

@@ -3,13 +3,16 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -157,6 +160,90 @@ func TestProxyProtocol(t *testing.T) {
 			t.Errorf("%s %s", res.Status, text)
 		}
 	})
+}
+
+// A PROXY header is taken from those that the flag names. Each peer whose connections are dropped is told of, once.
+func TestProxyProtocolFrom(t *testing.T) {
+	const get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+	ask := func(t *testing.T, p *process, from string, octets ...[]byte) string {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		conn, err := d.DialContext(testContext(t), "tcp", strings.TrimPrefix(p.http, "http://"))
+		if err != nil {
+			t.Skipf("%s is no address of this machine: %v", from, err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		conn.Write(bytes.Join(octets, nil)) // it may be closed before all is said
+		conn.(*net.TCPConn).CloseWrite()
+		got, err := io.ReadAll(conn)
+		if os.IsTimeout(err) {
+			t.Error(err)
+		}
+		return string(got)
+	}
+	header := proxyHeader(t, 1, "203.0.113.7:4711")
+	for _, c := range []struct {
+		name, flags string
+		refused     map[string]string // why, by peer
+	}{
+		{"default", "", map[string]string{}},
+		{"others", "--proxy-protocol-from=192.0.2.0/24", map[string]string{"127.0.0.1": "it may not send", "127.0.0.2": "it may not send"}},
+		{"one of two", "--proxy-protocol-from=192.0.2.0/24 --proxy-protocol-from=127.0.0.2", map[string]string{"127.0.0.1": "it may not send"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := start(t, append([]string{"--proxy-protocol"}, strings.Fields(c.flags)...)...)
+			for range 3 {
+				for _, peer := range []string{"127.0.0.1", "127.0.0.2"} {
+					got := ask(t, p, peer, header, []byte(get))
+					if _, refused := c.refused[peer]; refused != (got == "") {
+						t.Errorf("%s is answered %q", peer, got)
+					}
+				}
+			}
+			for _, bad := range []string{get, "", "PROXY TCP4 \n"} { // without a header
+				if got := ask(t, p, "127.0.0.2", []byte(bad)); got != "" {
+					t.Errorf("%q is answered %q", bad, got)
+				}
+			}
+			c.refused["127.0.0.2"] = cmp.Or(c.refused["127.0.0.2"], "no PROXY header: ")
+			p.signal(syscall.SIGTERM)
+			p.wantExit(exitOK)
+			log := p.stderr.String()
+			if n := strings.Count(log, "a connection was dropped"); n != len(c.refused) {
+				t.Errorf("%d warnings, want %d:\n%s", n, len(c.refused), log)
+			}
+			for peer, why := range c.refused {
+				if !strings.Contains(log, "peer="+peer+` reason="`+why) {
+					t.Errorf("nothing of %s, %q:\n%s", peer, why, log)
+				}
+			}
+		})
+	}
+}
+
+// By default a proxy is near. However many peers stray in, the log and the memory stay small.
+func TestProxiesDefault(t *testing.T) {
+	near := new(config).proxies()
+	for a, want := range map[string]bool{
+		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true, "10.1.2.3:1": true, "172.16.0.1:1": true, "172.31.255.255:1": true,
+		"192.168.1.1:1": true, "[fd00::1]:1": true, "172.32.0.1:1": false, "203.0.113.7:1": false, "[2001:db8::1]:1": false, "[fe80::1%eth0]:1": false, "0.0.0.0:1": false,
+	} {
+		l := proxyListener{from: near}
+		if got := l.proxy(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(a))); got != want {
+			t.Errorf("%s: %v", a, got)
+		}
+	}
+	if l := (proxyListener{from: near}); !l.proxy(&net.UnixAddr{Name: "@", Net: "unix"}) {
+		t.Error("a unix socket's peer is refused")
+	}
+	var log bytes.Buffer
+	s := &strays{log: slog.New(slog.NewTextHandler(&log, nil)), told: map[string]bool{}}
+	for i := range 100_000 {
+		s.warn(&net.TCPAddr{IP: net.IPv4(203, 0, byte(i>>8), byte(i)), Port: i}, "")
+	}
+	if n := strings.Count(log.String(), "\n"); n != straysMost+1 || len(s.told) != n || !strings.Contains(log.String(), "peer=others") {
+		t.Errorf("%d lines, %d peers kept", n, len(s.told))
+	}
 }
 
 // Without the flag nobody's PROXY header is believed.

@@ -64,6 +64,7 @@ type config struct {
 	origins           []string
 	noValidateUTF8    bool
 	proxyProtocol     bool
+	proxiesFrom       trust
 	trusted           trust
 	drain             time.Duration
 	logFormat         string
@@ -107,6 +108,7 @@ func serveCommand() *cobra.Command {
 	f.StringArrayVar(&c.origins, "origin", nil, "allowed origin, a `pattern`; repeatable; others get 403 (default any)")
 	f.BoolVar(&c.noValidateUTF8, "no-validate-utf8", false, "take text as it comes")
 	f.BoolVar(&c.proxyProtocol, "proxy-protocol", false, "require a PROXY header, version 1 or 2, on cleartext listeners")
+	f.Var(trustFlag{&c.proxiesFrom}, "proxy-protocol-from", "who may send a PROXY header; repeatable (default loopback and private addresses)")
 	f.Var(trustFlag{&c.trusted}, "trusted-proxy", "a proxy whose Forwarded or X-Forwarded-* is believed; repeatable")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "how long SIGTERM or SIGINT drains before it cuts")
 	f.StringVar(&c.logFormat, "log", "text", "log `format`, text or json")
@@ -134,6 +136,8 @@ func (c *config) check() error {
 		return fmt.Errorf("--max-streams %d: 1 or more", c.maxStreams)
 	case c.drain < 0:
 		return fmt.Errorf("--drain %v: 0 or more", c.drain)
+	case len(c.proxiesFrom) > 0 && !c.proxyProtocol:
+		return errors.New("--proxy-protocol-from needs --proxy-protocol")
 	case c.logFormat != "text" && c.logFormat != "json":
 		return fmt.Errorf("--log %q: text or json", c.logFormat)
 	}

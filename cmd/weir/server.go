@@ -54,7 +54,7 @@ func serve(c *config, log *slog.Logger, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ls, err := c.listeners()
+	ls, err := c.listeners(log)
 	if err != nil {
 		return err
 	}
