@@ -67,11 +67,11 @@ func benchExit(url string, err error) error {
 	case !ok:
 		return &runError{err}
 	case oe.Timeout:
-		return exitWith(exitTimeout, "%s: %v", url, err)
+		return exitWith(exitTimeout, "%s: %w", url, err)
 	case oe.Connect:
-		return exitWith(exitConnect, "%s: %v", url, err)
+		return exitWith(exitConnect, "%s: %w", url, err)
 	}
-	return exitWith(exitRefused, "%s: %v", url, err)
+	return exitWith(exitRefused, "%s: %w", url, err)
 }
 
 // benchProgress shows how far a measurement is: one line that changes on a terminal, elsewhere a line now and then.

@@ -173,7 +173,7 @@ func TestBenchFails(t *testing.T) {
 		bench(t, "--http", version, "-c", "5", "ws://"+closed.Addr().String()+"/").want(t, exitConnect, "", "connection refused", closed.Addr().String())
 		bench(t, "--http", version, "-c", "5", p.http+"/nowhere").want(t, exitRefused, "", "refused: 404")
 		bench(t, "--http", version, "-c", "5", "--compress", p.http+"/echo").want(t, exitRefused, "", "does not compress")
-		bench(t, "--http", version, p.https+"/echo").want(t, exitConnect, "", "certificate")
+		bench(t, "--http", version, p.https+"/echo").want(t, exitConnect, "", "certificate", "--cacert FILE names who signed it, -k takes any")
 		bench(t, "--http", version, "--timeout", "100ms", "ws://"+silent.Addr().String()+"/").want(t, exitTimeout, "", "no answer in time")
 	}
 	bench(t, "--http", "2", start(t, "--no-extended-connect").http+"/echo").want(t, exitRefused, "", "RFC 8441")

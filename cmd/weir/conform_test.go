@@ -187,7 +187,7 @@ func TestConformExit(t *testing.T) {
 		{"too late", []string{"--cases", "99", "--timeout", "1ms", clear}, exitFail, "1 of 1 cases failed"},
 		{"unreachable", append(good, nobody), exitConnect, "connection refused"},
 		{"one of two unreachable", append(good, clear, nobody), exitConnect, "connection refused"},
-		{"certificate", append(good, secure), exitConnect, "certificate"},
+		{"certificate", append(good, secure), exitConnect, "-k takes any certificate"},
 		{"HTTP/2 asked for", append(good, "--http", "2", h1), exitConnect, "not spoken here: HTTP/2"},
 		{"HTTP/2 tried", append(good, h1), exitOK, ""},
 		{"no such host", append(good, "ws://host.invalid/"), exitConnect, "host.invalid"},

@@ -82,8 +82,9 @@ func (c *connection) open(signals <-chan os.Signal) error {
 	cancel(nil)
 	<-watched
 	if err != nil {
-		c.out.fault(err)
-		return dialExit(err, connected.Load())
+		w := whyNot(err)
+		c.out.fault(err, w)
+		return w.explain(dialExit(err, connected.Load()))
 	}
 	c.session = s
 	if c.out.verbose {
@@ -187,6 +188,9 @@ func (c *connection) speak(stdin *os.File) {
 	}
 	lines := bufio.NewScanner(stdin)
 	lines.Buffer(nil, maxMessage)
+	if c.binary {
+		lines.Split(scanOctets)
+	}
 	for lines.Scan() {
 		if !c.say(lines.Text()) {
 			return

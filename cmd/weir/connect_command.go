@@ -22,7 +22,8 @@ const connectLong = `Opens a WebSocket, sends the lines of standard input as mes
 
 On a terminal it prompts with "> " and shows messages behind "< ". Otherwise each message is a line on standard output, and
 nothing else is: the rest goes to standard error. --json shows everything as JSON, one event a line: open, message (type,
-bytes, text or base64), ping, pong, close (reason, code, text, clean), and error when no WebSocket could be opened.
+bytes, text or base64), ping, pong, close (reason, code, text, clean), and error when no WebSocket could be opened (message;
+status, reason, location, try where there are some).
 
 At the end of standard input, or of the -x messages, it sends a ping, waits for the pong (for up to 2 s), and closes with
 1000: what the server answers in order has come by then. -w waits for that long instead. SIGINT and SIGTERM close with 1000,
@@ -98,7 +99,7 @@ func connectCommand() *cobra.Command {
 	f.StringArrayVarP(&c.execute, "execute", "x", nil, "send this `message` in place of standard input; repeatable")
 	f.DurationVarP(&c.wait, "wait", "w", 0, "how long to stay after the last line (default: until a ping is answered)")
 	f.BoolVar(&c.noClose, "no-close", false, "stay until the server closes")
-	f.BoolVarP(&c.binary, "binary", "b", false, "send binary messages")
+	f.BoolVarP(&c.binary, "binary", "b", false, "send binary messages: all octets of a line but its line feed (of a text the carriage return before it is left out, too)")
 	f.BoolVar(&c.json, "json", false, "show everything as JSON, one event a line")
 	f.DurationVar(&c.interval, "ping-interval", 0, "ping when nothing came for so long; a server that does not answer for --timeout is given up (default never)")
 	f.DurationVar(&c.timeout, "timeout", 30*time.Second, "how long opening may take, and the message of -1; 0: for ever")

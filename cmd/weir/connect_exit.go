@@ -31,7 +31,7 @@ const exitHelp = `Exit codes:
   1  a fault of weir itself, or standard output that cannot be written
   2  the command line, or a line of standard input, cannot be obeyed
   3  no connection, or no TLS, or it was lost before the server answered
-  4  the server refused the handshake; its status is told
+  4  the server refused the handshake; its status is told, the first line of its answer, and Location
   5  the server broke the protocol: a wrong answer to the handshake, a bad frame
   6  timeout: of the handshake, of -1, or of a server that does not answer pings
   7  the server closed with another code, or without a close frame, or a second SIGINT cut it`

@@ -61,6 +61,10 @@ type (
 		Event   string `json:"event"`
 		Message string `json:"message"`
 		Status  int    `json:"status,omitempty"`
+		// Of a refusal: the first line of its body, its Location, and the URL that would do.
+		Reason   string `json:"reason,omitempty"`
+		Location string `json:"location,omitempty"`
+		Try      string `json:"try,omitempty"`
 	}
 )
 
@@ -197,11 +201,11 @@ func (p *printer) end(r websocket.Reason, err error) {
 }
 
 // fault shows that no WebSocket was opened.
-func (p *printer) fault(err error) {
+func (p *printer) fault(err error, w why) {
 	if !p.json {
 		return
 	}
-	e := connectFault{Time: timestamp(), Event: "error", Message: err.Error()}
+	e := connectFault{Time: timestamp(), Event: "error", Message: err.Error(), Reason: w.said, Location: w.location, Try: w.try}
 	if de, ok := errors.AsType[*websocket.DialError](err); ok && de.Response != nil {
 		e.Status = de.Response.StatusCode
 	}

@@ -95,9 +95,9 @@ func TestConnect(t *testing.T) {
 			p.wantEnd("/push", event{"reason": "remote", "code": 1000})
 		})
 		t.Run("binary", func(t *testing.T) {
-			connect(t, "\xff\xfe\n", l.connectArgs("/echo", "--binary")...).want(t, 0, "\xff\xfe\n")
+			connect(t, "\xff\xfe\r\n\r\n\n\r", l.connectArgs("/echo", "--binary")...).want(t, 0, "\xff\xfe\r\n\r\n\n\r\n")
 			connect(t, "\xff\xfe\nfine\n", l.connectArgs("/echo")...).wantCode(t, 2, "fine\n", "not UTF-8")
-			p.wantEnd("/echo", event{"in": event{"messages": 1, "bytes": 2}})
+			p.wantEnd("/echo", event{"in": event{"messages": 4, "bytes": 5}})
 			p.wantEnd("/echo", event{"in": event{"messages": 1, "bytes": 4}})
 		})
 		t.Run("slash", func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestConnectJSON(t *testing.T) {
 		}
 	})
 	r := connect(t, "", "--json", p.http+"/nowhere")
-	if !strings.Contains(r.stdout, `"event":"error"`) || !strings.Contains(r.stdout, `"status":404`) || r.code != 4 {
+	if !strings.Contains(r.stdout, `"event":"error"`) || !strings.Contains(r.stdout, `"status":404,"reason":"404 not found; / lists what there is"}`) || r.code != 4 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -207,9 +207,18 @@ func TestConnectExitCodes(t *testing.T) {
 		says   string
 		args   []string
 	}{
-		{"403 with a body", says("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"), 4, "403 Forbidden", nil},
+		{"403 with a body", says("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"), 4, "403 Forbidden: no\n", nil},
+		{"403 with lines", says("HTTP/1.1 403 Forbidden\r\nContent-Length: 20\r\n\r\n\r\n  no \x1b[2J\u202e !\r\nmore"), 4, "403 Forbidden: no \u241b[2J\ufffd !\n", nil},
+		{"403 with a long line", says("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" + strings.Repeat("ü", 9000)), 4, "403 Forbidden: " + strings.Repeat("ü", 200) + "…\n", nil},
+		{"a page", says("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n<!DOCTYPE html>\n<html><head>\n<Title>Back &amp; soon\n</Title>"), 4, "503 Service Unavailable: Back & soon\n", nil},
+		{"a page without a title", says("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n<html>İ<body>no"), 4, "503 Service Unavailable\n", nil},
 		{"200", says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), 4, "200 OK", nil},
-		{"302", says("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"), 4, "302 Found", nil},
+		{"302", says("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"), 4, "302 Found; Location: /\n", nil},
+		{"301 to TLS", says("HTTP/1.1 301 Moved Permanently\r\nLocation: https://127.0.0.1/x?y\r\nContent-Length: 0\r\n\r\n"), 4, "; Location: https://127.0.0.1/x?y; try wss://127.0.0.1/x?y\n", nil},
+		{"301 to TLS elsewhere", says("HTTP/1.1 301 Moved Permanently\r\nLocation: https://weir.test/\r\nContent-Length: 0\r\n\r\n"), 4, "; Location: https://weir.test/\n", nil},
+		{"nginx with TLS", says("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>"), 4,
+			": 400 The plain HTTP request was sent to HTTPS port; try wss://127.0.0.1:", nil},
+		{"a TLS alert", says("\x15\x03\x01\x00\x02\x02\x46"), 5, "; try wss://127.0.0.1:", nil},
 		{"a wrong accept", says(fmt.Sprintf(switched, "nonsense") + "\r\n"), 5, "RFC 6455, 4.1", nil},
 		{"a subprotocol not offered", accept("Sec-WebSocket-Protocol: x\r\n\r\n"), 5, "RFC 6455, 4.1", nil},
 		{"an extension not offered", accept("Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), 5, "RFC 6455, 9.1", nil},
@@ -256,8 +265,9 @@ func TestConnectExitCodes(t *testing.T) {
 		connect(t, "hi", "-k", plain.https+"/echo").want(t, 0, "hi\n") // over HTTP/1.1
 	})
 	t.Run("TLS", func(t *testing.T) {
-		connect(t, "", plain.https+"/echo").want(t, 3, "", "certificate")
-		connect(t, "", "-k", "https"+strings.TrimPrefix(plain.http, "http")+"/echo").want(t, 3, "", "the peer speaks HTTP/1.1, and not TLS")
+		connect(t, "", plain.https+"/echo").want(t, 3, "", "certificate", "; --cacert FILE names who signed it, -k takes any certificate")
+		connect(t, "", "-k", "https"+strings.TrimPrefix(plain.http, "http")+"/echo?a=b").want(t, 3, "", "the peer speaks HTTP/1.1, and not TLS", "; try ws"+strings.TrimPrefix(plain.http, "http")+"/echo?a=b\n")
+		connect(t, "", "ws"+strings.TrimPrefix(plain.https, "https")+"/echo").want(t, 4, "", "400 Bad Request: Client sent an HTTP request to an HTTPS server.; try wss"+strings.TrimPrefix(plain.https, "https")+"/echo\n")
 		srv := httptest.NewTLSServer(http.NotFoundHandler())
 		defer srv.Close()
 		srv.Config.ErrorLog = nil

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,9 @@ func execute(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 		code, text = e.code, reach.Line(err.Error())
 	} else if _, ok := errors.AsType[*runError](err); ok {
 		code, text = exitFail, reach.Line(err.Error())
+	}
+	if hint := certificateHint(err); !strings.Contains(text, hint) {
+		text += hint
 	}
 	fmt.Fprintf(stderr, "weir: %s\n", text)
 	return code

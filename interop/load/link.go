@@ -2,8 +2,8 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"net"
-	"strings"
 )
 
 type linkState uint8
@@ -276,5 +276,8 @@ func describe(doing string, err error) error {
 		}
 		err = inner
 	}
-	return errors.New(strings.TrimSpace(doing + " " + err.Error()))
+	if doing == "" {
+		return err
+	}
+	return fmt.Errorf("%s %w", doing, err)
 }

@@ -236,6 +236,7 @@ func (r *run) openError() error {
 type connectError struct{ err error }
 
 func (e *connectError) Error() string { return e.err.Error() }
+func (e *connectError) Unwrap() error { return e.err }
 
 // watch tells Config.Progress how far the engines are.
 func (r *run) watch(quit <-chan struct{}) {
