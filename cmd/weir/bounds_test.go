@@ -116,3 +116,27 @@ func TestFrameSizeAsked(t *testing.T) {
 		}
 	}
 }
+
+// A message that is long for the number of members is not passed on: each of them may have it in a queue.
+func TestRoomCopies(t *testing.T) {
+	const members = roomCopy/900_000 + 1
+	p := start(t)
+	l := newLane(t, p, "h2c")
+	for range members - 1 {
+		l.open(t, "/rooms/many")
+		p.event("open", "/rooms/many")
+	}
+	r := l.open(t, "/rooms/many")
+	p.event("open", "/rooms/many")
+	r.say(text(strings.Repeat("x", roomAny)), text(strings.Repeat("x", 900_000)))
+	r.want(append([]string{"text of 65536"}, `close 1009 "900000 octets are too many for 75 members"`, "end")...)
+	p.wantEnd("/rooms/many", event{"reason": "stop"})
+
+	two := []*raw{l.open(t, "/rooms/few"), l.open(t, "/rooms/few")}
+	p.event("open", "/rooms/few")
+	p.event("open", "/rooms/few")
+	two[0].say(text(strings.Repeat("x", 900_000)))
+	for _, r := range two {
+		r.wantNext("text of 900000")
+	}
+}

@@ -267,7 +267,7 @@ func TestConnectExitCodes(t *testing.T) {
 	t.Run("TLS", func(t *testing.T) {
 		connect(t, "", plain.https+"/echo").want(t, 3, "", "certificate", "; --cacert FILE names who signed it, -k takes any certificate")
 		connect(t, "", "-k", "https"+strings.TrimPrefix(plain.http, "http")+"/echo?a=b").want(t, 3, "", "the peer speaks HTTP/1.1, and not TLS", "; try ws"+strings.TrimPrefix(plain.http, "http")+"/echo?a=b\n")
-		connect(t, "", "ws"+strings.TrimPrefix(plain.https, "https")+"/echo").want(t, 4, "", "400 Bad Request: Client sent an HTTP request to an HTTPS server.; try wss"+strings.TrimPrefix(plain.https, "https")+"/echo\n")
+		connect(t, "", "ws"+strings.TrimPrefix(plain.https, "https")+"/echo").want(t, 4, "", "400 Bad Request: Client sent an HTTP request to an HTTPS server; try wss"+strings.TrimPrefix(plain.https, "https")+"/echo\n")
 		srv := httptest.NewTLSServer(http.NotFoundHandler())
 		defer srv.Close()
 		srv.Config.ErrorLog = nil

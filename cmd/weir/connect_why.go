@@ -88,7 +88,7 @@ func firstLine(body []byte) string {
 	}
 	line, _, _ := strings.Cut(text, "\n")
 	const most = 200
-	line = reach.Line(strings.TrimSpace(line))
+	line = strings.TrimSuffix(reach.Line(strings.TrimSpace(line)), ".")
 	if r := []rune(line); len(r) > most {
 		line = string(r[:most]) + "…"
 	}

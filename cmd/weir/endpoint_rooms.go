@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -13,6 +14,12 @@ import (
 const (
 	roomBacklog = 4096    // messages
 	roomOctets  = 1 << 20 // of messages; one message may be longer
+)
+
+// What one message may cost a room, whose members may all be slow: each has what it does not take in a queue of its own.
+const (
+	roomAny  = 64 << 10 // octets of a message that any room passes on
+	roomCopy = 64 << 20 // octets of a longer one, for all members together
 )
 
 // rooms are the rooms that have members, by name.
@@ -74,6 +81,9 @@ func (m *member) Init(s *websocket.Session, out websocket.Commands) websocket.Co
 func (m *member) Handle(f websocket.Frame, out websocket.Commands) websocket.Commands {
 	if !f.IsData() {
 		return out
+	}
+	if n := len(f.Payload); n > roomAny && n*m.room.size() > roomCopy {
+		return append(out, websocket.Close(1009, fmt.Sprintf("%d octets are too many for %d members", n, m.room.size())))
 	}
 	rm := &roomMessage{Prepared: websocket.Prepare(f.Type, f.Payload), size: int64(len(f.Payload))}
 	if m.portion.add(rm.cost()) {
@@ -151,6 +161,13 @@ func (r *room) say(rm *roomMessage, f websocket.Frame) {
 	for _, f := range r.feeds {
 		f.post(rm)
 	}
+}
+
+// size is how many are told what is said.
+func (r *room) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.members) + len(r.feeds)
 }
 
 // giveUp says who is not waited for until it has taken everything.

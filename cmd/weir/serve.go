@@ -24,13 +24,21 @@ either version of HTTP; what is printed on standard output is one JSON event a l
   /discard    reads and drops, and counts
   /headers    one message, the request as JSON
   /close      ?code=N&reason=S: closes at once
-  /rooms/NAME what one member sends goes to every member
-  Each takes compress=0|1, max_frame_size=N, idle_timeout=MS, validate_utf8=0|1 and window=N in its query.
+  /rooms/NAME what one member sends goes to every member; over 64 KiB only if that is 64 MiB at most for all
+  Each takes compress=0|1, max_frame_size=N, idle_timeout=MS, validate_utf8=0|1 and window=N in its query. N of
+  max_frame_size is at most 16777216, or what --max-frame-size says if that is more. A script may have 1000 "after" to
+  come, 32 within each other; /push and /source have 128 MiB of messages over 64 KiB under way, of all sessions together.
 
   /tunnel     no WebSocket: upgrade token weir-echo, raw octets come back
   /events     ?room=NAME: what is said in /rooms/NAME as server-sent events, binary messages in base64
 
   / is a console for browsers. /healthz  /metrics  /bytes/N  /upload are ordinary HTTP.
+
+Nobody waits for who reads the events. Where some are missing, because too many were not read, stands the event "dropped"
+with their count. Of each message the log has one line a second; with -v it has all.
+
+With --proxy-protocol a connection on a cleartext listener begins with a PROXY header, from a proxy that
+--proxy-protocol-from names. Any other is closed, and its peer is in the log, once.
 
 SIGTERM or SIGINT drains: every WebSocket is closed with 1001, exit code 0; 1 if some had to be cut. A second one stops
 at once.`
@@ -39,7 +47,7 @@ const serveExample = `  weir serve                                           127
   weir serve --listen 127.0.0.1:0 --tls-listen ""      one free port; the first line on standard output names it
   weir serve --listen unix:/tmp/weir.sock -v           a unix socket, and all of the log
   weir serve --compress --deflate server-max-window-bits=10,server-no-context-takeover
-  weir serve --proxy-protocol --trusted-proxy 10.0.0.0/8 behind proxies
+  weir serve --proxy-protocol --proxy-protocol-from 10.0.0.7 --trusted-proxy 10.0.0.0/8
   weir serve --cert cert.pem --key key.pem             a certificate of your own
 
   npx wscat -c ws://127.0.0.1:8080/echo
