@@ -7,8 +7,9 @@ import (
 	"weir/websocket"
 )
 
-// allowanceOctets is how much of large messages the sessions of /push and /source may have under way together. What a
-// peer does not read is copied into its connection's queue, and a few octets ask for a message of 64 MiB.
+// allowanceOctets is how much of large messages the sessions of /push and /source may have under
+// way together. What a peer does not read is copied into its connection's queue, and a few octets
+// ask for a message of 64 MiB.
 const allowanceOctets = 2 * maxPayload
 
 // allowance is what is left of it. Who finds too little waits, and comes in order.

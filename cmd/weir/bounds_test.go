@@ -12,12 +12,12 @@ import (
 	"weir/wsframe"
 )
 
-// largeGrowth is what the server may grow by when it is asked for large messages: what may be under way, the text that
-// all of them are made of, and garbage.
+// largeGrowth is what the server may grow by when it is asked for large messages: what may be under
+// way, the text that all of them are made of, and garbage.
 const largeGrowth = 420 << 20
 
-// A few octets ask for messages of 64 MiB that nobody reads. The server holds what its allowance says, the others wait
-// for their turn, and get it.
+// A few octets ask for messages of 64 MiB that nobody reads. The server holds what its allowance
+// says, the others wait for their turn, and get it.
 func TestLargeMessages(t *testing.T) {
 	const sockets = 8
 	p := start(t)
@@ -91,7 +91,8 @@ func TestLongQuery(t *testing.T) {
 	}
 }
 
-// A peer may ask for larger messages than the flags say, but not without a limit: what it sends may inflate.
+// A peer may ask for larger messages than the flags say, but not without a limit: what it sends may
+// inflate.
 func TestFrameSizeAsked(t *testing.T) {
 	declared := func(n int64) []byte {
 		return wsframe.AppendHeader(nil, wsframe.Header{Fin: true, Op: wsframe.Binary, Masked: true, Length: n})
@@ -117,7 +118,8 @@ func TestFrameSizeAsked(t *testing.T) {
 	}
 }
 
-// A message that is long for the number of members is not passed on: each of them may have it in a queue.
+// A message that is long for the number of members is not passed on: each of them may have it in a
+// queue.
 func TestRoomCopies(t *testing.T) {
 	const members = roomCopy/900_000 + 1
 	p := start(t)

@@ -44,7 +44,8 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err != nil && res == nil:
-		b.log.Info("no WebSocket", "path", r.URL.Path, "client", r.RemoteAddr, "error", err.Error()+certificateHint(err))
+		b.log.Info("no WebSocket", "path", r.URL.Path, "client", r.RemoteAddr,
+			"error", err.Error()+certificateHint(err))
 		status := http.StatusBadGateway
 		if errors.Is(err, context.DeadlineExceeded) {
 			status = http.StatusGatewayTimeout

@@ -91,7 +91,8 @@ func (c *conformConfig) finish(p *conformPlan, out *conformOutput, results []con
 	return nil
 }
 
-// write writes all that the flags name: the files first, for nobody may be left to read standard output.
+// write writes all that the flags name: the files first, for nobody may be left to read standard
+// output.
 func (c *conformConfig) write(r *report.Report, out *conformOutput) error {
 	err := c.writeFiles(r)
 	if !c.quiet && len(r.Results) > 0 {

@@ -20,7 +20,7 @@ import (
 const (
 	maxMessage  = 64 << 20        // octets of a message received, and of a line
 	pongTime    = 2 * time.Second // how long the pong that ends a script may take
-	stuckWait   = time.Second     // how long the last callback may take to write what it has, once the session is cut
+	stuckWait   = time.Second     // for the last callback, once the session is cut
 	connectWait = 6 * time.Second // how long the end may take once we have closed: more than a session gives its peer
 )
 

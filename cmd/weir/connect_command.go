@@ -99,7 +99,7 @@ func connectCommand() *cobra.Command {
 	f.StringArrayVarP(&c.execute, "execute", "x", nil, "send this `message` in place of standard input; repeatable")
 	f.DurationVarP(&c.wait, "wait", "w", 0, "how long to stay after the last line (default: until a ping is answered)")
 	f.BoolVar(&c.noClose, "no-close", false, "stay until the server closes")
-	f.BoolVarP(&c.binary, "binary", "b", false, "send binary messages: all octets of a line but its line feed (of a text the carriage return before it is left out, too)")
+	f.BoolVarP(&c.binary, "binary", "b", false, "send binary messages: each line whole (of a text a carriage return at its end is left out)")
 	f.BoolVar(&c.json, "json", false, "show everything as JSON, one event a line")
 	f.DurationVar(&c.interval, "ping-interval", 0, "ping when nothing came for so long; a server that does not answer for --timeout is given up (default never)")
 	f.DurationVar(&c.timeout, "timeout", 30*time.Second, "how long opening may take, and the message of -1; 0: for ever")

@@ -75,7 +75,8 @@ func (p *printer) event(v any) {
 	p.put(reach.JSON(eventLine(v)))
 }
 
-// put writes on stdout, with mu held. The first error ends the WebSocket: nobody reads what it brings.
+// put writes on stdout, with mu held. The first error ends the WebSocket: nobody reads what it
+// brings.
 func (p *printer) put(b []byte) {
 	if _, err := p.stdout.Write(b); err != nil && p.lost == nil {
 		p.lost = err
@@ -205,7 +206,10 @@ func (p *printer) fault(err error, w why) {
 	if !p.json {
 		return
 	}
-	e := connectFault{Time: timestamp(), Event: "error", Message: err.Error(), Reason: w.said, Location: w.location, Try: w.try}
+	e := connectFault{
+		Time: timestamp(), Event: "error", Message: err.Error(),
+		Reason: w.said, Location: w.location, Try: w.try,
+	}
 	if de, ok := errors.AsType[*websocket.DialError](err); ok && de.Response != nil {
 		e.Status = de.Response.StatusCode
 	}

@@ -18,7 +18,8 @@ import (
 // maxReason is how many octets of a refusal's body are looked at.
 const maxReason = 4 << 10
 
-// why is what a server said when it refused, and what to try. Its strings may be empty, and are shown as they are.
+// why is what a server said when it refused, and what to try. Its strings may be empty, and are
+// shown as they are.
 type why struct {
 	said     string // the first line of the body, or a page's title
 	location string
@@ -77,9 +78,9 @@ func (e *explained) Unwrap() error { return e.err }
 func firstLine(body []byte) string {
 	text := strings.TrimSpace(string(body))
 	if strings.HasPrefix(text, "<") {
-		lower := strings.ToLower(text) // of the same length, where it matters: what is cut is ASCII before it
+		lower := strings.ToLower(text)
 		_, title, ok := strings.Cut(lower, "<title>")
-		if !ok || len(lower) != len(text) {
+		if !ok || len(lower) != len(text) { // a letter whose small one is longer
 			return ""
 		}
 		text = text[len(text)-len(title):]
@@ -107,10 +108,12 @@ func toTry(de *websocket.DialError, said string) string {
 		to, err := u.Parse(res.Header.Get("Location"))
 		switch {
 		case secure:
-		case res.StatusCode/100 == 3 && err == nil && (to.Scheme == "https" || to.Scheme == "wss") && to.Hostname() == u.Hostname():
+		case res.StatusCode/100 == 3 && err == nil && to.Hostname() == u.Hostname() &&
+			(to.Scheme == "https" || to.Scheme == "wss"):
 			to.Scheme, to.Fragment = "wss", ""
 			return reach.Line(to.String())
-		case res.StatusCode == http.StatusBadRequest && (strings.Contains(said, "HTTPS") || strings.Contains(said, "SSL")):
+		case res.StatusCode == http.StatusBadRequest &&
+			(strings.Contains(said, "HTTPS") || strings.Contains(said, "SSL")):
 			u.Scheme = "wss"
 			return reach.Line(u.String())
 		}

@@ -16,8 +16,8 @@ const maxPayload = 64 << 20
 // pings and close frame.
 const sourceBatch = 64 << 10
 
-// payloads makes messages that are readable in a dump. All of them are the beginning of one text, which is made in a few
-// lengths: what sessions send, they do not hold.
+// payloads makes messages that are readable in a dump. All of them are the beginning of one text,
+// which is made in a few lengths: what sessions send, they do not hold.
 type payloads struct {
 	mu   sync.Mutex
 	text string

@@ -16,7 +16,8 @@ const (
 	roomOctets  = 1 << 20 // of messages; one message may be longer
 )
 
-// What one message may cost a room, whose members may all be slow: each has what it does not take in a queue of its own.
+// What one message may cost a room, whose members may all be slow: each has what it does not take
+// in a queue of its own.
 const (
 	roomAny  = 64 << 10 // octets of a message that any room passes on
 	roomCopy = 64 << 20 // octets of a longer one, for all members together
@@ -83,7 +84,8 @@ func (m *member) Handle(f websocket.Frame, out websocket.Commands) websocket.Com
 		return out
 	}
 	if n := len(f.Payload); n > roomAny && n*m.room.size() > roomCopy {
-		return append(out, websocket.Close(1009, fmt.Sprintf("%d octets are too many for %d members", n, m.room.size())))
+		why := fmt.Sprintf("%d octets are too many for %d members", n, m.room.size())
+		return append(out, websocket.Close(1009, why))
 	}
 	rm := &roomMessage{Prepared: websocket.Prepare(f.Type, f.Payload), size: int64(len(f.Payload))}
 	if m.portion.add(rm.cost()) {

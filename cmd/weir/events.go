@@ -63,7 +63,8 @@ type counts struct {
 	Bytes    int64 `json:"bytes"`
 }
 
-// droppedEvent stands where events are missing, because nobody has read standard output for too long.
+// droppedEvent stands where events are missing, because nobody has read standard output for too
+// long.
 type droppedEvent struct {
 	Time  string `json:"time"`
 	Event string `json:"event"`
@@ -71,7 +72,9 @@ type droppedEvent struct {
 }
 
 func newEvents(w io.Writer) *events {
-	return &events{out: newOutlet(w, func(n int64) []byte { return eventLine(droppedEvent{timestamp(), "dropped", n}) })}
+	return &events{out: newOutlet(w, func(n int64) []byte {
+		return eventLine(droppedEvent{timestamp(), "dropped", n})
+	})}
 }
 
 // write emits v, and does not wait for who reads it.
@@ -79,7 +82,8 @@ func (e *events) write(v any) {
 	e.out.Write(eventLine(v)) // it never fails
 }
 
-// eventLine is v as a line. What a peer sent must not fail it: a value that JSON cannot say never gets into an event.
+// eventLine is v as a line. What a peer sent must not fail it: a value that JSON cannot say never
+// gets into an event.
 func eventLine(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

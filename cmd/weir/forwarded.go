@@ -10,8 +10,11 @@ import (
 // trust is the list of proxies whose word about a client is believed.
 type trust []netip.Prefix
 
-// ownNetworks are the loopback and private addresses (RFC 1122, 3.2.1.3; RFC 1918, 3; RFC 4291, 2.5.3; RFC 4193, 3.1).
-var ownNetworks = []string{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"}
+// ownNetworks are the loopback and private addresses (RFC 1122, 3.2.1.3; RFC 1918, 3; RFC 4291,
+// 2.5.3; RFC 4193, 3.1).
+var ownNetworks = []string{
+	"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7",
+}
 
 // proxies are who may send a PROXY header: those that the flags name, or else what is near.
 func (c *config) proxies() trust {
@@ -25,7 +28,8 @@ func (c *config) proxies() trust {
 	return near
 }
 
-// trustFlag is the value of --trusted-proxy and --proxy-protocol-from, a CIDR or an address; repeatable.
+// trustFlag is the value of --trusted-proxy and --proxy-protocol-from, a CIDR or an address;
+// repeatable.
 type trustFlag struct{ *trust }
 
 // Set adds one.

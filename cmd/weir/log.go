@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// logger is the log of a server that the flags ask for, and what it is written through. Unless all of it is wanted, no
-// peer can fill a disk with it: of each message there is one line a second.
+// logger is the log of a server that the flags ask for, and what it is written through. Unless all
+// of it is wanted, no peer can fill a disk with it: of each message there is one line a second.
 func (c *config) logger(w io.Writer) (*slog.Logger, *outlet) {
 	out := newOutlet(w, func(n int64) []byte {
 		var b bytes.Buffer
-		slog.New(c.handler(&b)).Warn("weir: lines of the log were dropped: nobody read them", "count", n)
+		slog.New(c.handler(&b)).Warn("weir: lines of the log were dropped, unread", "count", n)
 		return b.Bytes()
 	})
 	h := c.handler(out)
@@ -42,8 +42,8 @@ const (
 	sparingMost = 256         // messages that are told apart
 )
 
-// sparing passes one record of each message a second on: the first at once, and of those that follow within the second
-// the last, at its end, with the number of others.
+// sparing passes one record of each message a second on: the first at once, and of those that
+// follow within the second the last, at its end, with the number of others.
 type sparing struct {
 	slog.Handler
 	all *spared
@@ -130,8 +130,8 @@ func (a *spared) tell(m *sparedMessage) {
 	}
 }
 
-// sameMessage is what two messages have in common that are of one kind. net/http writes an address into the middle of
-// its own: "http: TLS handshake error from 192.0.2.1:4711: EOF".
+// sameMessage is what two messages have in common that are of one kind. net/http writes an address
+// into the middle of its own: "http: TLS handshake error from 192.0.2.1:4711: EOF".
 func sameMessage(s string) string {
 	if i := strings.IndexAny(s, "0123456789["); i > 0 {
 		return s[:i]

@@ -31,7 +31,8 @@ func (e *runError) Error() string { return e.err.Error() }
 func (e *runError) Unwrap() error { return e.err }
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // who reads standard output may leave: a server goes on, and a client ends as it should
+	// Who reads standard output may leave: a server goes on, and a client ends as it should.
+	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

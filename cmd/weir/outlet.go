@@ -11,15 +11,17 @@ import (
 
 const (
 	outletOctets = 8 << 20     // what may wait for a reader
-	outletWrite  = 4 << 10     // octets of one Write of several lines: a pipe takes them whole or not at all
+	outletWrite  = 4 << 10     // octets of several lines in one Write, which a pipe takes whole
 	outletFlush  = time.Second // how long a program that ends waits for the reader
 )
 
-// outlet writes lines to standard output or standard error for those who must not wait for its reader: a session, or
-// the loop that accepts. A line that finds too much waiting is dropped, and so is every one behind it until all that
-// waits has been written; then a line says how many they were. It stands where they are missing.
+// outlet writes lines to standard output or standard error for those who must not wait for its
+// reader: a session, or the loop that accepts. A line that finds too much waiting is dropped, and
+// so is every one behind it until all that waits has been written; then a line says how many they
+// were. It stands where they are missing.
 //
-// Each line is escaped as reach.JSON does: whatever a peer had put into it, a terminal obeys none of it.
+// Each line is escaped as reach.JSON does: whatever a peer had put into it, a terminal obeys none
+// of it.
 type outlet struct {
 	w     io.Writer
 	limit int

@@ -24,7 +24,8 @@ func (g *gated) Write(p []byte) (int, error) {
 	return g.got.Write(p)
 }
 
-// Nobody waits for a reader of standard output: what it does not take is dropped, and told where it is missing.
+// Nobody waits for a reader of standard output: what it does not take is dropped, and told where it
+// is missing.
 func TestOutlet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gated{let: make(chan error)}
@@ -66,7 +67,8 @@ func TestOutletLongLine(t *testing.T) {
 	}
 }
 
-// Lines that a full disk did not take are told when it takes some again; a reader that has gone is no reason to write on.
+// Lines that a full disk did not take are told when it takes some again; a reader that has gone is
+// no reason to write on.
 func TestOutletFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gated{let: make(chan error)}
@@ -100,7 +102,8 @@ func TestOutletFlush(t *testing.T) {
 	})
 }
 
-// What a peer says is escaped on its way out: DEL, C1, changes of direction. A reader of JSON gets it as it was.
+// What a peer says is escaped on its way out: DEL, C1, changes of direction. A reader of JSON gets
+// it as it was.
 func TestOutletEscapes(t *testing.T) {
 	var got bytes.Buffer
 	o := newOutlet(&got, nil)

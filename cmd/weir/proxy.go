@@ -13,9 +13,10 @@ import (
 // proxyHeaderTimeout is how long a connection has for its PROXY header.
 const proxyHeaderTimeout = 10 * time.Second
 
-// proxyListener is a listener behind a proxy that begins each connection with a PROXY header, version 1 or 2. Whoever
-// writes one can be any client it likes, so it is taken from proxies alone. Another's connection is closed, and so is one
-// without a header: by a client that came past the proxy, or by a proxy that is set up otherwise.
+// proxyListener is a listener behind a proxy that begins each connection with a PROXY header,
+// version 1 or 2. Whoever writes one can be any client it likes, so it is taken from proxies alone.
+// Another's connection is closed, and so is one without a header: by a client that came past the
+// proxy, or by a proxy that is set up otherwise.
 type proxyListener struct {
 	net.Listener
 	from   trust
@@ -30,16 +31,18 @@ func (l proxyListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if !l.proxy(c.RemoteAddr()) {
-			l.strays.warn(c.RemoteAddr(), "it may not send a PROXY header: --proxy-protocol-from does not name it")
+			l.strays.warn(c.RemoteAddr(), "--proxy-protocol-from does not name it")
 			c.Close()
 			continue
 		}
-		conn := proxyproto.NewConn(c, proxyproto.WithPolicy(proxyproto.REQUIRE), proxyproto.SetReadHeaderTimeout(proxyHeaderTimeout))
+		conn := proxyproto.NewConn(c, proxyproto.WithPolicy(proxyproto.REQUIRE),
+			proxyproto.SetReadHeaderTimeout(proxyHeaderTimeout))
 		return &proxiedConn{Conn: conn, strays: l.strays}, nil
 	}
 }
 
-// proxy says whether a peer may be one. Who reaches a unix socket is on this machine, and its file has permissions.
+// proxy says whether a peer may be one. Who reaches a unix socket is on this machine, and its file
+// has permissions.
 func (l proxyListener) proxy(peer net.Addr) bool {
 	if peer.Network() == "unix" {
 		return true
@@ -72,7 +75,8 @@ func (s *strays) warn(peer net.Addr, why string) {
 	}
 	if !s.told[who] {
 		s.told[who] = true
-		s.log.Warn("weir: a connection was dropped; others of this peer are not told of", "peer", who, "reason", why)
+		s.log.Warn("weir: a connection was dropped; others of this peer are not told of",
+			"peer", who, "reason", why)
 	}
 }
 

@@ -73,7 +73,8 @@ func (c *config) options(q *query, log *slog.Logger) *websocket.Options {
 	if len(o.Origins) == 0 {
 		o.Origins = []string{"*"}
 	}
-	o.MaxFrameSize = zeroIsNone(c.frameSize(q.number("max_frame_size", o.MaxFrameSize, 0, maxCount)))
+	size := q.number("max_frame_size", o.MaxFrameSize, 0, maxCount)
+	o.MaxFrameSize = zeroIsNone(c.frameSize(size))
 	o.IdleTimeout = zeroIsNone(q.millis("idle_timeout", o.IdleTimeout))
 	o.Window = int(q.number("window", int64(o.Window), 1, 1<<31-1))
 	if q.Has("validate_utf8") {
@@ -82,8 +83,9 @@ func (c *config) options(q *query, log *slog.Logger) *websocket.Options {
 	return o
 }
 
-// maxAsked bounds the messages that a peer may have taken, by a query or a script, where the flags have a limit.
-// The octets of a message are counted inflated: a thousand of them may be one on the wire.
+// maxAsked bounds the messages that a peer may have taken, by a query or a script, where the flags
+// have a limit. The octets of a message are counted inflated: a thousand of them may be one on the
+// wire.
 const maxAsked = 16 << 20
 
 // frameSize is the limit that a session gets that wants n, or none for 0.

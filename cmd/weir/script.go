@@ -15,7 +15,8 @@ import (
 // step does one element of a script: it appends a command, or changes the handler, or brings it down.
 type step func(c *commands, out websocket.Commands) websocket.Commands
 
-// Bounds of what a session's scripts may put off. They are far beyond what the test of a client needs.
+// Bounds of what a session's scripts may put off. They are far beyond what the test of a client
+// needs.
 const (
 	maxDelay         = 24 * time.Hour // of one "after"
 	maxDepth         = 32             // of "after" within "after"
@@ -37,8 +38,8 @@ type parsed struct {
 	later burden
 }
 
-// parseScript reads a JSON array of objects with one member each. Nothing is obeyed of a script that has a mistake.
-// The text is gone through once, however deep it is nested.
+// parseScript reads a JSON array of objects with one member each. Nothing is obeyed of a script
+// that has a mistake. The text is gone through once, however deep it is nested.
 func parseScript(text []byte) (parsed, error) {
 	r := &scriptReader{json.NewDecoder(bytes.NewReader(text))}
 	s, err := r.script(0)

@@ -116,7 +116,8 @@ func serveCommand() *cobra.Command {
 	f.StringArrayVar(&c.origins, "origin", nil, "allowed origin, a `pattern`; repeatable; others get 403 (default any)")
 	f.BoolVar(&c.noValidateUTF8, "no-validate-utf8", false, "take text as it comes")
 	f.BoolVar(&c.proxyProtocol, "proxy-protocol", false, "require a PROXY header, version 1 or 2, on cleartext listeners")
-	f.Var(trustFlag{&c.proxiesFrom}, "proxy-protocol-from", "who may send a PROXY header; repeatable (default loopback and private addresses)")
+	f.Var(trustFlag{&c.proxiesFrom}, "proxy-protocol-from",
+		"who may send a PROXY header; repeatable (default loopback and private addresses)")
 	f.Var(trustFlag{&c.trusted}, "trusted-proxy", "a proxy whose Forwarded or X-Forwarded-* is believed; repeatable")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "how long SIGTERM or SIGINT drains before it cuts")
 	f.StringVar(&c.logFormat, "log", "text", "log `format`, text or json")

@@ -33,7 +33,8 @@ type server struct {
 	chunk     []byte // of /bytes; nobody writes into it
 }
 
-// maxHeader bounds the head of a request: a WebSocket keeps its path and its query for as long as it is open. Over HTTP/2 it is the default.
+// maxHeader bounds the head of a request: a WebSocket keeps its path and its query for as long as
+// it is open. Over HTTP/2 it is the default.
 const maxHeader = 64 << 10
 
 // errCut says that the drain deadline came before the last session's end.
@@ -41,7 +42,9 @@ var errCut = errors.New("drain: some connections were cut")
 
 func newServer(c *config, log *slog.Logger, stdout io.Writer) *server {
 	m := newMetrics()
-	s := &server{config: c, log: log, events: newEvents(stdout), metrics: m, rooms: newRooms(m.slow.Inc)}
+	s := &server{
+		config: c, log: log, events: newEvents(stdout), metrics: m, rooms: newRooms(m.slow.Inc),
+	}
 	s.chunk = []byte(s.payloads.of(bytesWrite))
 	return s
 }

@@ -17,7 +17,8 @@ import (
 	"weir/websocket"
 )
 
-// piped starts a command whose standard output is the pipe that comes back. What it does with it is up to the test.
+// piped starts a command whose standard output is the pipe that comes back. What it does with it is
+// up to the test.
 func piped(t *testing.T, args ...string) (cmd *exec.Cmd, stdout *os.File, stderr *lockedBuffer) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -91,8 +92,8 @@ func TestServeStdoutClosed(t *testing.T) {
 	}
 }
 
-// Sessions do not wait for who reads the events. What was dropped is counted where it is missing, and the program ends
-// though nobody reads.
+// Sessions do not wait for who reads the events. What was dropped is counted where it is missing,
+// and the program ends though nobody reads.
 func TestServeStdoutUnread(t *testing.T) {
 	cmd, stdout, stderr := piped(t, "serve", "--tls-listen=", "--listen", "127.0.0.1:0")
 	url := listeningAt(t, stdout)
