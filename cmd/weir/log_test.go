@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -15,7 +14,7 @@ import (
 // Whatever peers provoke, there is one line of each message a second, and it counts the others.
 func TestLogSparing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got bytes.Buffer
+		var got lockedBuffer
 		log, out := (&config{logFormat: "text"}).logger(&got)
 		for i := range 1000 {
 			log.Warn(fmt.Sprintf("http: TLS handshake error from 192.0.2.%d:1: EOF", i))
@@ -38,6 +37,7 @@ func TestLogSparing(t *testing.T) {
 		first := []string{`msg="http: TLS handshake error from 192.0.2.0:1: EOF"`, `msg="websocket: callback panicked" path=/0`}
 		lines(first...)
 		time.Sleep(2 * time.Second) // fake time
+		synctest.Wait()
 		second := append(first, `192.0.2.999:1: EOF" more=998`, `path=/999 more=998`)
 		if strings.HasSuffix(strings.TrimSpace(got.String()), "EOF\" more=998") { // two timers of one time
 			second[2], second[3] = second[3], second[2]
@@ -53,7 +53,7 @@ func TestLogSparing(t *testing.T) {
 // A peer that has a message of its own each time gets no line of its own each time.
 func TestLogSparingMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got bytes.Buffer
+		var got lockedBuffer
 		log, out := (&config{logFormat: "json"}).logger(&got)
 		for i := range 100_000 {
 			log.Warn(strings.Map(func(r rune) rune { return r - '0' + 'a' }, fmt.Sprint(i)))
@@ -68,7 +68,7 @@ func TestLogSparingMessages(t *testing.T) {
 
 // With -v everything is told.
 func TestLogVerbose(t *testing.T) {
-	var got bytes.Buffer
+	var got lockedBuffer
 	log, out := (&config{logFormat: "json", verbose: true}).logger(&got)
 	for range 1000 {
 		log.Debug("h2: frame", "name", "\u202e\x7f\u009b")
