@@ -258,7 +258,7 @@ func TestConnectExitCodes(t *testing.T) {
 		connect(t, "", "ws://"+l.Addr().String()).want(t, 3, "", "connection refused")
 	})
 	t.Run("no message", func(t *testing.T) {
-		connect(t, "", "-1", "--timeout", "200ms", plain.http+"/echo").want(t, 6, "", "no message came within 200ms")
+		connect(t, "", "-1", "--timeout", "2s", plain.http+"/echo").want(t, 6, "", "no message came within 2s")
 	})
 	t.Run("no extended CONNECT", func(t *testing.T) {
 		connect(t, "", "--http", "2", plain.http+"/echo").want(t, 4, "", "RFC 8441, 3")
