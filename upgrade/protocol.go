@@ -1,10 +1,14 @@
 package upgrade
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"reflect"
+
+	"weir/stream"
 )
 
 // Protocol is a sub protocol: it takes a request over once init has switched to it (Cowboy guide, sub protocols).
@@ -91,12 +95,21 @@ var errNothing = errors.New("init named no handler and wrote no answer")
 // fault answers a request that came to nothing, if nothing has, and logs what is not the client's fault.
 func fault(w *Watcher, r *http.Request, err error) {
 	he, refused := errors.AsType[*HandshakeError](err)
-	if !refused || he.Status == http.StatusInternalServerError {
+	if (!refused || he.Status == http.StatusInternalServerError) && !givenUp(r, err) {
 		defer logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, err)
 	}
 	if !w.Answered() {
 		RefuseRequest(w, r, err)
 	}
+}
+
+// givenUp says that the client gave the handshake up. Whoever does so again and again would fill
+// the log.
+func givenUp(r *http.Request, err error) bool {
+	if reset, ok := errors.AsType[*stream.ResetError](err); ok && reset.Remote {
+		return true
+	}
+	return r.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed))
 }
 
 // filterOf is the Filter that options are, nil if they are none.

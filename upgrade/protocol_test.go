@@ -2,6 +2,7 @@ package upgrade_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/stream"
 	"weir/upgrade"
 )
 
@@ -82,6 +84,12 @@ func TestHandle(t *testing.T) {
 		"upgrade_refuses": {init: func(_ http.ResponseWriter, h *fakeHandler, p *fakeProtocol) (*upgrade.Switch, error) {
 			return &upgrade.Switch{Protocol: p, Handler: h}, nil
 		}, fail: &upgrade.HandshakeError{Status: 426, Msg: "no"}, status: 426, body: "no\n", calls: 1},
+		"upgrade_given_up": {init: func(_ http.ResponseWriter, h *fakeHandler, p *fakeProtocol) (*upgrade.Switch, error) {
+			return &upgrade.Switch{Protocol: p, Handler: h}, nil
+		}, fail: fmt.Errorf("x: %w", &stream.ResetError{Code: stream.Cancel, Remote: true}), status: 500, body: "Internal Server Error\n", calls: 1},
+		"upgrade_reset_here": {init: func(_ http.ResponseWriter, h *fakeHandler, p *fakeProtocol) (*upgrade.Switch, error) {
+			return &upgrade.Switch{Protocol: p, Handler: h}, nil
+		}, fail: &stream.ResetError{Code: stream.Cancel}, status: 500, body: "Internal Server Error\n", calls: 1, log: "CANCEL"},
 		"upgrade_fails": {init: func(_ http.ResponseWriter, h *fakeHandler, p *fakeProtocol) (*upgrade.Switch, error) {
 			return &upgrade.Switch{Protocol: p, Handler: h}, nil
 		}, fail: boom, status: 500, body: "Internal Server Error\n", calls: 1, log: "boom"},

@@ -39,7 +39,7 @@ func (c *config) handler(w io.Writer) slog.Handler {
 
 const (
 	sparingEach = time.Second // one line of each message in so long
-	sparingMost = 256         // messages that are told apart
+	sparingMost = 64          // messages that are told apart
 )
 
 // sparing passes one record of each message a second on: the first at once, and of those that
@@ -130,10 +130,10 @@ func (a *spared) tell(m *sparedMessage) {
 	}
 }
 
-// sameMessage is what two messages have in common that are of one kind. net/http writes an address
-// into the middle of its own: "http: TLS handshake error from 192.0.2.1:4711: EOF".
+// sameMessage is what two messages have in common that are of one kind. A message may have a name,
+// a path or an address within: "http: TLS handshake error from 192.0.2.1:4711: EOF".
 func sameMessage(s string) string {
-	if i := strings.IndexAny(s, "0123456789["); i > 0 {
+	if i := strings.IndexAny(s, "0123456789[/\""); i > 0 {
 		return s[:i]
 	}
 	return s
