@@ -46,7 +46,7 @@ func fakeSuites() []report.Suite {
 	heavy.Heavy = true
 	return []report.Suite{
 		{Name: "autobahn", Title: "Autobahn's catalogue", Groups: map[string]string{"1": "Framing"}, Cases: []conform.Case{
-			ends("1.1.1", "an empty message", conform.Outcome{Body: conform.OK, Close: conform.OK, Code: 1000}),
+			ends("1.1.1", "an empty message", conform.Outcome{Body: conform.OK, Close: conform.OK, Code: new(1000)}),
 			ends("1.1.2", "a short message", conform.Pass()),
 			ends("2.1", "a late answer", conform.Outcome{Body: conform.NonStrict, Close: conform.OK, Why: "late"}),
 			ends("3.1", "a question", conform.Outcome{Body: conform.Informational, Close: conform.Informational}),

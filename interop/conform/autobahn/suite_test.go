@@ -2,6 +2,7 @@ package autobahn_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -125,8 +126,16 @@ func idle(cases []conform.Case) []conform.Case {
 func check(t *testing.T, r conform.Result) {
 	t.Helper()
 	if r.Bad() || r.Body == conform.NonStrict || r.Body == conform.Unimplemented {
-		t.Errorf("%s (%s): %s, close %s, code %d: %s\n%s", r.Case.ID, r.Case.Title, r.Body, r.Close, r.Code, r.Why, dump(r.Log))
+		t.Errorf("%s (%s): %s, close %s, code %s: %s\n%s", r.Case.ID, r.Case.Title, r.Body, r.Close, code(r), r.Why, dump(r.Log))
 	}
+}
+
+// code is the peer's close code.
+func code(r conform.Result) string {
+	if r.Code == nil {
+		return "none"
+	}
+	return fmt.Sprint(*r.Code)
 }
 
 func dump(log []conform.Entry) string {

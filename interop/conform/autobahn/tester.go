@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -49,12 +50,13 @@ type tester struct {
 	droppedByMe bool
 	replied     bool // both close frames have gone
 	clean       bool
-	code        int // of the peer's close frame, 0 if none
+	code        *int // of the peer's last close frame, whatever it is; nil: none
 
 	in       input
 	agreed   *params // nil without permessage-deflate, as are the next two
 	packer   *packer
 	unpacker *unpacker
+	looked   int // messages of which it was looked how far back they refer
 	thousand thousand
 	got      int      // messages that a callback took
 	asked    []string // pings
@@ -150,7 +152,9 @@ func (t *tester) kill(d time.Duration) {
 func (t *tester) shut(d time.Duration) {
 	t.after(d*t.patience, func() {
 		if t.state == opened {
-			t.log.Notef("the time of the case has passed")
+			const why = "the time of the case has passed"
+			t.log.Notef(why)
+			t.why = cmp.Or(t.why, why)
 			t.end(nil)
 		}
 	})
