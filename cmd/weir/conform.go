@@ -43,7 +43,8 @@ Exit codes:
   0  nothing failed, or nothing but what is --known
   1  a case failed, none was run, or a report could not be written
   2  the command line cannot be obeyed
-  3  a server cannot be reached, or does not speak a version of HTTP that --http names; no case was run
+  3  a server cannot be reached, does not speak a version of HTTP that --http names, or opens no WebSocket at that path; no
+     case was run
   7  interrupted: what had run until then is reported; a second SIGINT ends the program at once`
 
 const conformExample = `  weir conform ws://127.0.0.1:8080/echo                          HTTP/1.1 and HTTP/2, all suites

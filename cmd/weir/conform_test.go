@@ -22,6 +22,7 @@ import (
 	"weir/interop/conform"
 	"weir/interop/conform/report"
 	"weir/stream"
+	"weir/websocket"
 )
 
 // fakeConform is `weir conform` with suites that ask nothing of anybody. The test program is it when its first argument is
@@ -164,9 +165,19 @@ func TestConformSelection(t *testing.T) {
 func TestConformExit(t *testing.T) {
 	p := start(t)
 	clear, secure := echoURLs(p)
-	old := httptest.NewServer(http.NotFoundHandler()) // HTTP/1.1 alone
+	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // HTTP/1.1 alone
+		if c, err := websocket.Accept(w, r, nil); err == nil {
+			_, _, _ = c.Read(r.Context()) // the end
+			c.CloseNow()
+		}
+	}))
 	defer old.Close()
 	h1 := strings.Replace(old.URL, "http", "ws", 1)
+	without := httptest.NewUnstartedServer(http.NotFoundHandler()) // HTTP/2 of net/http
+	without.EnableHTTP2 = true
+	without.StartTLS()
+	defer without.Close()
+	plain := strings.Replace(without.URL, "http", "ws", 1)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +201,9 @@ func TestConformExit(t *testing.T) {
 		{"certificate", append(good, secure), exitConnect, "certificate"},
 		{"HTTP/2 asked for", append(good, "--http", "2", h1), exitConnect, "not spoken here: HTTP/2"},
 		{"HTTP/2 tried", append(good, h1), exitOK, ""},
+		{"no WebSocket there", append(good, strings.Replace(clear, "/echo", "/bytes/1", 1)), exitConnect, "/bytes/1 over HTTP/1.1: no WebSocket here: answered 200 OK"},
+		{"no such path", append(good, "--http", "2", strings.Replace(clear, "/echo", "/nothing", 1)), exitConnect, "/nothing over HTTP/2: no WebSocket here: answered 404"},
+		{"no extended CONNECT", append(good, "-k", "--http", "2", plain), exitConnect, "not spoken here: the server does not offer extended CONNECT (RFC 8441, 3)"},
 		{"no such host", append(good, "ws://host.invalid/"), exitConnect, "host.invalid"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -238,5 +239,42 @@ func TestTrim(t *testing.T) {
 	}
 	if got := results[1]; len(got.Log) != 100 || len(got.Log[0].Octets) != 256 || got.Dropped != 0 {
 		t.Error("the log of a case that failed was cut")
+	}
+}
+
+// TestTextAlike: what is said of several cases is said once, and which they are.
+func TestTextAlike(t *testing.T) {
+	r := &Report{Suites: []Suite{{Name: "autobahn"}}, Known: []Known{{Pattern: "9.3.9", Why: "it is slow"}}}
+	add := func(id string, o conform.Outcome) {
+		c := conform.Case{ID: id, Title: "a message"}
+		r.Suites[0].Cases = append(r.Suites[0].Cases, c)
+		r.Results = append(r.Results, conform.Result{Case: c, Agent: "weir", Transport: stream.H1, Outcome: o})
+	}
+	add("1.1.1", conform.Fail("too large"))
+	add("1.1.2", conform.Fail("another"))
+	add("1.1.3", outcome(conform.Failed, conform.Unclean, -1, "too large"))
+	for i := range 20 {
+		add(fmt.Sprintf("9.3.%d", i+1), conform.Fail("too large"))
+	}
+	add("10.1.1", conform.Fail(""))
+	add("10.1.2", conform.Fail(""))
+	var b strings.Builder
+	if err := r.WriteText(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(b.String(), "FAILED  20 cases")
+	want := `: too large
+    1.1.1 9.3.1 9.3.2 9.3.3 9.3.4 9.3.5 9.3.6 9.3.7 9.3.8 9.3.10 9.3.11 9.3.12 9.3.13 9.3.14 9.3.15
+    9.3.16 9.3.17 9.3.18 9.3.19 9.3.20
+  FAILED  1.1.2  a message: another
+  FAILED, close UNCLEAN  1.1.3  a message: too large
+  FAILED  9.3.9  a message: too large (known: it is slow)
+  FAILED  10.1.1  a message
+  FAILED  10.1.2  a message
+
+25 cases, 25 failed, 1 of them known, in 0.00s
+`
+	if got != want {
+		t.Errorf("got\n%s", b.String())
 	}
 }

@@ -137,7 +137,7 @@ func extended(ctx context.Context, p *h2test.Peer, t *conform.Target, r Request)
 		return nil, fmt.Errorf("no SETTINGS from the server: %w", err)
 	}
 	if settings[http2.SettingEnableConnectProtocol] != 1 {
-		return nil, errors.New("the server does not offer extended CONNECT (RFC 8441, 3)")
+		return nil, fmt.Errorf("%w: the server does not offer extended CONNECT (RFC 8441, 3)", conform.ErrNotSpoken)
 	}
 	fields := []string{"sec-websocket-version", "13"}
 	for _, f := range pairs(r.fields()) {
