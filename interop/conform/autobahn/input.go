@@ -178,7 +178,7 @@ func (t *tester) closed(p []byte) {
 		t.flush()
 		t.state = lost // a server drops first (RFC 6455, 7.1.1)
 	case t.closedByMe:
-		t.after(dropWait*t.patience, func() {
+		t.unless(dropWait, func() {
 			t.clean = false
 			t.drop("the server did not drop the connection (RFC 6455, 7.1.1)")
 		})

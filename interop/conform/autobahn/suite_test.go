@@ -42,7 +42,7 @@ func serve(t *testing.T, tr stream.Transport, h http.Handler) *conform.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.Agent = "a server"
+	target.Agent, target.Pace = "a server", &conform.Pace{Patience: patience}
 	return target
 }
 
@@ -67,7 +67,7 @@ const patience = 5
 // pick selects cases for tests.
 func pick(t *testing.T, only, but string) []conform.Case {
 	t.Helper()
-	cases, err := conform.Select(autobahn.Options{Patience: patience}.Cases(), strings.Fields(only), strings.Fields(but))
+	cases, err := conform.Select(autobahn.Cases(), strings.Fields(only), strings.Fields(but))
 	if err != nil {
 		t.Fatal(err)
 	}
