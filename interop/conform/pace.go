@@ -10,13 +10,16 @@ const (
 	tick = 10 * time.Millisecond // between two looks at the machine
 	slop = time.Millisecond      // of a timer, on a machine that has nothing else to do
 
+	// hops is how often somebody waits for a turn until an answer is there: the suite, the server, the suite again.
+	hops = 3
+
 	// most is by how many times its length a wait grows, at most, for a machine that is late.
 	most = 9
 )
 
 // Pace says how long a peer is waited for. A machine that has much else to do lets timers fire while the peer had no turn, and a
 // peer that is right would fail. So the times of the cases can be multiplied, and they grow by themselves: while a case runs, a
-// timer of 10 ms looks how late it fires, and all waits last longer by that time, up to ten times their length.
+// timer of 10 ms looks how late it fires, and all waits last longer by three times that, up to ten times their length.
 //
 // A nil *Pace multiplies nothing, and does not look. Its methods may be called from any goroutine.
 type Pace struct {
@@ -134,7 +137,7 @@ func (d *Deadline) At() time.Time { return d.at }
 // Left is how long it lasts still; 0 or less: it is over.
 func (d *Deadline) Left() time.Duration {
 	now := time.Now()
-	return d.at.Sub(now) + min(d.pace.behind(now)-d.behind, most*d.length)
+	return d.at.Sub(now) + min(hops*(d.pace.behind(now)-d.behind), most*d.length)
 }
 
 // WithTimeout is context.WithTimeout for a time of a case. The context's Deadline is that of a machine that is never late.

@@ -40,12 +40,12 @@ func TestPaceDeadline(t *testing.T) {
 		}
 		left(2 * time.Second)
 		time.Sleep(1500 * time.Millisecond)
-		p.fall(700 * time.Millisecond)
-		left(1200 * time.Millisecond)
-		time.Sleep(1200 * time.Millisecond)
+		p.fall(200 * time.Millisecond)
+		left(1100 * time.Millisecond)
+		time.Sleep(1100 * time.Millisecond)
 		left(0)
 		p.fall(time.Hour)
-		left(20*time.Second - 2700*time.Millisecond)
+		left(20*time.Second - 2600*time.Millisecond)
 		if late := (*Pace)(nil).Deadline(time.Second); late.Left() != time.Second {
 			t.Errorf("without a pace: %v", late.Left())
 		}
@@ -96,7 +96,7 @@ func TestPaceWithTimeout(t *testing.T) {
 			t.Errorf("deadline %v, %t", at, ok)
 		}
 		time.Sleep(500 * time.Millisecond)
-		p.fall(3 * time.Second)
+		p.fall(3 * time.Second / hops)
 		<-ctx.Done()
 		if took := time.Since(began); took != 4*time.Second || ctx.Err() != context.DeadlineExceeded {
 			t.Errorf("it ended after %v: %v", took, ctx.Err())
@@ -129,7 +129,7 @@ func TestRunPace(t *testing.T) {
 			if to.Pace.since.IsZero() {
 				t.Error("nobody looks at the machine")
 			}
-			to.Pace.fall(time.Minute)
+			to.Pace.fall(time.Minute / hops)
 			<-ctx.Done()
 			return Pass()
 		}}
