@@ -73,6 +73,7 @@ type flaws struct {
 	uncompressed      bool   // what comes back is not compressed
 	extension         string // is answered, whatever was offered
 	pings             bool   // a ping before each echo
+	twice             bool   // messages come back twice
 }
 
 // flawed is a server of HTTP/1.1 that echoes.
@@ -357,6 +358,9 @@ func (s *flawed) message() error {
 		op = 2
 	}
 	s.echo(op, p)
+	if s.twice {
+		s.echo(op, p)
+	}
 	for _, q := range s.late {
 		s.send(0x8a, q)
 	}

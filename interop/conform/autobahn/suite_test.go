@@ -62,7 +62,7 @@ func echo(o websocket.Options) http.Handler {
 var everything = websocket.Options{Compress: true, MaxFrameSize: -1, Origins: []string{"*"}, Subprotocols: []string{"one", "two"}}
 
 // patience makes up for a busy machine. Cases whose peer has to be given up take longer for it.
-const patience = 5
+const patience = 2
 
 // pick selects cases for tests.
 func pick(t *testing.T, only, but string) []conform.Case {
