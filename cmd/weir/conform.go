@@ -29,6 +29,11 @@ of Autobahn's index.json, --markdown the tables into a page, between the lines <
 A failure that somebody has looked into is --known ID=WHY, or ID@TRANSPORT=WHY with h1, h1tls, h2c or h2: it is still shown, and
 does not make the run fail.
 
+Most cases give the peer a second. What the machine is late by while a case runs is allowed for by itself; a peer that is slow, or
+far away, needs --patience.
+
+Of cases about which the same is to be said it is said once, with their numbers.
+
 h2spec stays the judge of plain HTTP/2. --h2spec takes what "h2spec -j FILE" wrote into the report, as the suite h2spec.
 
 With --listen or --tls-listen it is the other way round: a server that runs the cases against the clients that come, in the way
@@ -37,13 +42,15 @@ of Autobahn's fuzzing server. A client asks /getCaseCount, then /runCase?case=N&
 is the event of weir serve that says where it listens.
 
 With --client, weir's own client plays the cases of a fuzzing server, this one or Autobahn's, one at a time unless --jobs says otherwise.
-What comes of them is in the server's reports; the exit code is 0 when all have been played.
+What comes of them is in the server's reports; the exit code is 0 when all have been played. --shutdown asks the server to end then;
+Autobahn's does so without an answer.
 
 Exit codes:
   0  nothing failed, or nothing but what is --known
   1  a case failed, none was run, or a report could not be written
   2  the command line cannot be obeyed
-  3  a server cannot be reached, or does not speak a version of HTTP that --http names; no case was run
+  3  a server cannot be reached, does not speak a version of HTTP that --http names, or opens no WebSocket at that path; no
+     case was run
   7  interrupted: what had run until then is reported; a second SIGINT ends the program at once`
 
 const conformExample = `  weir conform ws://127.0.0.1:8080/echo                          HTTP/1.1 and HTTP/2, all suites
@@ -68,6 +75,7 @@ type conformConfig struct {
 	strict         bool
 	jobs           int
 	timeout        time.Duration
+	patience       int
 	agents         []string
 	tls            tlsFlags
 	json           string
@@ -124,6 +132,7 @@ func conformCommand(suites []report.Suite, f fuzzing) *cobra.Command {
 	flags.BoolVar(&c.strict, "strict", false, "run the additional checks, too, which ask for more than the catalogue does")
 	flags.IntVarP(&c.jobs, "jobs", "j", 8, "cases at a time; those that are heavy run alone, at the end")
 	flags.DurationVar(&c.timeout, "timeout", 0, "a case that takes longer has failed (default: what the case says, mostly 30s)")
+	flags.IntVar(&c.patience, "patience", 1, "so many `times` the time that the cases give a peer, and --timeout")
 	flags.StringArrayVar(&c.agents, "agent", nil, "what reports call the server, a `name`: once for all URLs, or once for each (default the URL's host)")
 	c.tls.add(cmd)
 	flags.StringVar(&c.json, "json", "", "write a report in Autobahn's layout, a `file`; - is standard output, and the table goes to standard error")

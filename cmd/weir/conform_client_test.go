@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+
+	"weir/websocket"
 )
 
 // The real program, both ways: as a fuzzing server, and as its client over every transport.
@@ -36,6 +40,39 @@ func TestConformClient(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a server that ends without an answer", func(t *testing.T) {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/updateReports" { // as Autobahn's does
+				if nc, _, err := http.NewResponseController(w).Hijack(); err == nil {
+					nc.Close()
+				}
+				return
+			}
+			c, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer c.CloseNow()
+			if r.URL.Path == "/getCaseCount" {
+				_ = c.Write(r.Context(), websocket.TextFrame, []byte("3")) // a client that does not get it says so
+			}
+			_ = c.Close(1000, "")
+		}))
+		defer s.Close()
+		for _, test := range []struct {
+			flags  []string
+			code   int
+			stdout string
+		}{
+			{[]string{"--shutdown"}, exitOK, "3 cases played as weir; the server has the reports\n"},
+			{nil, exitFail, ""},
+		} {
+			stdout, stderr, code := runWeir(t, append([]string{"conform", "--client", s.URL}, test.flags...)...)
+			if code != test.code || stdout != test.stdout || (stderr == "") != (code == exitOK) {
+				t.Errorf("%v: exit code %d, %q, %q", test.flags, code, stdout, stderr)
+			}
+		}
+	})
 	t.Run("nobody there", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

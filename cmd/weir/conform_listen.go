@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/h2"
+	"weir/interop/conform"
 )
 
 // lastAnswer is how long the client that ends a fuzzing server may take to be told.
@@ -20,7 +21,7 @@ const lastAnswer = 2 * time.Second
 func (c *conformConfig) fuzz(p *conformPlan, out *conformOutput) error {
 	began := time.Now()
 	completed := make(chan struct{}, 1)
-	f, err := c.fuzzing.server(p.cases, out.progress, func() {
+	f, err := c.fuzzing.server(p.cases, &conform.Pace{Patience: c.patience}, out.progress, func() {
 		select {
 		case completed <- struct{}{}:
 		default: // it has been said

@@ -66,7 +66,7 @@ func (c *conformConfig) check(urls []string) error {
 	switch {
 	case c.client != "" && (len(urls) > 0 || c.list || c.listens()):
 		return errors.New("--client plays the cases of another server: no URL, no --list, and no --listen")
-	case c.client != "" && (reports || len(c.only)+len(c.but)+len(c.names) > 0 || c.strict || c.timeout != 0):
+	case c.client != "" && (reports || len(c.only)+len(c.but)+len(c.names) > 0 || c.strict || c.timeout != 0 || c.patience != 1):
 		return errors.New("--client: the server chooses the cases and writes the reports")
 	case c.client != "" && len(c.agents) > 1:
 		return errors.New("--client: one --agent")
@@ -86,6 +86,8 @@ func (c *conformConfig) check(urls []string) error {
 		return errors.New("--cert needs --tls-listen")
 	case c.jobs < 1:
 		return fmt.Errorf("--jobs %d: 1 or more", c.jobs)
+	case c.patience < 1:
+		return fmt.Errorf("--patience %d: 1 or more", c.patience)
 	case c.timeout < 0:
 		return fmt.Errorf("--timeout %v: 0 or more", c.timeout)
 	case c.color != "auto" && c.color != "always" && c.color != "never":
@@ -136,12 +138,14 @@ func (c *conformConfig) target(p *conformPlan, urls []string) error {
 		return err
 	}
 	seen := map[report.Column]bool{}
+	pace := &conform.Pace{Patience: c.patience}
 	for i, u := range urls {
 		for _, v := range versions {
 			t, err := conform.NewTarget(u, v.name, cfg)
 			if err != nil {
 				return err
 			}
+			t.Pace = pace
 			switch len(c.agents) {
 			case 0:
 				t.Agent = t.URL.Host

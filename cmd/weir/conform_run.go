@@ -13,6 +13,7 @@ import (
 
 	"weir/interop/conform"
 	"weir/interop/conform/report"
+	"weir/interop/conform/wire"
 )
 
 // reachTime is how long a server may take to show that it is there.
@@ -46,14 +47,17 @@ func (c *conformConfig) run(p *conformPlan, out *conformOutput) error {
 	return c.finish(p, out, results, time.Since(began), ctx.Err() != nil)
 }
 
-// reach finds the servers, before any case is run. What a server does not speak is left out, unless it was asked for by
-// name, or is all there is.
+// reach finds the servers, and opens a WebSocket on each, before any case is run: a path that is no WebSocket would fail them
+// all. What a server does not speak is left out, unless it was asked for by name, or is all there is.
 func (p *conformPlan) reach(ctx context.Context, out *conformOutput) ([]*conform.Target, error) {
 	var found []*conform.Target
 	var last error
 	for _, t := range p.targets {
 		limited, cancel := context.WithTimeout(ctx, reachTime)
 		err := t.Probe(limited)
+		if err == nil {
+			err = wire.Probe(limited, t.Target)
+		}
 		cancel()
 		switch {
 		case err == nil:

@@ -36,8 +36,8 @@ var autobahnGroups = map[string]string{
 func conformFuzzing() fuzzing {
 	return fuzzing{
 		suites: []report.Suite{{Name: "autobahn-clients", Title: "Autobahn's catalogue, for clients", Groups: autobahnGroups, Cases: autobahn.ServerCases()}},
-		server: func(cases []conform.Case, result func(conform.Result), completed func()) (fuzzer, error) {
-			s, err := autobahn.NewServer(autobahn.ServerOptions{Cases: cases, Result: result, Completed: func(string) { completed() }})
+		server: func(cases []conform.Case, pace *conform.Pace, result func(conform.Result), completed func()) (fuzzer, error) {
+			s, err := autobahn.NewServer(autobahn.ServerOptions{Cases: cases, Pace: pace, Result: result, Completed: func(string) { completed() }})
 			return autobahnServer{s}, err
 		},
 	}
@@ -58,7 +58,7 @@ type fuzzing struct {
 	suites []report.Suite // whose cases are for clients
 
 	// server makes one. It tells of each result, and, as often as it likes, that a client has said that it was the last; from any goroutine.
-	server func(cases []conform.Case, result func(conform.Result), completed func()) (fuzzer, error)
+	server func(cases []conform.Case, pace *conform.Pace, result func(conform.Result), completed func()) (fuzzer, error)
 }
 
 // fuzzer is such a server.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	"weir/interop/conform"
 	"weir/interop/conform/report"
 	"weir/stream"
+	"weir/websocket"
 )
 
 // fakeConform is `weir conform` with suites that ask nothing of anybody. The test program is it when its first argument is
@@ -46,7 +48,7 @@ func fakeSuites() []report.Suite {
 	heavy.Heavy = true
 	return []report.Suite{
 		{Name: "autobahn", Title: "Autobahn's catalogue", Groups: map[string]string{"1": "Framing"}, Cases: []conform.Case{
-			ends("1.1.1", "an empty message", conform.Outcome{Body: conform.OK, Close: conform.OK, Code: 1000}),
+			ends("1.1.1", "an empty message", conform.Outcome{Body: conform.OK, Close: conform.OK, Code: new(1000)}),
 			ends("1.1.2", "a short message", conform.Pass()),
 			ends("2.1", "a late answer", conform.Outcome{Body: conform.NonStrict, Close: conform.OK, Why: "late"}),
 			ends("3.1", "a question", conform.Outcome{Body: conform.Informational, Close: conform.Informational}),
@@ -54,6 +56,9 @@ func fakeSuites() []report.Suite {
 			over(ends("5.2", "a close nobody sees", conform.Outcome{Body: conform.OK, Close: conform.Unclean, Why: "no close frame"}), stream.H2C),
 			strict,
 			heavy,
+			over(conform.Case{ID: "98.1", Title: "one that says how long it waits", Run: func(_ context.Context, t *conform.Target, _ *conform.Log) conform.Outcome {
+				return conform.Outcome{Body: conform.NonStrict, Close: conform.OK, Why: "it waits for " + t.Pace.Scale(time.Second).String()}
+			}}, stream.H1),
 			over(conform.Case{ID: "99.1", Title: "one that waits", Limit: time.Hour, Run: func(ctx context.Context, _ *conform.Target, _ *conform.Log) conform.Outcome {
 				<-ctx.Done()
 				return conform.Fail("cut short")
@@ -66,7 +71,7 @@ func fakeSuites() []report.Suite {
 }
 
 // good are the cases that end, and none of which fails.
-var good = []string{"--exclude", "5,99"}
+var good = []string{"--exclude", "5,98,99"}
 
 // conformRun runs the fake program, in this process.
 func conformRun(args ...string) result {
@@ -94,7 +99,7 @@ func timeless(s string) string {
 
 func TestConformPipe(t *testing.T) {
 	clear, _ := echoURLs(start(t))
-	r := conformRun("--agent", "mine", "--exclude", "99", clear)
+	r := conformRun("--agent", "mine", "--exclude", "98,99", clear)
 	if r.code != exitFail || r.stderr != "mine over h1: 6 cases\nmine over h2c: 7 cases\nweir: 2 of 13 cases failed\n" {
 		t.Errorf("exit code %d; standard error:\n%s", r.code, r.stderr)
 	}
@@ -164,9 +169,19 @@ func TestConformSelection(t *testing.T) {
 func TestConformExit(t *testing.T) {
 	p := start(t)
 	clear, secure := echoURLs(p)
-	old := httptest.NewServer(http.NotFoundHandler()) // HTTP/1.1 alone
+	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // HTTP/1.1 alone
+		if c, err := websocket.Accept(w, r, nil); err == nil {
+			_, _, _ = c.Read(r.Context()) // the end
+			c.CloseNow()
+		}
+	}))
 	defer old.Close()
 	h1 := strings.Replace(old.URL, "http", "ws", 1)
+	without := httptest.NewUnstartedServer(http.NotFoundHandler()) // HTTP/2 of net/http
+	without.EnableHTTP2 = true
+	without.StartTLS()
+	defer without.Close()
+	plain := strings.Replace(without.URL, "http", "ws", 1)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +205,9 @@ func TestConformExit(t *testing.T) {
 		{"certificate", append(good, secure), exitConnect, "-k takes any certificate"},
 		{"HTTP/2 asked for", append(good, "--http", "2", h1), exitConnect, "not spoken here: HTTP/2"},
 		{"HTTP/2 tried", append(good, h1), exitOK, ""},
+		{"no WebSocket there", append(good, strings.Replace(clear, "/echo", "/bytes/1", 1)), exitConnect, "/bytes/1 over HTTP/1.1: no WebSocket here: answered 200 OK"},
+		{"no such path", append(good, "--http", "2", strings.Replace(clear, "/echo", "/nothing", 1)), exitConnect, "/nothing over HTTP/2: no WebSocket here: answered 404"},
+		{"no extended CONNECT", append(good, "-k", "--http", "2", plain), exitConnect, "not spoken here: the server does not offer extended CONNECT (RFC 8441, 3)"},
 		{"no such host", append(good, "ws://host.invalid/"), exitConnect, "host.invalid"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -200,6 +218,16 @@ func TestConformExit(t *testing.T) {
 	r := conformRun(append(good, "--cases", "1,8441", h1)...)
 	if !strings.HasPrefix(r.stderr, "skipped: "+old.URL+"/ over HTTP/2: not spoken here: ") || r.code != exitOK || strings.Contains(r.stdout, "h2c") {
 		t.Errorf("exit code %d, %q\n%s", r.code, r.stderr, r.stdout)
+	}
+}
+
+func TestConformPatience(t *testing.T) {
+	clear, _ := echoURLs(start(t))
+	for flags, want := range map[string]string{"": "it waits for 1s", "--patience 4": "it waits for 4s", "--patience 4 --timeout 1h": "it waits for 4s"} {
+		r := conformRun(append(strings.Fields(flags), "-v", "--cases", "98", clear)...)
+		if r.code != exitOK || !strings.Contains(r.stdout, want) {
+			t.Errorf("%s: exit code %d\n%s", flags, r.code, r.stdout)
+		}
 	}
 }
 
@@ -298,7 +326,7 @@ func TestConformFiles(t *testing.T) {
 
 func TestConformList(t *testing.T) {
 	const all = "1.1.1     an empty message\n1.1.2     a short message\n2.1       a late answer\n3.1       a question\n5.1       a frame nobody likes (h1)\n" +
-		"5.2       a close nobody sees (h2c)\n9.1       a large message\n99.1      one that waits (h1)\n8441.settings.first  the first SETTINGS (h2c, h2)\n"
+		"5.2       a close nobody sees (h2c)\n9.1       a large message\n98.1      one that says how long it waits (h1)\n99.1      one that waits (h1)\n8441.settings.first  the first SETTINGS (h2c, h2)\n"
 	conformRun("--list").want(t, exitOK, all)
 	conformRun("--list", "--strict", "--cases", "1.1.1,7").want(t, exitOK, "1.1.1     an empty message\n7.1       one check more (strict)\n")
 }
@@ -362,6 +390,9 @@ func TestConformMisuse(t *testing.T) {
 		{"--client " + url + "?a=b", "the root of a fuzzing server"},
 		{"--client ftp://127.0.0.1/", "ws, wss, http or https"},
 		{"--shutdown " + url, "needs --client"},
+		{"--patience 0 " + url, "1 or more"},
+		{"--patience -1 " + url, "1 or more"},
+		{"--client " + url + " --patience 2", "chooses the cases"},
 		{"--listen 127.0.0.1:0 -k", "--insecure"},
 		{"--listen 127.0.0.1:0 --agent a", "--agent"},
 		{"--listen 127.0.0.1:0 --cert x", "--key"},
@@ -387,6 +418,7 @@ func TestConformHelp(t *testing.T) {
 // fakeFuzzer is a fuzzing server that believes whatever it is told.
 type fakeFuzzer struct {
 	cases     []conform.Case
+	pace      *conform.Pace
 	result    func(conform.Result)
 	completed func()
 
@@ -394,8 +426,8 @@ type fakeFuzzer struct {
 	results []conform.Result
 }
 
-func newFakeFuzzer(cases []conform.Case, result func(conform.Result), completed func()) (fuzzer, error) {
-	return &fakeFuzzer{cases: cases, result: result, completed: completed}, nil
+func newFakeFuzzer(cases []conform.Case, pace *conform.Pace, result func(conform.Result), completed func()) (fuzzer, error) {
+	return &fakeFuzzer{cases: cases, pace: pace, result: result, completed: completed}, nil
 }
 
 func (f *fakeFuzzer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -408,6 +440,9 @@ func (f *fakeFuzzer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			over = stream.H2C
 		}
 		res := conform.Result{Case: f.cases[0], Agent: r.FormValue("agent"), Transport: over, Outcome: conform.Pass()}
+		if f.pace.Patience != 1 {
+			res.Outcome.Why = fmt.Sprint("patience ", f.pace.Patience)
+		}
 		if r.FormValue("fail") != "" {
 			res.Outcome = conform.Fail("as it was told to")
 		}
@@ -478,6 +513,14 @@ func TestConformListen(t *testing.T) {
 		fetch(t, client(t, false), "GET", url+"/runCase?case=1&agent=a&fail=1", nil)
 		cmd.Process.Signal(syscall.SIGINT)
 		if r := end(); r.code != exitFail || r.stderr != "weir: 1 of 1 cases failed\n" || !strings.Contains(r.stdout, "as it was told to") {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("patience", func(t *testing.T) {
+		cmd, url, end := startFuzzer(t, "-v", "--patience", "7")
+		fetch(t, client(t, false), "GET", url+"/runCase?case=1&agent=a", nil)
+		cmd.Process.Signal(syscall.SIGINT)
+		if r := end(); r.code != exitOK || !strings.Contains(r.stdout, "  patience 7\n") {
 			t.Errorf("%+v", r)
 		}
 	})

@@ -23,7 +23,7 @@ type Case struct {
 	// Over are the transports it makes sense on; none: all.
 	Over []stream.Transport
 
-	// Limit is how long it may take; what takes longer has failed. 0: 30 s.
+	// Limit is how long it may take, by the target's pace; what takes longer has failed. 0: 30 s.
 	Limit time.Duration
 
 	// Run asks. It returns when ctx ends, and leaves nothing behind: no connection, no goroutine.

@@ -9,7 +9,8 @@ import (
 	"weir/stream"
 )
 
-// ErrNotSpoken says that there is a server, and that it does not speak the version of HTTP that it was asked to.
+// ErrNotSpoken says that there is a server, and that it does not speak the version of HTTP that it was asked to, or opens no
+// WebSocket over it.
 var ErrNotSpoken = errors.New("not spoken here")
 
 // preface is what a client of HTTP/2 begins with, and an empty SETTINGS frame (RFC 9113, 3.4).

@@ -53,6 +53,11 @@ func (r *Run) Do(ctx context.Context) []Result {
 		jobs = 8
 	}
 	results := make([]*Result, len(r.Cases))
+	paced, target := *r, *r.Target
+	if paced.Target, r = &target, &paced; target.Pace == nil {
+		target.Pace = new(Pace)
+	}
+	defer target.Pace.Watch()()
 	r.all(ctx, light, jobs, results)
 	r.all(ctx, busy, min(jobs, 2), results)
 	r.all(ctx, heavy, 1, results)
@@ -109,7 +114,7 @@ func (r *Run) one(ctx context.Context, c Case) (res Result) {
 	if limit == 0 {
 		limit = DefaultLimit
 	}
-	cctx, cancel := context.WithTimeout(ctx, limit)
+	cctx, cancel := r.Target.Pace.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
 	log := NewLog(func() time.Duration { return time.Since(start) })
@@ -124,7 +129,7 @@ func (r *Run) one(ctx context.Context, c Case) (res Result) {
 	}()
 	res.Outcome = c.Run(cctx, r.Target, log)
 	if cctx.Err() != nil && ctx.Err() == nil && !res.Bad() {
-		res.Outcome = Fail(fmt.Sprintf("not done after %v", limit))
+		res.Outcome = Fail(fmt.Sprintf("not done after %v", r.Target.Pace.Scale(limit)))
 	}
 	return res
 }

@@ -17,6 +17,7 @@ type Target struct {
 	Transport stream.Transport // h1, h1tls, h2c or h2
 	TLS       *tls.Config      // nil in cleartext; NextProtos is set by Dial
 	Agent     string           // what reports call it
+	Pace      *Pace            // how long it is waited for; nil: a Run gives it one of its own
 }
 
 // NewTarget reads a URL of scheme ws, wss, http or https, and a version of HTTP, "1.1" or "2". cfg is used with wss and https;

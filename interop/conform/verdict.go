@@ -29,7 +29,7 @@ func (v Verdict) Bad() bool {
 type Outcome struct {
 	Body  Verdict
 	Close Verdict // OK where a suite does not look at the close by itself
-	Code  int     // the close code that the peer sent, 0 if none
+	Code  *int    // the close code that the peer sent, allowed or not; nil: none
 	Why   string  // what is wrong, one line; empty when nothing is
 }
 

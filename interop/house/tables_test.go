@@ -19,7 +19,7 @@ var floors = map[string][]string{
 	// 3: the public face
 	"websocket": {"upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts, proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", "interop/conform/wire", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
 	"interop/load": {hpack, histogram, unix},
 	// Beside the house: what tests stand on.
@@ -97,6 +97,7 @@ var goroutines = []string{
 	"h2/journal.go",
 	"h2/large.go",
 	"h2/notify.go",
+	"interop/conform/pace.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/wire/conn.go",
 	"internal/pool/open.go",
@@ -149,6 +150,7 @@ var clocks = []string{
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/autobahn/server.go",
 	"interop/conform/autobahn/tester.go",
+	"interop/conform/pace.go",
 	"interop/conform/run.go",
 	"internal/pool/open.go",
 	"internal/pool/pool.go",

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"weir/websocket"
@@ -22,7 +24,7 @@ type Options struct {
 	Blocking bool                  // with a websocket.Conn, in place of a handler
 	Jobs     int                   // cases at a time; 0: 1
 	Limit    time.Duration         // for one case; 0: 20 minutes
-	Shutdown bool                  // the server is asked to end, when all is done
+	Shutdown bool                  // the server is asked to end, when all is done; it need not answer that
 
 	// Visited is told of each case that has been visited, from 1, one at a time. It may be nil.
 	Visited func(n, of int)
@@ -75,10 +77,27 @@ func Echo(ctx context.Context, root string, o Options) error {
 		reports += "&shutdownOnComplete=true"
 	}
 	_, err = read(ctx, reports, &o)
-	if _, closed := errors.AsType[*websocket.CloseError](err); closed {
-		return nil // with nothing to say
+	_, closed := errors.AsType[*websocket.CloseError](err)
+	switch {
+	case closed: // with nothing to say
+		return nil
+	case o.Shutdown && gone(err): // it has ended, as it was asked to: Autobahn's does so before it answers
+		return nil
 	}
 	return err
+}
+
+// gone says whether a connection that had been made ended without an answer.
+func gone(err error) bool {
+	if e, ok := errors.AsType[*websocket.DialError](err); ok && e.Response != nil {
+		return false
+	}
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // count asks how many cases there are.

@@ -1,35 +1,22 @@
 package autobahn
 
 import (
-	"cmp"
 	"context"
-	"time"
 
 	"weir/interop/conform"
 	"weir/interop/conform/wire"
 )
 
-// Options change how cases are run. The zero value is right for a peer on the same machine.
-type Options struct {
-	// Patience multiplies the time a peer has: a second where the catalogue says nothing else. 0: 1.
-	Patience int
-}
-
-// Cases are the cases for a server: the 517 of the catalogue, in its order, and those that are stricter.
-func Cases() []conform.Case { return Options{}.Cases() }
-
-// Cases are the cases for a server.
-func (o Options) Cases() []conform.Case {
+// Cases are the cases for a server: the 517 of the catalogue, in its order, and those that are stricter. How long a peer is waited
+// for, which is a second where the catalogue says nothing else, is the target's pace.
+func Cases() []conform.Case {
 	specs := catalogue(new(library))
 	specs = append(specs, stricter()...)
 	cases := make([]conform.Case, len(specs))
 	for i := range specs {
 		s := &specs[i]
 		cases[i] = s.asCase()
-		cases[i].Limit = cmp.Or(s.limit, conform.DefaultLimit) * time.Duration(max(o.Patience, 1))
-		cases[i].Run = func(ctx context.Context, t *conform.Target, log *conform.Log) conform.Outcome {
-			return s.dial(ctx, t, log, o)
-		}
+		cases[i].Run = s.dial
 	}
 	return append(cases, openings()...)
 }
@@ -48,7 +35,7 @@ func (s *spec) asCase() conform.Case {
 }
 
 // dial plays the case against a server.
-func (s *spec) dial(ctx context.Context, t *conform.Target, log *conform.Log, o Options) conform.Outcome {
+func (s *spec) dial(ctx context.Context, t *conform.Target, log *conform.Log) conform.Outcome {
 	r := wire.Request{Log: log, Subprotocols: s.subprotocols}
 	if s.deflate != nil {
 		r.Extensions = s.deflate.offer
@@ -68,7 +55,7 @@ func (s *spec) dial(ctx context.Context, t *conform.Target, log *conform.Log, o 
 		c.Close()
 		return s.unopened(err.Error())
 	}
-	return s.over(ctx, c, agreed, log, o)
+	return s.over(ctx, c, agreed, log, t.Pace)
 }
 
 // unopened is the outcome where no WebSocket came of it.
@@ -81,8 +68,8 @@ func (s *spec) unopened(why string) conform.Outcome {
 }
 
 // over plays the case over a WebSocket, which it closes.
-func (s *spec) over(ctx context.Context, c *wire.Conn, agreed *params, log *conform.Log, o Options) conform.Outcome {
-	t := &tester{ctx: ctx, c: c, spec: s, log: log, patience: time.Duration(max(o.Patience, 1)), agreed: agreed}
+func (s *spec) over(ctx context.Context, c *wire.Conn, agreed *params, log *conform.Log, pace *conform.Pace) conform.Outcome {
+	t := &tester{ctx: ctx, c: c, spec: s, log: log, pace: pace, agreed: agreed}
 	if agreed != nil {
 		ours, theirs := bits(agreed.clientBits), bits(agreed.serverBits)
 		fresh := agreed.serverFresh

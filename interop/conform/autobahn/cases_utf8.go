@@ -88,7 +88,7 @@ func failFast(id, title string, whole bool, first, second int) spec {
 				}
 				t.record(timeout("A"))
 				part(first, second, c0(farText[first:second]))
-				t.after(time.Second*t.patience, func() {
+				t.unless(time.Second, func() {
 					if t.state != opened {
 						return
 					}

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -43,6 +42,7 @@ type flaws struct {
 	truncated         int  // octets past which echoes are cut
 	otherKind         bool // text comes back as binary
 	maskedEcho        bool
+	maskedAll         bool // control frames, too
 	longForms         bool // a length of 126 in nine octets, taken and sent
 	plainAnswer       bool // an answer with nothing of what was offered
 	corruptDeflate    bool
@@ -52,6 +52,28 @@ type flaws struct {
 	bombs             bool // everything is inflated, and nothing larger than a megabyte comes back
 	firstProtocol     bool // a subprotocol that was not offered
 	anyHandshake      bool // what is wrong with a handshake is overlooked
+	limit             int  // octets of a message past which it closes with 1009; 0: none
+	drops             bool // the connection, at a fault, without a close frame
+	wholeClose        bool // close frames come back as they came
+	rsvEcho           bool // with the RSV bits of what came
+	copies            bool // pongs have FIN and RSV of their pings
+	opcodeEcho        bool // frames of reserved opcodes come back
+	pongPong          bool // a pong is answered with a pong
+	lateEcho          bool // echoes wait until all that came is read, and are lost at a fault
+	pongAfterClose    bool
+	replyCode         uint16 // of each closing handshake
+	noCode            bool   // close frames are answered without a code
+	fewCodes          bool   // codes from 3000 on are refused
+	badReason         bool   // close frames are answered with a reason that is no UTF-8
+	piecemeal         bool   // each frame of a message comes back as a message
+	noNonCharacters   bool   // U+FFFE and the like are refused
+	surrogates        bool   // are taken in UTF-8
+	openEnd           bool   // a text may end within a character
+	noDeflate         bool
+	uncompressed      bool   // what comes back is not compressed
+	extension         string // is answered, whatever was offered
+	pings             bool   // a ping before each echo
+	twice             bool   // messages come back twice
 }
 
 // flawed is a server of HTTP/1.1 that echoes.
@@ -70,6 +92,9 @@ type flawed struct {
 	msg  []byte
 	rest []byte   // of a character
 	late [][]byte // pings, with slowPong
+	held []byte   // frames, with lateEcho
+
+	first, top byte // the first octet of the frame, and of the first one of the message
 }
 
 func (f flaws) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -111,6 +136,12 @@ func (f flaws) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // negotiate agrees to the first offer of permessage-deflate.
 func (s *flawed) negotiate(offers string) string {
+	switch {
+	case s.extension != "":
+		return s.extension
+	case s.noDeflate:
+		return ""
+	}
 	for offer := range strings.SplitSeq(offers, ",") {
 		parts := strings.Split(offer, ";")
 		if strings.TrimSpace(parts[0]) != "permessage-deflate" {
@@ -154,6 +185,10 @@ var errFlawed = fmt.Errorf("it has ended")
 
 func (s *flawed) serve() {
 	for s.frame() == nil {
+		if s.br.Buffered() == 0 {
+			_, _ = s.nc.Write(s.held) // the next read fails, too
+			s.held = nil
+		}
 	}
 	if s.staysOpen {
 		_ = s.nc.SetReadDeadline(time.Now().Add(20 * time.Second))
@@ -170,7 +205,7 @@ func (s *flawed) fail(code uint16) error {
 	if s.faultCode != 0 {
 		code = s.faultCode
 	}
-	if !s.closed {
+	if !s.closed && !s.drops {
 		s.send(0x88, binary.BigEndian.AppendUint16(nil, code))
 	}
 	return errFlawed
@@ -179,7 +214,7 @@ func (s *flawed) fail(code uint16) error {
 func (s *flawed) send(first byte, p []byte) {
 	b := []byte{first}
 	var mask byte
-	if s.maskedEcho && first&15 < 8 {
+	if s.maskedAll || s.maskedEcho && first&15 < 8 {
 		mask = 0x80
 	}
 	switch n := len(p); {
@@ -193,7 +228,11 @@ func (s *flawed) send(first byte, p []byte) {
 	if mask != 0 {
 		b = append(b, 0, 0, 0, 0)
 	}
-	_, _ = s.nc.Write(append(b, p...)) // the next read fails, too
+	if b = append(b, p...); s.lateEcho && first&15 < 8 {
+		s.held = append(s.held, b...)
+		return
+	}
+	_, _ = s.nc.Write(b) // the next read fails, too
 }
 
 // frame takes one frame.
@@ -204,6 +243,7 @@ func (s *flawed) frame() error {
 	}
 	fin, rsv, op, masked, n := h[0]&0x80 != 0, h[0]>>4&7, h[0]&15, h[1]&0x80 != 0, uint64(h[1]&127)
 	control := op >= 8
+	s.first = h[0]
 	switch {
 	case rsv&3 != 0 && !s.ignoreRSV, rsv&4 != 0 && !s.ignoreRSV && (!s.deflate || control || op == 0):
 		return s.fail(1002)
@@ -247,6 +287,7 @@ func (s *flawed) frame() error {
 		}
 		return s.control(op, p)
 	case op != 0:
+		s.top = h[0]
 		s.op, s.rsv1, s.msg, s.rest = op, rsv&4 != 0 && s.deflate, nil, nil
 	}
 	buf := make([]byte, 16<<10)
@@ -260,77 +301,21 @@ func (s *flawed) frame() error {
 		if !s.rsv1 && !s.lateUTF8 && !s.text(buf[:k], false) {
 			return s.fail(1007)
 		}
+		if s.limit > 0 && len(s.msg) > s.limit {
+			return s.fail(1009)
+		}
 		if n -= uint64(k); err != nil {
 			return err
 		}
+	}
+	if s.piecemeal && !fin {
+		s.send(0x80|s.op, s.msg)
+		s.msg = nil
 	}
 	if fin {
 		return s.message()
 	}
 	return nil
-}
-
-// text checks the UTF-8 of a text as it comes.
-func (s *flawed) text(b []byte, end bool) bool {
-	if s.op != 1 || s.noUTF8 {
-		return true
-	}
-	b = append(s.rest, b...)
-	for len(b) > 0 && utf8.FullRune(b) {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			return false
-		}
-		b = b[n:]
-	}
-	s.rest = bytes.Clone(b)
-	return !end || len(b) == 0
-}
-
-func (s *flawed) control(op byte, p []byte) error {
-	switch op {
-	case 9:
-		switch {
-		case s.noPong || s.closed:
-		case s.wrongPong:
-			s.send(0x8a, append([]byte("x"), p[:min(len(p), 124)]...))
-		case s.slowPong && s.op != 0:
-			s.late = append(s.late, p)
-		default:
-			s.send(0x8a, p)
-		}
-	case 8:
-		return s.close(p)
-	}
-	return nil
-}
-
-func (s *flawed) close(p []byte) error {
-	code := uint16(1005)
-	switch {
-	case s.closed:
-		return nil
-	case s.noCloseReply:
-		return errFlawed
-	case len(p) == 1 && !s.closeOfOne:
-		return s.fail(1002)
-	case len(p) > 1:
-		code = binary.BigEndian.Uint16(p)
-		valid := code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999
-		if !valid && !s.badCodes {
-			return s.fail(1002)
-		}
-		if !utf8.Valid(p[2:]) && !s.reasonUnchecked {
-			return s.fail(1007)
-		}
-	}
-	s.send(0x88, p[:min(len(p), 2)&^1])
-	if s.echoAfterClose {
-		s.closed = true
-		_ = s.nc.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-		return nil
-	}
-	return errFlawed
 }
 
 // message echoes the message that is whole.
@@ -353,6 +338,12 @@ func (s *flawed) message() error {
 		return s.fail(1007)
 	}
 	s.op = 0
+	if s.closed && !s.echoAfterClose {
+		return nil
+	}
+	if s.pings {
+		s.send(0x89, []byte("are you there?"))
+	}
 	if op == 0 {
 		op = 2
 	}
@@ -367,6 +358,9 @@ func (s *flawed) message() error {
 		op = 2
 	}
 	s.echo(op, p)
+	if s.twice {
+		s.echo(op, p)
+	}
 	for _, q := range s.late {
 		s.send(0x8a, q)
 	}
@@ -378,7 +372,10 @@ func (s *flawed) echo(op byte, p []byte) {
 	if s.bombs && len(p) > 1<<20 {
 		p = p[:1<<20]
 	}
-	if !s.rsv1 {
+	if !s.rsv1 || s.uncompressed {
+		if s.rsvEcho {
+			op |= s.top & 0x70
+		}
 		s.send(0x80|op, p)
 		return
 	}

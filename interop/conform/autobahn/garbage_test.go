@@ -54,6 +54,7 @@ func TestGarbage(t *testing.T) {
 	for _, tr := range []stream.Transport{stream.H1, stream.H2C} {
 		t.Run(string(tr), func(t *testing.T) {
 			target := serve(t, tr, garbage)
+			target.Pace = nil // nothing is wrong with a verdict that comes early
 			cases, err := conform.Select(autobahn.Cases(), strings.Fields("1.1 2 3 5 6.4 7 9.1.1 10 12.1.1 13 strict"), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -82,6 +83,7 @@ func TestSilence(t *testing.T) {
 				c.Close()
 			}))
 			defer close(done)
+			target.Pace = nil // nothing is wrong with a verdict that comes early
 			cases, err := conform.Select(autobahn.Cases(), strings.Fields("1.1.1 2.1 3.1 5.3 5.19 6.4.1 7.1.1 7.3.1 strict.close strict.deflate.mixed strict.concurrency"), nil)
 			if err != nil {
 				t.Fatal(err)

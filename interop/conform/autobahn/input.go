@@ -27,19 +27,20 @@ func (t *tester) take(e wire.Event) {
 		return
 	}
 	f := e.Frame
-	if why := t.judge(f); why != "" {
+	why := t.judge(f)
+	if why != "" {
 		t.fail(1002, "", "the peer broke the protocol: "+why)
-		return
 	}
-	switch f.Op {
-	case wire.Ping:
+	switch {
+	case f.Op == wire.Close: // its code counts, whatever else is wrong with it
+		t.closed(f.Payload)
+	case f.Op == wire.Pong: // so does a pong: a peer that sends one that it must not has answered
+		t.record(seen{"pong", f.Payload})
+	case why != "":
+	case f.Op == wire.Ping:
 		if t.state == opened {
 			t.put(pong(f.Payload))
 		}
-	case wire.Pong:
-		t.record(seen{"pong", f.Payload})
-	case wire.Close:
-		t.closed(f.Payload)
 	default:
 		t.data(f)
 	}
@@ -105,6 +106,10 @@ func (t *tester) data(f wire.Frame) {
 			t.fail(1002, "", "the peer's message cannot be inflated (RFC 7692, 7.2.2): "+err.Error())
 			return
 		}
+		if why := t.reaches(m.packed); why != "" {
+			t.fail(1002, "", "the peer's message cannot be inflated: "+why)
+			return
+		}
 		m.payload = p
 		if t.spec.message == nil {
 			m.payload = bytes.Clone(p) // the list keeps it
@@ -124,7 +129,24 @@ func (t *tester) data(f wire.Frame) {
 	}
 }
 
-// closed takes the peer's close frame.
+// looks is of how many compressed messages of a case it is looked how far back they refer: it takes its time.
+const looks = 8
+
+// reaches says that a message refers farther back than the window that was agreed on, or "". A strict case has a judge of its own.
+func (t *tester) reaches(packed []byte) string {
+	u := t.unpacker
+	if u.bits == 15 || t.spec.strict || t.looked == looks {
+		return ""
+	}
+	t.looked++
+	if far, err := reach(append(bytes.Clone(packed), tail[:4]...)); err == nil && far > 1<<u.bits {
+		return fmt.Sprintf("it refers %d octets back, and the window is %d (RFC 7692, 7.1.2.1)", far, 1<<u.bits)
+	}
+	return ""
+}
+
+// closed takes the peer's close frame. One that breaks a rule counts as one all the same: its code is judged, and where it
+// comes first our close frame, which says what is wrong, is the second.
 func (t *tester) closed(p []byte) {
 	if t.replied {
 		if t.spec.strict {
@@ -132,18 +154,19 @@ func (t *tester) closed(p []byte) {
 		}
 		return
 	}
-	t.code = 0
+	t.code = nil
 	if len(p) >= 2 {
 		code := int(binary.BigEndian.Uint16(p))
-		if !t.allowed(code) {
+		t.code = &code
+		switch {
+		case !t.allowed(code):
 			t.fail(1002, "", fmt.Sprintf("the peer's close code %d may not be sent (RFC 6455, 7.4)", code))
-			return
-		}
-		t.code = code
-		if !utf8.Valid(p[2:]) {
+		case !utf8.Valid(p[2:]):
 			t.fail(1007, "", "the peer's close reason is not UTF-8 (RFC 6455, 5.5.1)")
-			return
 		}
+	}
+	if t.state == lost { // it was the answer to our close frame, and is none that counts
+		return
 	}
 	t.replied, t.clean = true, true
 	if t.state == opened {
@@ -155,12 +178,15 @@ func (t *tester) closed(p []byte) {
 		t.flush()
 		t.state = lost // a server drops first (RFC 6455, 7.1.1)
 	case t.closedByMe:
-		t.after(dropWait*t.patience, func() {
+		t.unless(dropWait, func() {
 			t.clean = false
 			t.drop("the server did not drop the connection (RFC 6455, 7.1.1)")
 		})
 	}
 }
+
+// coded says whether the peer's close frame has that code.
+func (t *tester) coded(code int) bool { return t.code != nil && *t.code == code }
 
 // allowed says which codes a peer may send.
 func (t *tester) allowed(code int) bool {

@@ -25,8 +25,8 @@ const (
 
 // ServerOptions are those of a Server.
 type ServerOptions struct {
-	Options
 	Cases []conform.Case // of ServerCases; nil: the catalogue
+	Pace  *conform.Pace  // how long clients are waited for; nil: one of its own
 
 	// Result is told of each case that has been played; Updated of a client that is done, with its results in the order of the cases. Completed
 	// comes after it, when that client asked for the server to end (shutdownOnComplete). They come from any goroutine, and may be nil.
@@ -63,6 +63,9 @@ func ServerCases() []conform.Case {
 
 // NewServer makes a server. A case that is none of ServerCases is an error.
 func NewServer(o ServerOptions) (*Server, error) {
+	if o.Pace == nil {
+		o.Pace = new(conform.Pace)
+	}
 	s := &Server{o: o, results: map[string]map[int]conform.Result{}, playing: map[string]map[int]chan struct{}{}}
 	all := map[string]spec{}
 	for _, sp := range append(catalogue(new(library)), stricter()...) {
@@ -151,7 +154,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, answer string) {
 		}
 		t.bye()
 	}}
-	sp.over(ctx, c, nil, nil, s.o.Options)
+	sp.over(ctx, c, nil, nil, s.o.Pace)
 }
 
 // update tells the callbacks that an agent is done.
@@ -169,7 +172,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request, agent string) {
 
 // settle waits for the cases that an agent has left, and that have not come to their results yet, at most 2 s.
 func (s *Server) settle(ctx context.Context, agent string) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := s.o.Pace.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	s.mu.Lock()
 	playing := slices.Collect(maps.Values(s.playing[agent]))
@@ -185,8 +188,9 @@ func (s *Server) settle(ctx context.Context, agent string) {
 // run plays a case.
 func (s *Server) run(w http.ResponseWriter, r *http.Request, agent string, i int) {
 	sp, start := &s.specs[i], time.Now()
-	limit := cmp.Or(sp.limit, conform.DefaultLimit) * time.Duration(max(s.o.Patience, 1))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), limit)
+	defer s.o.Pace.Watch()()
+	limit := cmp.Or(sp.limit, conform.DefaultLimit)
+	ctx, cancel := s.o.Pace.WithTimeout(context.WithoutCancel(r.Context()), limit)
 	defer cancel()
 	log := conform.NewLog(func() time.Duration { return time.Since(start) })
 	res := conform.Result{Case: s.cases[i], Agent: agent, Transport: transport(r)}
@@ -204,10 +208,10 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, agent string, i int
 	if err != nil {
 		res.Outcome = sp.unopened(err.Error())
 	} else {
-		res.Outcome = sp.over(ctx, c, agreed, log, s.o.Options)
+		res.Outcome = sp.over(ctx, c, agreed, log, s.o.Pace)
 	}
 	if ctx.Err() != nil && !res.Bad() {
-		res.Outcome = conform.Fail(fmt.Sprintf("not done after %v", limit))
+		res.Outcome = conform.Fail(fmt.Sprintf("not done after %v", s.o.Pace.Scale(limit)))
 	}
 	res.Duration = time.Since(start)
 	res.Log, res.Dropped = log.Entries()

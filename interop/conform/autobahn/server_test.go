@@ -16,7 +16,7 @@ import (
 // visit has weir's client visit a fuzzing server over a transport.
 func visit(t *testing.T, tr stream.Transport, o autobahn.ServerOptions, a agent.Options) *autobahn.Server {
 	t.Helper()
-	o.Patience = patience
+	o.Pace = &conform.Pace{Patience: patience}
 	s, err := autobahn.NewServer(o)
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func strictCloses() []spec {
 			expect: fmt.Sprintf("a close frame with %d or 1000: the code is registered; 1002 is not strict", c),
 			end:    closing(c, ""), kill: time.Second, quiet: true, close: ending{byMe: true, codes: []int{1000, 1002, c}, clean: true},
 			judge: func(t *tester, o *conform.Outcome) {
-				if o.Body == conform.OK && t.code == 1002 {
+				if o.Body == conform.OK && t.coded(1002) {
 					o.Body = conform.NonStrict
 				}
 			},
@@ -89,7 +89,7 @@ func strictCloses() []spec {
 		return spec{id: "close." + id, title: title, expect: "a close frame with 1002, or the connection is dropped", section: "RFC 6455, 7.4.1",
 			end: body, kill: time.Second, quiet: true, close: ending{byMe: true, codes: codes},
 			judge: func(t *tester, o *conform.Outcome) {
-				if o.Body == conform.OK && t.replied && t.code == 0 {
+				if o.Body == conform.OK && t.replied && t.code == nil {
 					o.Body, o.Why = conform.NonStrict, "the peer's close frame says nothing of the fault"
 				}
 			}}

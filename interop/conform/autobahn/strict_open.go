@@ -191,7 +191,9 @@ func inTurn(ctx context.Context, t *conform.Target, log *conform.Log) conform.Ou
 			}
 		}
 		for i := len(cs) - 1; i >= 0; i-- {
-			e, ok := cs[i].Next(ctx, 5*time.Second)
+			open, cancel := t.Pace.WithTimeout(ctx, 5*time.Second)
+			e, ok := cs[i].Next(open, time.Hour)
+			cancel()
 			if want := fmt.Sprintf("%d of %d", n, i); !ok || e.Kind != wire.Arrived || e.Frame.Op != wire.Text || string(e.Frame.Payload) != want {
 				return conform.Fail(fmt.Sprintf("%v in place of %q", e, want))
 			}

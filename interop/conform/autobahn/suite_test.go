@@ -2,6 +2,7 @@ package autobahn_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -41,7 +42,7 @@ func serve(t *testing.T, tr stream.Transport, h http.Handler) *conform.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.Agent = "a server"
+	target.Agent, target.Pace = "a server", &conform.Pace{Patience: patience}
 	return target
 }
 
@@ -61,12 +62,12 @@ func echo(o websocket.Options) http.Handler {
 var everything = websocket.Options{Compress: true, MaxFrameSize: -1, Origins: []string{"*"}, Subprotocols: []string{"one", "two"}}
 
 // patience makes up for a busy machine. Cases whose peer has to be given up take longer for it.
-const patience = 5
+const patience = 2
 
 // pick selects cases for tests.
 func pick(t *testing.T, only, but string) []conform.Case {
 	t.Helper()
-	cases, err := conform.Select(autobahn.Options{Patience: patience}.Cases(), strings.Fields(only), strings.Fields(but))
+	cases, err := conform.Select(autobahn.Cases(), strings.Fields(only), strings.Fields(but))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,8 +126,16 @@ func idle(cases []conform.Case) []conform.Case {
 func check(t *testing.T, r conform.Result) {
 	t.Helper()
 	if r.Bad() || r.Body == conform.NonStrict || r.Body == conform.Unimplemented {
-		t.Errorf("%s (%s): %s, close %s, code %d: %s\n%s", r.Case.ID, r.Case.Title, r.Body, r.Close, r.Code, r.Why, dump(r.Log))
+		t.Errorf("%s (%s): %s, close %s, code %s: %s\n%s", r.Case.ID, r.Case.Title, r.Body, r.Close, code(r), r.Why, dump(r.Log))
 	}
+}
+
+// code is the peer's close code.
+func code(r conform.Result) string {
+	if r.Code == nil {
+		return "none"
+	}
+	return fmt.Sprint(*r.Code)
 }
 
 func dump(log []conform.Entry) string {

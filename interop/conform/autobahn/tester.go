@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -31,14 +32,14 @@ const (
 
 // tester plays one case over one connection. All of it runs on one goroutine.
 type tester struct {
-	ctx      context.Context
-	c        *wire.Conn
-	spec     *spec
-	log      *conform.Log
-	patience time.Duration // what the peer's time limits are multiplied with
-	state    state
-	timers   []timer
-	out      []byte // frames that wait for flush
+	ctx    context.Context
+	c      *wire.Conn
+	spec   *spec
+	log    *conform.Log
+	pace   *conform.Pace // of the peer's time limits
+	state  state
+	timers []timer
+	out    []byte // frames that wait for flush
 
 	received []seen
 	verdict  conform.Verdict // set by a message callback
@@ -49,12 +50,13 @@ type tester struct {
 	droppedByMe bool
 	replied     bool // both close frames have gone
 	clean       bool
-	code        int // of the peer's close frame, 0 if none
+	code        *int // of the peer's last close frame, whatever it is; nil: none
 
 	in       input
 	agreed   *params // nil without permessage-deflate, as are the next two
 	packer   *packer
 	unpacker *unpacker
+	looked   int // messages of which it was looked how far back they refer
 	thousand thousand
 	got      int      // messages that a callback took
 	asked    []string // pings
@@ -62,8 +64,8 @@ type tester struct {
 
 // timer is something due.
 type timer struct {
-	at time.Time
-	do func()
+	due conform.Deadline
+	do  func()
 }
 
 // message is one that the peer sent.
@@ -92,7 +94,7 @@ func (t *tester) run() {
 		}
 		next := time.Hour
 		if len(t.timers) > 0 {
-			next = time.Until(t.timers[0].at)
+			next = t.timers[0].due.Left()
 		}
 		if next <= 0 {
 			do := t.timers[0].do
@@ -132,25 +134,32 @@ func (t *tester) script() {
 }
 
 // after does something later. What is due at the same time comes in the order of the calls.
-func (t *tester) after(d time.Duration, do func()) {
-	at := time.Now().Add(d)
+func (t *tester) after(d time.Duration, do func()) { t.set((*conform.Pace)(nil).Deadline(d), do) }
+
+// unless does something when the peer has had so much time, by its pace.
+func (t *tester) unless(d time.Duration, do func()) { t.set(t.pace.Deadline(d), do) }
+
+// set sets a timer. They fire in the order in which they would on a machine that is never late.
+func (t *tester) set(due conform.Deadline, do func()) {
 	i := len(t.timers)
-	for i > 0 && t.timers[i-1].at.After(at) {
+	for i > 0 && t.timers[i-1].due.At().After(due.At()) {
 		i--
 	}
-	t.timers = slices.Insert(t.timers, i, timer{at, do})
+	t.timers = slices.Insert(t.timers, i, timer{due, do})
 }
 
 // kill fails the connection if it is still there after d.
 func (t *tester) kill(d time.Duration) {
-	t.after(d*t.patience, func() { t.fail(1001, "Going Away", "the peer let the time of the case pass") })
+	t.unless(d, func() { t.fail(1001, "Going Away", "the peer let the time of the case pass") })
 }
 
 // shut closes the connection if it is still open after d.
 func (t *tester) shut(d time.Duration) {
-	t.after(d*t.patience, func() {
+	t.unless(d, func() {
 		if t.state == opened {
-			t.log.Notef("the time of the case has passed")
+			const why = "the time of the case has passed"
+			t.log.Notef(why)
+			t.why = cmp.Or(t.why, why)
 			t.end(nil)
 		}
 	})
@@ -208,7 +217,7 @@ func (t *tester) end(body []byte) {
 	}
 	t.put(frame(wire.Close, body))
 	t.state, t.closedByMe = closingState, true
-	t.after(replyWait*t.patience, func() {
+	t.unless(replyWait, func() {
 		if !t.replied {
 			t.drop("the peer sent no close frame")
 		}

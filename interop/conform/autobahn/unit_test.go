@@ -292,11 +292,11 @@ func TestCloseVerdicts(t *testing.T) {
 		t    tester
 		want conform.Verdict
 	}{
-		{"well", tester{closedByMe: true, clean: true, code: 1000}, conform.OK},
+		{"well", tester{closedByMe: true, clean: true, code: new(1000)}, conform.OK},
 		{"without a code", tester{closedByMe: true, clean: true}, conform.OK},
-		{"the peer closed first", tester{clean: true, code: 1002}, conform.Failed},
-		{"unclean counts before the code", tester{closedByMe: true, code: 1002}, conform.Unclean},
-		{"the code counts before the drop", tester{closedByMe: true, clean: true, code: 1001, droppedByMe: true}, conform.WrongCode},
+		{"the peer closed first", tester{clean: true, code: new(1002)}, conform.Failed},
+		{"unclean counts before the code", tester{closedByMe: true, code: new(1002)}, conform.Unclean},
+		{"the code counts before the drop", tester{closedByMe: true, clean: true, code: new(1001), droppedByMe: true}, conform.WrongCode},
 		{"the tester dropped", tester{closedByMe: true, clean: true, droppedByMe: true}, conform.FailedByClient},
 	} {
 		test.t.c, test.t.spec = &wire.Conn{Client: true}, &spec{close: normal()}

@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -37,21 +38,28 @@ func (t *tester) body() (conform.Verdict, string) {
 	case t.verdict != "":
 		return t.verdict, t.why
 	case s.message != nil:
-		why := t.why
-		if why == "" {
-			why = "the connection ended before the case was done"
-		}
-		return conform.Failed, why
+		return conform.Failed, cmp.Or(t.why, t.left())
 	case same(t.received, s.ok):
 		return conform.OK, ""
 	case s.lax != nil && same(t.received, *s.lax):
 		return conform.NonStrict, ""
 	}
 	why := fmt.Sprintf("received %v, expected %v", t.received, s.ok)
-	if t.why != "" {
-		why += ": " + t.why
+	if s.close.byMe && !t.closedByMe {
+		return conform.Failed, why + because(cmp.Or(t.why, t.left()))
 	}
-	return conform.Failed, why
+	return conform.Failed, why + because(t.why)
+}
+
+// left says how the peer ended a case that was not done.
+func (t *tester) left() string {
+	switch {
+	case t.closedByMe || t.code == nil:
+		return "the connection ended before the case was done"
+	case t.coded(1009):
+		return "the peer closed with 1009: the message is over its limit (weir serve has none with --max-frame-size 0)"
+	}
+	return fmt.Sprintf("the peer closed with %d before the case was done", *t.code)
 }
 
 // ending is the verdict of the close; the first rule that is broken counts.
@@ -64,8 +72,8 @@ func (t *tester) ending() (conform.Verdict, string) {
 		return conform.Failed, "the peer did not fail the connection: the tester had to" + because(t.why)
 	case e.clean && !t.clean:
 		return conform.Unclean, "the close was not clean" + because(t.why)
-	case t.code != 0 && !slices.Contains(e.codes, t.code):
-		return conform.WrongCode, fmt.Sprintf("the peer's close code is %d, expected %v", t.code, e.codes)
+	case t.code != nil && !slices.Contains(e.codes, *t.code):
+		return conform.WrongCode, fmt.Sprintf("the peer's close code is %d, expected %v", *t.code, e.codes)
 	case t.c.Client && t.droppedByMe:
 		return conform.FailedByClient, "the server did not drop the connection" + because(t.why)
 	}

@@ -20,7 +20,7 @@ type casePage struct {
 type caseResult struct {
 	Anchor, Column, Class, Words, Why, Known string
 	Body, Close                              conform.Verdict
-	Code                                     int
+	Code                                     *int
 	Time                                     string
 	Log                                      []logLine
 	Dropped, All                             int

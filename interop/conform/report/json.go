@@ -29,11 +29,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 				if res == nil {
 					continue
 				}
-				e := entry{res.Body, res.Close, res.Duration.Milliseconds(), nil, pageName(row.ID)}
-				if res.Code != 0 {
-					e.RemoteCloseCode = &res.Code
-				}
-				cases[row.ID] = e
+				cases[row.ID] = entry{res.Body, res.Close, res.Duration.Milliseconds(), res.Code, pageName(row.ID)}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +19,13 @@ var update = flag.Bool("update", false, "write the golden files of testdata")
 // evil is what a peer may send: markup, control characters, an end of a table's cell, and the end of a place in a page.
 const evil = "<script>alert(1)</script>\x1b[2J|\u202e\xff\n<!-- end of conform:autobahn -->"
 
+// outcome makes an outcome; code -1 is none.
 func outcome(body, end conform.Verdict, code int, why string) conform.Outcome {
-	return conform.Outcome{Body: body, Close: end, Code: code, Why: why}
+	o := conform.Outcome{Body: body, Close: end, Why: why}
+	if code >= 0 {
+		o.Code = &code
+	}
+	return o
 }
 
 // sample is a report with every verdict in it: a server over two transports, and one over one.
@@ -48,13 +54,13 @@ func sample() *Report {
 		add("weir", over, autobahn[0], ok)
 		add("weir", over, autobahn[1], ok)
 		add("weir", over, autobahn[2], outcome(conform.NonStrict, conform.OK, 1007, "not before the end of the message"))
-		add("weir", over, autobahn[3], outcome(conform.Informational, conform.Informational, 0, ""))
+		add("weir", over, autobahn[3], outcome(conform.Informational, conform.Informational, -1, ""))
 		add("weir", over, autobahn[4], outcome(conform.Unimplemented, conform.OK, 1000, "permessage-deflate was not agreed on"))
 	}
 	add("weir", stream.H2C, rfc8441[0], conform.Pass())
 	add("<other>", stream.H1, autobahn[0], outcome(conform.Failed, conform.OK, 1000, "the echo is "+evil))
-	add("<other>", stream.H1, autobahn[1], outcome(conform.OK, conform.Unclean, 0, "no close frame"))
-	add("<other>", stream.H1, autobahn[2], outcome(conform.Failed, conform.WrongCode, 1000, "code 1000"))
+	add("<other>", stream.H1, autobahn[1], outcome(conform.OK, conform.Unclean, -1, "no close frame"))
+	add("<other>", stream.H1, autobahn[2], outcome(conform.Failed, conform.WrongCode, 0, "code 0"))
 	return &Report{
 		Suites: []Suite{
 			{Name: "autobahn", Title: "Autobahn's catalogue", Groups: map[string]string{"1": "Framing", "6": "UTF-8"}, Cases: autobahn},
@@ -233,5 +239,42 @@ func TestTrim(t *testing.T) {
 	}
 	if got := results[1]; len(got.Log) != 100 || len(got.Log[0].Octets) != 256 || got.Dropped != 0 {
 		t.Error("the log of a case that failed was cut")
+	}
+}
+
+// TestTextAlike: what is said of several cases is said once, and which they are.
+func TestTextAlike(t *testing.T) {
+	r := &Report{Suites: []Suite{{Name: "autobahn"}}, Known: []Known{{Pattern: "9.3.9", Why: "it is slow"}}}
+	add := func(id string, o conform.Outcome) {
+		c := conform.Case{ID: id, Title: "a message"}
+		r.Suites[0].Cases = append(r.Suites[0].Cases, c)
+		r.Results = append(r.Results, conform.Result{Case: c, Agent: "weir", Transport: stream.H1, Outcome: o})
+	}
+	add("1.1.1", conform.Fail("too large"))
+	add("1.1.2", conform.Fail("another"))
+	add("1.1.3", outcome(conform.Failed, conform.Unclean, -1, "too large"))
+	for i := range 20 {
+		add(fmt.Sprintf("9.3.%d", i+1), conform.Fail("too large"))
+	}
+	add("10.1.1", conform.Fail(""))
+	add("10.1.2", conform.Fail(""))
+	var b strings.Builder
+	if err := r.WriteText(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(b.String(), "FAILED  20 cases")
+	want := `: too large
+    1.1.1 9.3.1 9.3.2 9.3.3 9.3.4 9.3.5 9.3.6 9.3.7 9.3.8 9.3.10 9.3.11 9.3.12 9.3.13 9.3.14 9.3.15
+    9.3.16 9.3.17 9.3.18 9.3.19 9.3.20
+  FAILED  1.1.2  a message: another
+  FAILED, close UNCLEAN  1.1.3  a message: too large
+  FAILED  9.3.9  a message: too large (known: it is slow)
+  FAILED  10.1.1  a message
+  FAILED  10.1.2  a message
+
+25 cases, 25 failed, 1 of them known, in 0.00s
+`
+	if got != want {
+		t.Errorf("got\n%s", b.String())
 	}
 }

@@ -68,10 +68,8 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 			all = append(all, g.rows...)
 		}
 		r.tally(all, i).write(&b, label, "all", color)
-		for _, row := range all {
-			if res := row.cells[i]; res != nil && res.Bad() {
-				r.writeFailure(&b, res, color)
-			}
+		for _, alike := range r.failures(all, i) {
+			r.writeFailures(&b, alike, color)
 		}
 		b.WriteByte('\n')
 	}
@@ -102,9 +100,46 @@ func (t Tally) write(b *bytes.Buffer, width int, label string, color bool) {
 		cell(t.Informational, 13, blue), cell(t.Unimplemented, 13, blue), cell(t.Failed, 6, red), seconds(t.Time))
 }
 
-func (r *Report) writeFailure(b *bytes.Buffer, res *conform.Result, color bool) {
-	fmt.Fprintf(b, "  %s  %s  %s", Paint(color, red, words(res.Outcome)), res.Case.ID,
-		reach.Line(res.Case.Title))
+// failures are the results of a column that failed, in order; those of which the same is said come together.
+func (r *Report) failures(rows []row, column int) (groups [][]*conform.Result) {
+	at := map[string]int{}
+	for _, row := range rows {
+		res := row.cells[column]
+		if res == nil || !res.Bad() {
+			continue
+		}
+		said := r.said(res)
+		i, ok := at[said]
+		if !ok || res.Why == "" {
+			i = len(groups)
+			groups, at[said] = append(groups, nil), i
+		}
+		groups[i] = append(groups[i], res)
+	}
+	return groups
+}
+
+// said is what is said of a failure: verdict, why, and why it is known.
+func (r *Report) said(res *conform.Result) string {
+	s := words(res.Outcome) + ": " + reach.Line(res.Why)
+	if why, ok := r.known(res); ok {
+		s += " (known: " + reach.Line(why) + ")"
+	}
+	return s
+}
+
+// listWidth is the columns that a list of cases takes.
+const listWidth = 100
+
+// writeFailures writes failures that are alike: one with its title, several with their numbers.
+func (r *Report) writeFailures(b *bytes.Buffer, alike []*conform.Result, color bool) {
+	res := alike[0]
+	fmt.Fprintf(b, "  %s  ", Paint(color, red, words(res.Outcome)))
+	if len(alike) == 1 {
+		b.WriteString(res.Case.ID + "  " + reach.Line(res.Case.Title))
+	} else {
+		fmt.Fprintf(b, "%d cases", len(alike))
+	}
 	if res.Why != "" {
 		b.WriteString(": " + reach.Line(res.Why))
 	}
@@ -112,6 +147,18 @@ func (r *Report) writeFailure(b *bytes.Buffer, res *conform.Result, color bool) 
 		b.WriteString(" (known: " + reach.Line(why) + ")")
 	}
 	b.WriteByte('\n')
+	if len(alike) == 1 {
+		return
+	}
+	line := "   "
+	for _, res := range alike {
+		if len(line)+1+len(res.Case.ID) > listWidth {
+			b.WriteString(line + "\n")
+			line = "   "
+		}
+		line += " " + res.Case.ID
+	}
+	b.WriteString(line + "\n")
 }
 
 // sum is the last line.

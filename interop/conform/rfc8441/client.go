@@ -31,7 +31,7 @@ type client struct {
 	ctx      context.Context
 	target   *conform.Target
 	log      *conform.Log
-	patience time.Duration
+	patience time.Duration // by the target's pace
 	outcome  conform.Outcome
 
 	in    *inbox
@@ -67,7 +67,7 @@ func run(script func(c *client)) func(context.Context, *conform.Target, *conform
 		c := &client{ctx: ctx, target: t, log: log, patience: patience, outcome: conform.Pass(), tunnels: map[uint32]*tunnel{}, next: 1, spare: 10000,
 			send: defaultWindow, recv: defaultWindow, theirs: defaultWindow, ours: defaultWindow, maxFrame: maxFrame}
 		if d, ok := ctx.Deadline(); ok {
-			c.patience = min(patience, time.Until(d)/4)
+			c.patience = min(patience, time.Until(d)/4/max(t.Pace.Scale(1), 1))
 		}
 		defer c.close()
 		script(c)
@@ -116,7 +116,7 @@ func (c *client) dial(line string) {
 	if c.in != nil || c.bad() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, c.patience)
+	ctx, cancel := c.target.Pace.WithTimeout(c.ctx, c.patience)
 	defer cancel()
 	nc, err := c.target.Dial(ctx)
 	if err != nil {
@@ -197,7 +197,7 @@ func (c *client) write(b []byte) {
 	if c.over() || c.in == nil {
 		return
 	}
-	if err := c.in.write(b, c.patience); err != nil {
+	if err := c.in.write(b, c.target.Pace.Scale(c.patience)); err != nil {
 		c.log.Notef("not sent: %v", err)
 	}
 }
@@ -214,19 +214,19 @@ func (c *client) until(what string, ok func() bool) bool {
 	case c.ctx.Err() != nil:
 		c.fail("the time was over before %s", what)
 	default:
-		c.fail("not within %v: %s", c.patience, what)
+		c.fail("not within %v: %s", c.target.Pace.Scale(c.patience), what)
 	}
 	return false
 }
 
 // wait takes frames until ok says so, the connection ends, or nothing comes for too long.
 func (c *client) wait(ok func() bool) bool {
-	deadline, heard := time.Now().Add(c.patience), c.heard
+	due, heard := c.target.Pace.Deadline(c.patience), c.heard
 	for !ok() {
 		if c.heard != heard { // it goes on, slow as it may be
-			deadline, heard = time.Now().Add(c.patience), c.heard
+			due, heard = c.target.Pace.Deadline(c.patience), c.heard
 		}
-		if !c.step(deadline) {
+		if !c.step(due) {
 			return !c.bad() && ok()
 		}
 	}
@@ -235,8 +235,8 @@ func (c *client) wait(ok func() bool) bool {
 
 // quietly takes frames for a short while, or until ok says so.
 func (c *client) quietly(ok func() bool) bool {
-	for deadline := time.Now().Add(silence); !ok(); {
-		if !c.step(deadline) {
+	for due := c.target.Pace.Deadline(silence); !ok(); {
+		if !c.step(due) {
 			return ok()
 		}
 	}
@@ -244,16 +244,16 @@ func (c *client) quietly(ok func() bool) bool {
 }
 
 // step takes one frame.
-func (c *client) step(deadline time.Time) bool {
+func (c *client) step(due conform.Deadline) bool {
 	if c.over() || c.in == nil || c.ctx.Err() != nil {
 		return false
 	}
-	if !time.Now().Before(deadline) { // what is here counts as in time, unless there is no end to it
+	if due.Left() <= 0 { // what is here counts as in time, unless there is no end to it
 		if c.spare--; c.spare < 0 {
 			return false
 		}
 	}
-	f, err := c.in.take(c.ctx, deadline)
+	f, err := c.in.take(c.ctx, due)
 	switch {
 	case err == nil:
 		c.take(f)

@@ -87,12 +87,44 @@ func settles(a alter) fault {
 	}
 }
 
+// larger is a server that sends nothing on a window of less than so many octets: it does not hear of what makes it no larger.
+func larger(than uint32) fault {
+	return func() (up, down alter) {
+		held := map[uint32]uint32{0: 0}
+		return func(_ *link, f h2test.Frame) []h2test.Frame {
+			switch {
+			case f.Type == http2.FrameHeaders:
+				held[f.Stream] = 0
+			case f.Type == http2.FrameSettings && len(f.Settings) > 0:
+				ss := slices.Clone(f.Settings)
+				for i := range ss {
+					if ss[i].ID == http2.SettingInitialWindowSize && ss[i].Val < than {
+						ss[i].Val = 0
+					}
+				}
+				return pass(settings(ss...))
+			case f.Type == http2.FrameWindowUpdate && f.Inc > 0:
+				n, known := held[f.Stream]
+				if known && n+f.Inc < than {
+					held[f.Stream] = n + f.Inc
+					return nil
+				}
+				if n > 0 {
+					held[f.Stream] = 0
+					return pass(increment(f.Stream, n), f)
+				}
+			}
+			return pass(f)
+		}, nil
+	}
+}
+
 // brokenServer is a server that is broken in one way.
 type brokenServer struct {
 	name   string
 	broken fault
 	run    string // the groups that are run
-	found  string // the cases that are not OK then
+	found  string // the cases that are not OK then; with ~ those that are not strict
 }
 
 // faults are servers that are broken in one way each, and the cases that find it.
@@ -283,6 +315,7 @@ var faults = []brokenServer{
 		}
 		return pass(f)
 	}), "8441.frames", "frames.continuation frames.cut frames.empty frames.fragments frames.interrupted frames.joined frames.joined-close frames.joined-cut frames.octets frames.opcode frames.order frames.padded frames.padding-only frames.padding-over frames.rsv frames.text frames.too-large-data frames.unmasked frames.unmasked-server frames.utf8-bad frames.utf8-cut"},
+	{"waits for 64 octets of window before it sends", larger(64), "8441.windows", "windows.all-streams~ windows.connection-one~ windows.negative~ windows.one-by-one~ windows.raised~"},
 	{"answers no HTTP/2 PING", says(dropped(is(http2.FramePing, http2.FlagPingAck))), "8441.control", "control.http2-ping control.priority control.priority-update"},
 	{"gives up at frames of unknown types", hears(func(l *link, f h2test.Frame) []h2test.Frame {
 		if f.Type > 0x10 {

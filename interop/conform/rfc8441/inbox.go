@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir/h2/h2test"
+	"weir/interop/conform"
 )
 
 // What a server may make the suite keep, at most.
@@ -120,8 +121,8 @@ func (in *inbox) put(fs []h2test.Frame, size int, err error) {
 }
 
 // take takes the next frame. It waits until the deadline, os.ErrDeadlineExceeded, or the end of ctx or the connection.
-func (in *inbox) take(ctx context.Context, deadline time.Time) (h2test.Frame, error) {
-	timer := time.NewTimer(time.Until(deadline))
+func (in *inbox) take(ctx context.Context, due conform.Deadline) (h2test.Frame, error) {
+	timer := time.NewTimer(due.Left())
 	defer timer.Stop()
 	for {
 		in.mu.Lock()
@@ -140,7 +141,11 @@ func (in *inbox) take(ctx context.Context, deadline time.Time) (h2test.Frame, er
 		select {
 		case <-in.more:
 		case <-timer.C:
-			return h2test.Frame{}, os.ErrDeadlineExceeded
+			left := due.Left()
+			if left <= 0 {
+				return h2test.Frame{}, os.ErrDeadlineExceeded
+			}
+			timer.Reset(left)
 		case <-ctx.Done():
 			return h2test.Frame{}, ctx.Err()
 		}

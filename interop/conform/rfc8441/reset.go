@@ -62,7 +62,7 @@ func resetCases() []spec {
 			used := c.recv
 			t := c.connect()
 			t.say(binaryFrame(make([]byte, 60000)), binaryFrame(make([]byte, 60000)))
-			t.wantTotal(int(used), "the connection's window")
+			t.fills(int(used), "the connection's window")
 			t.resetStream(http2.ErrCodeCancel)
 			c.ping()
 			c.credit(0, 60000)

@@ -180,6 +180,45 @@ func TestConnBounds(t *testing.T) {
 	})
 }
 
+// TestProbe: a path that is no WebSocket is told from one that is, and from one whose answer is wrong, which cases look into.
+func TestProbe(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		h    http.Handler
+		want map[bool]string // over HTTP/2
+	}{
+		{"a WebSocket", accepting(wire.Answer{}, func(c *wire.Conn) { c.Next(context.Background(), patience) }), map[bool]string{}},
+		{"none", http.NotFoundHandler(), map[bool]string{false: "no WebSocket here: answered 404 Not Found", true: "no WebSocket here: answered 404"}},
+		{"an ordinary answer", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), map[bool]string{false: "no WebSocket here: answered 200 OK", true: "no WebSocket here: answered 501"}},
+		{"a wrong answer", accepting(wire.Answer{Subprotocol: "b"}, func(*wire.Conn) {}), map[bool]string{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			serve(t, test.h, func(t *testing.T, target *conform.Target) {
+				got := ""
+				if err := wire.Probe(t.Context(), target); err != nil {
+					got = err.Error()
+				}
+				if got != test.want[target.HTTP2()] {
+					t.Errorf("%q, want %q", got, test.want[target.HTTP2()])
+				}
+			})
+		})
+	}
+	t.Run("no extended CONNECT", func(t *testing.T) {
+		s := httptest.NewUnstartedServer(http.NotFoundHandler())
+		s.EnableHTTP2 = true
+		s.StartTLS()
+		defer s.Close()
+		target, err := conform.NewTarget(s.URL, "2", &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := wire.Probe(t.Context(), target); !errors.Is(err, conform.ErrNotSpoken) {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRefused(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -47,10 +47,10 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return e.Why }
 
-// Dial opens a WebSocket on a connection of its own, within 5 s. ctx bounds all of its life: when it ends, the connection is dropped. An error is
+// Dial opens a WebSocket on a connection of its own, within 5 s by the target's pace. ctx bounds all of its life: when it ends, the connection is dropped. An error is
 // a *RefusedError where there was an answer.
 func Dial(ctx context.Context, t *conform.Target, r Request) (*Conn, error) {
-	open, cancel := context.WithTimeout(ctx, openTimeout)
+	open, cancel := t.Pace.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	nc, err := t.Dial(open)
 	if err != nil {
@@ -61,7 +61,7 @@ func Dial(ctx context.Context, t *conform.Target, r Request) (*Conn, error) {
 	if stop(); err != nil {
 		nc.Close()
 		if _, answered := errors.AsType[*RefusedError](err); !answered && open.Err() != nil {
-			err = fmt.Errorf("no answer to the handshake within %v: %w", openTimeout, err)
+			err = fmt.Errorf("no answer to the handshake within %v: %w", t.Pace.Scale(openTimeout), err)
 		}
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func extended(ctx context.Context, p *h2test.Peer, t *conform.Target, r Request)
 		return nil, fmt.Errorf("no SETTINGS from the server: %w", err)
 	}
 	if settings[http2.SettingEnableConnectProtocol] != 1 {
-		return nil, errors.New("the server does not offer extended CONNECT (RFC 8441, 3)")
+		return nil, fmt.Errorf("%w: the server does not offer extended CONNECT (RFC 8441, 3)", conform.ErrNotSpoken)
 	}
 	fields := []string{"sec-websocket-version", "13"}
 	for _, f := range pairs(r.fields()) {
@@ -244,7 +244,7 @@ func Accepted(key string) string {
 
 // Exchange sends octets as they are on a new connection of HTTP/1.1, and reads one answer, its body too, at most for 5 s.
 func Exchange(ctx context.Context, t *conform.Target, head []byte, log *conform.Log) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	ctx, cancel := t.Pace.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	nc, err := t.Dial(ctx)
 	if err != nil {
