@@ -16,7 +16,7 @@ type Event struct {
 	Type       FrameType // Frame: the opcode, Continuation and Close among them; Message: text or binary
 	Fin        bool      // Frame: it ends its message
 	Compressed bool      // Frame, Message
-	Bytes      int       // Message: octets of its payload; Frame: of its payload on the wire; Queue: octets that wait for the peer
+	Bytes      int       // Message: octets of its payload; Frame: of its payload on the wire; Queue: octets that wait for the peer. math.MaxInt where it is more
 	Code       CloseCode // Close: 0 for an empty close frame
 	Text       string    // Close
 	Reason     Reason    // Terminate
