@@ -142,6 +142,12 @@ func TestCreditShift(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("9113-6.9.2/overflow_of_an_int_of_32_bits", func(t *testing.T) {
+		c := NewCredit(MaxWindow)
+		if err := c.Shift(MaxWindow); !errors.Is(err, ErrSettings) || c.Outstanding() != MaxWindow || c.Target() != MaxWindow {
+			t.Error(err, c)
+		}
+	})
 }
 
 // TestCreditModel makes random calls of a Credit and of plain integers: all octets ever announced, received and released.

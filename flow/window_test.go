@@ -83,10 +83,10 @@ func TestWindowModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	sizes := []int{0, 1, 2, 100, 16384, DefaultWindow, 1 << 20, 1 << 30, MaxWindow - 1, MaxWindow}
+	sizes := []int64{0, 1, 2, 100, 16384, DefaultWindow, 1 << 20, 1 << 30, MaxWindow - 1, MaxWindow}
 	for range 200 {
 		initial := sizes[rnd.IntN(len(sizes))]
-		w, model := NewWindow(initial), initial
+		w, model := NewWindow(int(initial)), initial
 		for range 200 {
 			switch n := sizes[rnd.IntN(len(sizes))]; rnd.IntN(3) {
 			case 0:
@@ -109,18 +109,18 @@ func TestWindowModel(t *testing.T) {
 				} else {
 					model += n - initial
 				}
-				if err := w.Shift(n - initial); !errors.Is(err, want) {
+				if err := w.Shift(int(n - initial)); !errors.Is(err, want) {
 					t.Fatalf("Shift(%d) at %d: %v, want %v", n-initial, model, err, want)
 				}
 				if want == nil {
 					initial = n
 				}
 			case 2:
-				n = min(n, w.Available())
-				w.Spend(n)
+				n = min(n, int64(w.Available()))
+				w.Spend(int(n))
 				model -= n
 			}
-			if w.Level() != int64(model) || w.Available() != max(model, 0) {
+			if w.Level() != model || int64(w.Available()) != max(model, 0) {
 				t.Fatalf("level %d, available %d, want %d", w.Level(), w.Available(), model)
 			}
 		}

@@ -33,7 +33,7 @@ func (t *tunnel) mayNap(c *tls.Conn, below *net.TCPConn) {
 		s = &now
 	}
 	server := t.head != nil
-	if s.HandshakeComplete && (server || s.Version >= tls.VersionTLS13) && thePoller() != nil {
+	if s.HandshakeComplete && (server || s.Version >= tls.VersionTLS13) {
 		t.nap = &nap{c: below}
 	}
 }
@@ -58,6 +58,7 @@ func (t *tunnel) readAwake(max int) error {
 }
 
 // sleep has the poller watch the socket. If that succeeds there is no reader, or another one already.
+// If not, the reader stays, and tries again when nothing has arrived for another while.
 func (t *tunnel) sleep() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,14 +66,15 @@ func (t *tunnel) sleep() bool {
 	if t.over {
 		return false
 	}
+	p := thePoller()
 	raw, err := n.c.SyscallConn()
-	if err != nil {
+	if p == nil || err != nil {
 		return false
 	}
 	var watch error
 	err = raw.Control(func(fd uintptr) {
 		n.fd = int(fd)
-		watch = thePoller().add(n.fd, t)
+		watch = p.add(n.fd, t)
 	})
 	n.asleep = err == nil && watch == nil
 	return n.asleep

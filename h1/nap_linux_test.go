@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weir/stream"
+	"weir/stream/streamtest"
 )
 
 func init() { quietTime = 20 * time.Millisecond }
@@ -126,13 +127,7 @@ func (n *napper) say(b []byte) {
 
 func (n *napper) until(what string, ok func() bool) {
 	n.t.Helper()
-	for range 4000 {
-		if ok() {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	n.t.Fatalf("never: %s; got %d octets", what, len(n.got))
+	streamtest.Until(n.t, what, ok)
 }
 
 func (n *napper) sleeps() {
@@ -169,13 +164,7 @@ func (n *napper) finished() bool {
 
 func (n *napper) closes() error {
 	n.t.Helper()
-	select {
-	case err := <-n.ended:
-		return err
-	case <-time.After(20 * time.Second):
-		n.t.Fatal("never closed")
-		return nil
-	}
+	return streamtest.Within(n.t, "Closed", n.ended)
 }
 
 // napCases each begin with a reader that sleeps.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -65,32 +66,57 @@ const (
 	pollEnds  = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 )
 
-// shared is the poller of all connections, as Go's own is. It is made with the first.
-var shared struct {
-	once sync.Once
-	p    *poller
+// shared is the poller of all connections, as Go's own is. It is made with the first of them.
+var shared pollerOf
+
+// pollerOf makes a poller when it is wanted first.
+type pollerOf struct {
+	made atomic.Pointer[poller]
+	mu   sync.Mutex // held while one is made
 }
 
-func thePoller() *poller {
-	shared.once.Do(func() { shared.p = newPoller() })
-	return shared.p
-}
-
-// newPoller gives nil where there is no epoll to be had.
-func newPoller() *poller {
+// get gives nil where there is no epoll to be had. That may be so for a while only, as when the
+// process has no descriptor left (EMFILE), so a failure is not kept: the next connection asks again.
+func (o *pollerOf) get() *poller {
+	if p := o.made.Load(); p != nil {
+		return p
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.made.Load(); p != nil {
+		return p
+	}
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil
 	}
+	p := newPoller(fd)
+	if p != nil {
+		o.made.Store(p)
+	}
+	return p
+}
+
+func thePoller() *poller { return shared.get() }
+
+// newPoller makes a poller of the epoll fd, which is its own from then on. It gives nil, and closes
+// fd, if Go's poller does not watch fd: the kernel may have no memory for it, or no watch left
+// (ENOMEM, ENOSPC).
+func newPoller(fd int) *poller {
 	if err := syscall.SetNonblock(fd, true); err != nil { // so that package os gives it to Go's poller
 		syscall.Close(fd)
 		return nil
 	}
 	p := &poller{fd: fd, ep: os.NewFile(uintptr(fd), "epoll")}
-	if p.raw, err = p.ep.SyscallConn(); err != nil {
+	raw, err := p.ep.SyscallConn()
+	if err == nil {
+		err = p.ep.SetReadDeadline(time.Time{}) // package os says nothing if Go's poller does not watch it
+	}
+	if err != nil {
 		p.ep.Close()
 		return nil
 	}
+	p.raw = raw
 	p.idle.L = &p.mu
 	p.run, p.poll = p.work, p.take
 	return p
@@ -104,14 +130,13 @@ func (p *poller) add(fd int, t *tunnel) error {
 		p.socks = append(p.socks, nil)
 	}
 	if p.socks[fd] != nil { // it was closed by somebody else
-		p.n--
+		p.forget(fd)
 	}
-	p.socks[fd] = t
 	e := syscall.EpollEvent{Events: pollBits, Fd: int32(fd)}
 	if err := syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, fd, &e); err != nil {
-		p.socks[fd] = nil
 		return os.NewSyscallError("epoll_ctl", err)
 	}
+	p.socks[fd] = t // its first event is looked up with mu held
 	if p.n++; !p.waiting && p.workers == p.parked {
 		p.help(1)
 	}
@@ -126,6 +151,11 @@ func (p *poller) remove(fd int, t *tunnel) {
 		return
 	}
 	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_DEL, fd, nil) // it is there
+	p.forget(fd)
+}
+
+// forget is for a descriptor that is not watched any more, with mu held.
+func (p *poller) forget(fd int) {
 	p.socks[fd] = nil
 	if p.n--; p.n == 0 { // all workers go
 		p.called += p.parked

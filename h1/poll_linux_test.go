@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir/stream"
+	"weir/stream/streamtest"
 )
 
 // sink is one of functions; nil ones do nothing.
@@ -112,15 +113,14 @@ func TestIdle(t *testing.T) {
 		}
 	}
 	heard.Wait()
-	time.Sleep(50 * time.Millisecond) // the workers put their buffers back
-	each := (heap() - before) / n
-	t.Logf("%d octets a stream more than its net.Conn had", each)
-	if each > 600 {
-		t.Errorf("an idle stream costs %d octets more than its net.Conn did", each)
-	}
-	if more := runtime.NumGoroutine() - goroutines; more > 2*runtime.GOMAXPROCS(0)+4 {
-		t.Errorf("%d streams have %d goroutines", n, more)
-	}
+	streamtest.Until(t, "an idle stream costs 600 octets more than its net.Conn did, or less", func() bool { // the workers put their buffers back
+		each := (heap() - before) / n
+		t.Logf("%d octets a stream more than its net.Conn had", each)
+		return each <= 600
+	})
+	streamtest.Until(t, "streams have no goroutines", func() bool {
+		return runtime.NumGoroutine()-goroutines <= 2*runtime.GOMAXPROCS(0)+4
+	})
 	for i := range sinks {
 		sinks[i].s.Reset(stream.Cancel)
 		<-sinks[i].closed

@@ -19,6 +19,7 @@ import (
 	"weir/h2"
 	"weir/h2/h2test"
 	"weir/stream"
+	"weir/stream/streamtest"
 
 	"golang.org/x/net/http2"
 )
@@ -33,7 +34,7 @@ type attack struct {
 
 	limit    string        // as the log names it, or two, whichever comes first; "": the connection lives
 	code     http2.ErrCode // of the GOAWAY, if it ends; 0: ENHANCE_YOUR_CALM
-	frames   int           // the answer comes before so many frames, those of the greeting counted; on a busy machine, where rates have come back meanwhile, before twice as many
+	frames   int           // the answer comes before so many frames, those of the greeting counted; see play for a busy machine
 	handlers int64         // at most so many are started, on a busy machine
 }
 
@@ -266,7 +267,7 @@ func (a *attacker) block(id uint32, flags http2.Flags, p []byte) bool {
 
 func (a *attacker) flush() {
 	if len(a.buf) > 0 {
-		_ = a.nc.SetWriteDeadline(time.Now().Add(time.Second)) // who does not read may find the server does not either
+		_ = a.nc.SetWriteDeadline(time.Now().Add(streamtest.Patience(a.tg.t))) // who does not read may find the server does not either
 		if _, err := a.nc.Write(a.buf); err != nil {
 			a.over.Store(true)
 		}
@@ -281,10 +282,10 @@ func (a *attacker) count(name string) int {
 	return a.seen[name]
 }
 
-// await waits until n frames of a name came; false: the connection ended first, or nothing came for 10 s.
+// await waits until n frames of a name came; false: the connection ended first, or they never came.
 func (a *attacker) await(name string, n int) bool {
 	a.flush()
-	for range 10_000 {
+	for end := time.Now().Add(streamtest.Patience(a.tg.t)); time.Now().Before(end); {
 		if a.count(name) >= n {
 			return true
 		}

@@ -19,10 +19,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"weir/h2"
 	"weir/stream"
+	"weir/stream/streamtest"
 )
 
 // TestClientNode talks with the HTTP/2 server of Node.js.
@@ -53,7 +53,7 @@ func startNode(t *testing.T, node string, secure bool, flags ...string) (addr st
 	if secure {
 		args = append(args, pemFiles(t)...)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), streamtest.Patience(t))
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, node, args...)
 	cmd.Stderr = os.Stderr

@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"weir/h2"
 	"weir/h2/h2test"
+	"weir/stream/streamtest"
 
 	"golang.org/x/net/http2"
 )
@@ -33,7 +33,7 @@ func TestInadequateSecurity(t *testing.T) {
 	}
 	p := h2test.New(nc, h2test.Options{})
 	defer p.Close()
-	if g, err := p.Wait(10 * time.Second); g == nil || g.Code != http2.ErrCodeInadequateSecurity {
+	if g, err := p.Wait(streamtest.Patience(t)); g == nil || g.Code != http2.ErrCodeInadequateSecurity {
 		t.Errorf("%v, %v", g, err)
 	}
 }

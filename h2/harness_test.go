@@ -72,8 +72,10 @@ func (c *countedConn) Write(b []byte) (int, error) {
 func (c *countedConn) CloseWrite() error { return c.Conn.(*memnet.Conn).CloseWrite() }
 
 // bubble runs f with a site of handler h. Everything must have ended when f returns, but for the server.
+// f may fail the test by t as well as by s.t, which is that of the bubble.
 func bubble(t *testing.T, cfg *h2.Config, h http.HandlerFunc, f func(s *site)) {
 	t.Helper()
+	outside := t
 	synctest.Test(t, func(t *testing.T) {
 		s := &site{t: t, l: memnet.Listen(), hs: &http.Server{Handler: h}}
 		s.hs.ErrorLog = log.New(&s.logged, "", 0)
@@ -82,12 +84,17 @@ func bubble(t *testing.T, cfg *h2.Config, h http.HandlerFunc, f func(s *site)) {
 			t.Fatal(err)
 		}
 		go s.hs.Serve(counted{s.l, &s.writes}) // ends with Close below
+		returned := false
 		defer func() {
 			s.h2.Close()
 			s.hs.Close()
 			synctest.Wait()
+			if !returned && outside.Failed() {
+				t.FailNow() // or package testing wonders about a goroutine that ended without it
+			}
 		}()
 		f(s)
+		returned = true
 	})
 }
 

@@ -60,8 +60,11 @@ func TestStallTimeout(t *testing.T) {
 		p := s.dialWith(noWindow)
 		start := time.Now()
 		for _, path := range []string{"/short", "/long"} {
-			_, err := p.Get(path)
-			if !errors.Is(err, os.ErrDeadlineExceeded) { // Get waits for 10 s
+			tn, err := p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tn.Response(10 * time.Second); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%s: %v", path, err)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 
 	"weir/h2"
 	"weir/h2/h2test"
+	"weir/stream/streamtest"
 
 	"golang.org/x/net/http2"
 )
@@ -64,7 +65,7 @@ func TestLinger(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := tn.Answer(10 * time.Second); err != nil {
+				if err := tn.Answer(streamtest.Patience(t)); err != nil {
 					t.Fatal(err)
 				}
 				nc.stall.Store(true)
@@ -80,12 +81,12 @@ func TestLinger(t *testing.T) {
 				}
 				nc.stall.Store(false)
 				close(nc.gate)
-				_ = tn.SetReadDeadline(time.Now().Add(20 * time.Second))
+				_ = tn.SetReadDeadline(time.Now().Add(streamtest.Patience(t)))
 				if n, err := io.Copy(io.Discard, tn); n != bigAnswer || err != nil {
 					t.Errorf("%d of %d octets arrived: %v", n, bigAnswer, err)
 				}
 				<-returned
-				if g, err := p.Wait(10 * time.Second); g == nil || g.Code != http2.ErrCodeNo || errors.Is(err, os.ErrDeadlineExceeded) {
+				if g, err := p.Wait(streamtest.Patience(t)); g == nil || g.Code != http2.ErrCodeNo || errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("the end: %v, %v", g, err)
 				}
 				if err := <-shut; err != nil {

@@ -122,7 +122,9 @@ var parityMalformed = []parityCase{
 				}
 				resp.Body.Close()
 			}
-			p.note("client", "10 answers, hammered: %v", dials() > 10)
+			// Each may be dialled for twice: the connection that a request was to leave on may be given
+			// up for the request before.
+			p.note("client", "10 answers, hammered: %v", dials() > 20)
 		},
 		want: `client: 10 answers, hammered: false`,
 	},

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -166,7 +167,7 @@ var messageRooms [len(rooms)]sync.Pool
 func takeRoom(need int, announced, most int64) *room {
 	class := roomClass(int64(need))
 	if class == len(rooms) {
-		n := int64(2 * need)
+		n := min(2*int64(need), math.MaxInt) // an int may have 32 bits
 		if most >= int64(need) {
 			n = min(n, most)
 		}

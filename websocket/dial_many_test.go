@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"weir/h2"
+	"weir/stream/streamtest"
 	"weir/websocket"
 )
 
@@ -37,13 +38,11 @@ func TestDialMany(t *testing.T) {
 	}
 	srv.Start()
 	var conns atomic.Int32
-	d := &websocket.Dialer{HTTP: websocket.HTTP2, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := &websocket.Dialer{HTTP: websocket.HTTP2, Timeout: -1, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conns.Add(1)
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}}
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-
+	ctx := t.Context()
 	open := make([]*websocket.Conn, many)
 	atOnce(t, many, func(i int) (err error) {
 		open[i], _, err = d.Dial(ctx, srv.URL, nil)
@@ -52,7 +51,9 @@ func TestDialMany(t *testing.T) {
 	if t.Failed() {
 		t.FailNow()
 	}
-	if n := conns.Load(); n > 110 { // on a busy machine one is taken to hang, and another begun beside it
+	// On a busy machine a connection is taken to hang, and another begun beside it. How many there
+	// are where none hangs is tested in fake time, in internal/pool.
+	if n := conns.Load(); n < 100 || n > 500 {
 		t.Errorf("%d connections for %d WebSockets", n, many)
 	}
 	if n := ws.Group().Len(); n != many {
@@ -72,10 +73,8 @@ func TestDialMany(t *testing.T) {
 
 	srv.Config.Close()
 	srv.CloseClientConnections()
-	killed, late := context.WithTimeout(ctx, 20*time.Second) // 2 s on a machine with nothing else to do
-	defer late()
 	atOnce(t, half, func(i int) error {
-		_, _, err := open[half+i].Read(killed)
+		_, _, err := open[half+i].Read(ctx)
 		if ce, ok := errors.AsType[*websocket.CloseError](err); !ok || ce.Reason.Kind != websocket.ReasonError {
 			return fmt.Errorf("the server was killed, and Read gives %w", err)
 		}
@@ -85,8 +84,8 @@ func TestDialMany(t *testing.T) {
 	d.CloseIdle()
 	clear(open)
 	// What has been told to end needs a moment to do it.
-	for deadline := time.Now().Add(20 * time.Second); goroutines() > before; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	for end := time.Now().Add(streamtest.Patience(t)); goroutines() > before; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
 			t.Fatalf("%d goroutines, there were %d before:\n%s", goroutines(), before, stacks())
 		}
 	}

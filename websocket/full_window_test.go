@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/stream/streamtest"
 	"weir/upgrade"
 	"weir/websocket"
 )
@@ -114,14 +115,9 @@ func (f *fullWindow) reset(t *testing.T) {
 }
 
 // within fails a test that would wait for ever.
-func within[T any](t *testing.T, c <-chan T) (v T) {
+func within[T any](t *testing.T, c <-chan T) T {
 	t.Helper()
-	select {
-	case v = <-c:
-	case <-time.After(20 * time.Second):
-		t.Fatal("not told")
-	}
-	return v
+	return streamtest.Within(t, "it is told", c)
 }
 
 // TestFullSocketSeesReset (BEHAVIOUR 3): on real sockets, too, a reset is seen at once though the

@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
+	"weir/stream/streamtest"
 	"weir/websocket"
 )
 
@@ -72,15 +72,7 @@ func TestIdleTLS(t *testing.T) {
 	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "open\n" {
 		t.Fatalf("the clients say %q", line)
 	}
-	for range 1000 { // the readers leave
-		if runtime.NumGoroutine() <= goroutines+10 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if now := runtime.NumGoroutine(); now > goroutines+10 {
-		t.Errorf("%d WebSockets have %d goroutines", idleTLS, now-goroutines)
-	}
+	streamtest.Until(t, "the readers leave", func() bool { return runtime.NumGoroutine() <= goroutines+10 })
 	each := (heldMemory() - before) / idleTLS
 	t.Logf("%d octets a WebSocket", each)
 	if each > most {

@@ -44,7 +44,7 @@ type few struct {
 	changed  *settings      // what SetOptions set
 	key      func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
 	kind     wsframe.Opcode // of the message being sent in fragments
-	size     int            // octets of it so far
+	size     int64          // octets of it so far
 	still    instant        // since when a Conn's window is full
 }
 

@@ -39,8 +39,8 @@ func (m *machine) applyOne(c *Command, now time.Time) {
 			m.message(c.op, c.data, c.text)
 		}
 		if n := c.length(); !c.op.IsControl() {
-			m.stats.Out.add(n)
-			m.tellMessage(true, c.op, m.deflation().wants(c.op, n), n)
+			m.stats.Out.add(int64(n))
+			m.tellMessage(true, c.op, m.deflation().wants(c.op, n), int64(n))
 		}
 	case cmdFragment:
 		m.fragment(c.op, c.data, c.flag)

@@ -18,7 +18,7 @@ type input struct {
 	msg    *room // payload of an unfinished message
 	filled *room // the one that fill lent, until what was read is fed
 	utf8   wsframe.UTF8
-	size   int   // octets of the message so far, in pieces
+	size   int64 // octets of the message so far, in pieces
 	fin    bool  // the peer ended its side behind rest
 	given  bool  // msg was handed to the handler by the last next
 	pieces bool  // a message is given in pieces, as it arrives (Conn)
@@ -354,11 +354,11 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 		}
 	}
 	in.piece = piece{first: true, last: true}
-	m.received(ev.Op, ev.Compressed, len(p))
+	m.received(ev.Op, ev.Compressed, int64(len(p)))
 	return Frame{Type: ev.Op, Payload: p}, true
 }
 
-func (m *machine) received(op wsframe.Opcode, compressed bool, n int) {
+func (m *machine) received(op wsframe.Opcode, compressed bool, n int64) {
 	m.stats.In.add(n)
 	m.tellMessage(false, op, compressed, n)
 }
@@ -372,7 +372,7 @@ func (m *machine) pass(op wsframe.Opcode, compressed bool, p []byte, first, last
 	if first {
 		in.size = 0
 	}
-	if in.size += len(p); last {
+	if in.size += int64(len(p)); last {
 		m.received(op, compressed, in.size)
 	}
 	in.piece = piece{first, last}

@@ -76,7 +76,7 @@ func (m *machine) fragment(op wsframe.Opcode, p []byte, fin bool) {
 	if op != wsframe.Continuation {
 		f.kind, f.size = op, 0
 	}
-	if f.size += len(p); fin {
+	if f.size += int64(len(p)); fin {
 		m.stats.Out.add(f.size)
 		m.tellMessage(true, f.kind, false, f.size)
 	}
@@ -104,9 +104,9 @@ func (m *machine) output() (b []byte, fin bool) {
 // Counts are messages, and the octets of their payloads.
 type Counts struct{ Messages, Bytes int64 }
 
-func (c *Counts) add(n int) {
+func (c *Counts) add(n int64) {
 	c.Messages++
-	c.Bytes += int64(n)
+	c.Bytes += n
 }
 
 // Stats are what a session has received and sent: text and binary messages.

@@ -363,7 +363,7 @@ func TestMain(m *testing.M) {
 	textproto.CanonicalMIMEHeaderKey("x") // its cache is built under a sync.Once
 	code := m.Run()
 	// Whatever was started has come to its end: only this goroutine is left of the module's.
-	for deadline := time.Now().Add(20 * time.Second); code == 0 && goroutines() > 1; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); code == 0 && goroutines() > 1; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			fmt.Fprintf(os.Stderr, "goroutines are left:\n%s", stacks())
 			code = 1

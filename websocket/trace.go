@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"math"
 	"strconv"
 	"sync"
 
@@ -15,7 +16,7 @@ type Event struct {
 	Type       FrameType // Frame: the opcode, Continuation and Close among them; Message: text or binary
 	Fin        bool      // Frame: it ends its message
 	Compressed bool      // Frame, Message
-	Bytes      int       // Message: octets of its payload; Frame: of its payload on the wire; Queue: octets that wait for the peer
+	Bytes      int       // Message: octets of its payload; Frame: of its payload on the wire; Queue: octets that wait for the peer. math.MaxInt where it is more
 	Code       CloseCode // Close: 0 for an empty close frame
 	Text       string    // Close
 	Reason     Reason    // Terminate
@@ -77,15 +78,19 @@ func (m *machine) tell(e Event) {
 // tellFrame tells of a frame and, of a data frame that we made, of its message.
 func (m *machine) tellFrame(sent bool, h wsframe.Header) {
 	if m.traced() {
-		m.few.trace(Event{Kind: EventFrame, Sent: sent, Type: h.Op, Fin: h.Fin, Compressed: h.RSV1, Bytes: int(h.Length)})
+		m.few.trace(Event{Kind: EventFrame, Sent: sent, Type: h.Op, Fin: h.Fin, Compressed: h.RSV1, Bytes: whole(h.Length)})
 	}
 }
 
-func (m *machine) tellMessage(sent bool, t FrameType, compressed bool, n int) {
+func (m *machine) tellMessage(sent bool, t FrameType, compressed bool, n int64) {
 	if m.traced() {
-		m.few.trace(Event{Kind: EventMessage, Sent: sent, Type: t, Compressed: compressed, Bytes: n})
+		m.few.trace(Event{Kind: EventMessage, Sent: sent, Type: t, Compressed: compressed, Bytes: whole(n)})
 	}
 }
+
+// whole is n as an int. A frame of 2^31 octets, or a message, is told as the most that an int of 32
+// bits can say, and not as a negative number.
+func whole(n int64) int { return int(min(n, math.MaxInt)) }
 
 func (m *machine) tellClose(sent bool, code CloseCode, text string) {
 	if m.traced() {

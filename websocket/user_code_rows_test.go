@@ -699,7 +699,9 @@ func (s *stage) netConn(method string) {
 // dials dials with a Dialer that set has changed, and drops what comes of it.
 func (s *stage) dials(set func(d *websocket.Dialer, ctx *context.Context)) {
 	s.armed.Store(false)
-	s.handler, s.opts = new(actor), nil
+	if !s.dialled { // a request of the Dial before may come to its handler only now
+		s.dialled, s.handler, s.opts = true, new(actor), nil
+	}
 	d := s.dialer()
 	d.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		c, err := s.ln.Dial(ctx)

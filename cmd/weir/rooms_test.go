@@ -113,22 +113,23 @@ func TestSlowConsumers(t *testing.T) {
 	var progress sync.Mutex // guards what follows
 	changed := sync.NewCond(&progress)
 	got := make([]int, messages) // how many have message i
-	var failed atomic.Bool
+	var failed atomic.Bool       // set behind the test's error, once
 	var wg sync.WaitGroup
 	for _, m := range fast {
 		wg.Go(func() {
 			for i := range messages {
 				_, b, err := m.frame()
-				if err != nil || len(b) != size || string(b[:8]) != fmt.Sprintf("%08d", i) {
+				wrong := err != nil || len(b) != size || string(b[:8]) != fmt.Sprintf("%08d", i)
+				progress.Lock()
+				if wrong && !failed.Load() { // one says for all what is wrong
 					t.Errorf("message %d: %d octets, %v", i, len(b), err)
 					failed.Store(true)
 				}
-				progress.Lock()
-				if got[i]++; got[i] == len(fast) || failed.Load() {
+				if got[i]++; got[i] == len(fast) || wrong {
 					changed.Signal()
 				}
 				progress.Unlock()
-				if err != nil {
+				if wrong {
 					return
 				}
 			}
@@ -136,7 +137,7 @@ func TestSlowConsumers(t *testing.T) {
 	}
 	began := time.Now()
 	rest := payload(size - 8)
-	for i := range messages {
+	for i := 0; i < messages && !failed.Load(); i++ {
 		fast[0].say(binaryFrame(fmt.Sprintf("%08d", i) + rest))
 		progress.Lock()
 		for i >= ahead && got[i-ahead] < len(fast) && !failed.Load() {
@@ -144,7 +145,13 @@ func TestSlowConsumers(t *testing.T) {
 		}
 		progress.Unlock()
 	}
+	if failed.Load() {
+		t.FailNow() // the others wait for what is not sent; the end of the server ends them
+	}
 	wg.Wait()
+	if failed.Load() {
+		t.FailNow()
+	}
 	took := time.Since(began)
 
 	for range slow {

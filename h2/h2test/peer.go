@@ -99,11 +99,11 @@ func settingsFrame(ss []http2.Setting) []byte {
 	return AppendFrame(nil, http2.FrameSettings, 0, 0, p)
 }
 
-// Settings are those of the server's first SETTINGS, for which it waits at most 10 s.
+// Settings are those of the server's first SETTINGS, for which it waits at most a minute.
 func (p *Peer) Settings() (map[http2.SettingID]uint32, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.wait(time.Now().Add(10*time.Second), func() bool { return p.settings != nil })
+	err := p.wait(time.Now().Add(patience), func() bool { return p.settings != nil })
 	return p.settings, err
 }
 

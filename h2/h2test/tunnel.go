@@ -42,7 +42,7 @@ type Tunnel struct {
 	deadline time.Time
 }
 
-// Connect opens an extended CONNECT and waits at most 10 s for the answer, whatever its status. fields are names and values in turn, added to
+// Connect opens an extended CONNECT and waits at most a minute for the answer, whatever its status. fields are names and values in turn, added to
 // :method, :protocol websocket, :scheme, :authority and :path; one of these names replaces the value, and as its
 // value "-" leaves the field out. The name END_STREAM, with any value, ends our side at once.
 func (p *Peer) Connect(path string, fields ...string) (*Tunnel, error) {
@@ -55,7 +55,7 @@ func (p *Peer) request(head, fields []string) (*Tunnel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, t.Answer(10 * time.Second)
+	return t, t.Answer(patience)
 }
 
 func (p *Peer) start(head, fields []string) (*Tunnel, error) {
@@ -276,14 +276,14 @@ type Response struct {
 	Body     []byte
 }
 
-// Get makes a GET and reads the whole answer, at most for 10 s. fields are as with Connect.
+// Get makes a GET and reads the whole answer, at most for a minute. fields are as with Connect.
 func (p *Peer) Get(path string, fields ...string) (*Response, error) {
 	head := []string{":method", "GET", ":scheme", p.opts.Scheme, ":authority", p.opts.Host, ":path", path}
 	t, err := p.start(head, append([]string{"END_STREAM", ""}, fields...))
 	if err != nil {
 		return nil, err
 	}
-	return t.Response(10 * time.Second)
+	return t.Response(patience)
 }
 
 // Response reads the whole answer, at most for d.

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// patience bounds how long Next waits. In a synctest bubble it is no time at all.
-const patience = 10 * time.Second
+// patience bounds how long Next and Settings wait, on the real clock for a server that a busy
+// machine keeps from answering. In a synctest bubble it is no time at all.
+const patience = time.Minute
 
 // Next takes the next frame that was received and kept: of a Manual peer every one, otherwise those that are not of a
 // stream the peer opened with Open, Connect or Get, and no WINDOW_UPDATE.

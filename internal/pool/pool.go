@@ -233,7 +233,7 @@ func (p *Pool) begin() {
 func (p *Pool) wants(now time.Time) bool {
 	hanging := 0
 	for _, d := range p.dials {
-		if !now.Before(d.by) {
+		if !now.Before(d.by) || d.Err() != nil { // who comes when one has been called off needs another
 			hanging++
 		}
 	}
@@ -244,6 +244,16 @@ func (p *Pool) wants(now time.Time) bool {
 	return len(p.waiting) > 0 && hanging <= maxHanging && len(p.dials)-hanging < min(need, maxOpening)
 }
 
+// wanted is how many dials are under way that have not been called off; p.mu is held.
+func (p *Pool) wanted() (n int) {
+	for _, d := range p.dials {
+		if d.Err() == nil {
+			n++
+		}
+	}
+	return n
+}
+
 func (p *Pool) patience() time.Duration {
 	return max(patience<<min(len(p.dials), maxHanging), 2*p.took)
 }
@@ -252,12 +262,12 @@ func (p *Pool) patience() time.Duration {
 func (p *Pool) lookAgain(now time.Time) {
 	var next time.Time
 	for _, d := range p.dials {
-		if now.Before(d.by) && (next.IsZero() || d.by.Before(next)) {
+		if now.Before(d.by) && d.Err() == nil && (next.IsZero() || d.by.Before(next)) {
 			next = d.by
 		}
 	}
 	switch {
-	case next.IsZero() || len(p.waiting) <= len(p.dials): // nobody could begin another
+	case next.IsZero() || len(p.waiting) <= p.wanted(): // nobody could begin another
 	case p.look == nil:
 		p.look = time.AfterFunc(next.Sub(now), p.hangs)
 	default:
@@ -382,7 +392,8 @@ func (p *Pool) dialled(d *dial, c *h2.Client, err error) {
 		p.tellAll(&PlainError{})
 	case isPlain:
 		go crashed("net.Conn.Close", plain.Conn.Close) // ends when it is closed
-	case len(p.dials) == 0:
+	case d.Err() != nil: // it was called off when nobody waited: who does now has another
+	case p.wanted() == 0:
 		p.tellAll(err)
 	default: // another may fare better
 		if i := p.owner(d); i >= 0 {

@@ -542,6 +542,32 @@ func TestGivesUp(t *testing.T) {
 	})
 }
 
+// TestCalledOff: a dial that was called off, and has not ended, is nothing to those who come then:
+// neither do they wait for it, nor is its error theirs.
+func TestCalledOff(t *testing.T) {
+	run(t, func(s *server, _ int, nc net.Conn) { s.good(nc) }, func(s *server) {
+		var all sync.WaitGroup
+		ctx, cancel := context.WithCancel(s.t.Context())
+		all.Go(func() {
+			if _, err := s.openIn(ctx); !errors.Is(err, context.Canceled) {
+				s.t.Errorf("who was called off: %v", err)
+			}
+		})
+		time.Sleep(dialTime / 4)
+		cancel()
+		time.Sleep(dialTime / 4)
+		began := time.Now()
+		for range 20 {
+			all.Go(func() {
+				if _, err := s.open(time.Second); err != nil || time.Since(began) != dialTime {
+					s.t.Errorf("who came then: %v, after %v", err, time.Since(began))
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
 // Leave tells those who wait, and the connections end with their last stream.
 func TestLeave(t *testing.T) {
 	run(t, func(s *server, n int, nc net.Conn) {

@@ -140,6 +140,18 @@ func TestGoroutines(t *testing.T) {
 	same(t, "say go", found, goroutines)
 }
 
+// TestAtomics: where an int has 32 bits, the functions of sync/atomic for 64 bits panic at a field
+// that is not aligned, and the compiler aligns only what has the type atomic.Int64 or atomic.Uint64.
+func TestAtomics(t *testing.T) {
+	for _, f := range tree(t) {
+		for _, name := range selected(f, "sync/atomic") {
+			if name != "Int64" && name != "Uint64" && strings.HasSuffix(name, "64") {
+				t.Errorf("%s: atomic.%s: use the type", f.path, name)
+			}
+		}
+	}
+}
+
 // TestClocks: time is an argument; only the shells ask for it, wait for it or set a timer.
 func TestClocks(t *testing.T) {
 	found := map[string]bool{}
@@ -235,7 +247,7 @@ func selected(f file, pkg string) []string {
 	local := ""
 	for _, i := range f.syntax.Imports {
 		if p, _ := strconv.Unquote(i.Path.Value); p == pkg {
-			local = pkg
+			local = path.Base(pkg)
 			if i.Name != nil {
 				local = i.Name.Name
 			}

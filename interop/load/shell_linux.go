@@ -74,6 +74,7 @@ func newPoller(e *engine) (func(), error) {
 			err = unix.EpollCtl(p.epfd, unix.EPOLL_CTL_ADD, p.tls.wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(p.tls.wake)})
 		}
 		if err != nil {
+			unix.Close(p.epfd)
 			return nil, os.NewSyscallError("eventfd", err)
 		}
 		p.plain = make([]byte, 64<<10)

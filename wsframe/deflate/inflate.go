@@ -96,11 +96,15 @@ func (f *inflater) take(n uint) int {
 	return v
 }
 
-// left is how many bits of the payload and the tail have not been read, of what is there.
-func (f *inflater) left() int {
-	n := int(f.nb) + 8*(len(f.in)-f.pos)
+// tailBits are those of what a message lacks at its end (RFC 7692, 7.2.2).
+const tailBits = 8 * int64(len(tail))
+
+// left is how many bits of the payload and the tail have not been read, of what is there. They may
+// be more than an int of 32 bits counts.
+func (f *inflater) left() int64 {
+	n := int64(f.nb) + 8*int64(len(f.in)-f.pos)
 	if !f.inTail && !f.open {
-		n += 8 * len(tail)
+		n += tailBits
 	}
 	return n
 }
@@ -153,7 +157,7 @@ func (f *inflater) header() status {
 			return starved
 		}
 		f.final = false
-		if !f.open && f.left() == 8*len(tail) {
+		if !f.open && f.left() == tailBits {
 			return done
 		}
 	}

@@ -49,7 +49,7 @@ func (r *Reader) Append(dst, payload []byte, max int64) ([]byte, error) {
 
 	buf, n := dst[:min(cap(dst), limit+slack)], base
 	if len(buf)-base < slack {
-		buf = grow(buf, base, min(base+4*len(payload), base+doubled, limit)+slack)
+		buf = grow(buf, base, min(base+4*min(len(payload), doubled/4), limit)+slack) // an int may have 32 bits
 	}
 	for {
 		var s status
@@ -65,8 +65,8 @@ func (r *Reader) Append(dst, payload []byte, max int64) ([]byte, error) {
 		if n > limit {
 			return dst, ErrTooBig
 		}
-		if want := base + 2*(n-base) + slack; want <= base+doubled {
-			buf = grow(buf, n, min(want, limit)+slack)
+		if had := n - base; had <= (doubled-slack)/2 {
+			buf = grow(buf, n, min(base+2*had+slack, limit)+slack)
 			continue
 		}
 		whole, err := f.count(base, n, limit)
