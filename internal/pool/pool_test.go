@@ -427,6 +427,44 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A network that goes silent while a request waits, after something has come behind it: the request
+// is made on another connection, too. Until then there is none.
+func TestSilenceBehindRequest(t *testing.T) {
+	for _, heard := range []time.Duration{time.Millisecond, 499 * time.Millisecond, 600 * time.Millisecond, 5 * time.Second} {
+		run(t, func(s *server, n int, nc net.Conn) {
+			if n > 1 {
+				s.good(nc)
+				return
+			}
+			began := time.Now()
+			p := h2test.New(nc, h2test.Options{Server: true, Settings: []http2.Setting{offer}})
+			defer p.Close()
+			for {
+				f, err := p.Next()
+				switch {
+				case isTimeout(err):
+				case err != nil:
+					return
+				case f.Type == http2.FrameHeaders:
+					time.AfterFunc(heard, func() { p.Send("SETTINGS") }) // the last that comes
+				case f.Type == http2.FrameSettings && !f.Flags.Has(http2.FlagSettingsAck):
+					p.Send("SETTINGS ACK")
+				case f.Type == http2.FramePing && time.Since(began) < heard:
+					p.Send("PING ACK " + strings.Fields(f.String())[1])
+				}
+			}
+		}, func(s *server) {
+			began := time.Now()
+			time.AfterFunc(heard, func() { s.wantConns(1) })
+			_, err := s.open(20 * time.Second)
+			if took := time.Since(began) - heard; err != nil || took > heard+2*time.Second {
+				t.Errorf("silent after %v: %v, after %v more", heard, err, took)
+			}
+			s.wantConns(2)
+		})
+	}
+}
+
 // A silence that ends: what was asked for is answered, on whichever connection it is first, and the
 // server has no stream that nobody wants.
 func TestSilenceEnds(t *testing.T) {
