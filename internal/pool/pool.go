@@ -407,19 +407,26 @@ func (p *Pool) dialled(d *dial, c *h2.Client, err error) {
 		p.tellAll(&PlainError{})
 	case isPlain:
 		go crashed("net.Conn.Close", plain.Conn.Close) // ends when it is closed
-	case d.Err() != nil: // nobody waited for it
-	case len(p.dials) == 0:
-		p.tellAll(err)
-	default: // another may fare better
-		if i := p.owner(d); i >= 0 {
-			p.tell(i, outcome{err: err})
-		}
+	case d.Err() == nil:
+		p.failed(d, err)
 	}
 	p.serve()
+	if err == nil && c.Cause() != nil { // since connect looked
+		p.failed(d, &lostError{c.Cause()})
+	}
 	if i := p.owner(d); i >= 0 { // others came first
 		p.waiting[i].own = nil
 	}
 	p.begin()
+}
+
+// failed tells those whom a dial has failed. p.mu is held.
+func (p *Pool) failed(d *dial, err error) {
+	if len(p.dials) == 0 {
+		p.tellAll(err)
+	} else if i := p.owner(d); i >= 0 { // another may fare better
+		p.tell(i, outcome{err: err})
+	}
 }
 
 // owner is the place of the waiter that a dial was begun for, or -1. With nil it is that of the

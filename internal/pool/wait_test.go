@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,19 +150,19 @@ func TestHungDialsGiveWay(t *testing.T) {
 				go s.good(far) // ends with the connection
 				return near, nil
 			}, nil)
-			opened := 0
+			var opened atomic.Int32
 			for range 60 {
 				go func() { // ends with its time
 					if _, err := s.open(2 * time.Second); err == nil {
-						opened++
+						opened.Add(1)
 					}
 				}()
 				time.Sleep(500 * time.Millisecond)
 			}
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if hung == 5 && opened < 30 || s.conns.Load() > most {
-				t.Errorf("%d hang: %d of 60 opened, %d dials", hung, opened, s.conns.Load())
+			if hung == 5 && opened.Load() < 30 || s.conns.Load() > most {
+				t.Errorf("%d hang: %d of 60 opened, %d dials", hung, opened.Load(), s.conns.Load())
 			}
 			for _, c := range s.pool.Leave(net.ErrClosed) {
 				c.Close()
@@ -306,6 +307,33 @@ func TestLeaveGivesAll(t *testing.T) {
 		st.Reset(stream.Cancel)
 		for _, c := range cs {
 			c.Close()
+		}
+	})
+}
+
+// ClientConfig.IdleTimeout is not the time that a server has for its SETTINGS.
+func TestIdleBeforeSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{t: t}
+		near, far := memnet.Pair(0)
+		s.pool = pool.New(func(context.Context) (net.Conn, error) {
+			s.conns.Add(1)
+			return near, nil
+		}, &h2.ClientConfig{IdleTimeout: time.Second})
+		go func() { // ends with the connection
+			time.Sleep(5 * time.Second)
+			s.good(far)
+		}()
+		began := time.Now()
+		if st, err := s.open(20 * time.Second); err != nil || time.Since(began) != 5*time.Second {
+			t.Errorf("%v, after %v", err, time.Since(began))
+		} else {
+			st.Reset(stream.Cancel)
+		}
+		s.wantConns(1)
+		time.Sleep(5 * time.Second)
+		if !s.pool.Unused() {
+			t.Error("the connection is kept")
 		}
 	})
 }
