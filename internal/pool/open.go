@@ -24,8 +24,8 @@ const (
 	// answerTime is how long the PING may take. Then new streams are opened elsewhere; the connection
 	// has ClientConfig.PingTimeout until it is lost.
 	answerTime = 750 * time.Millisecond
-	// maxWait bounds the silence behind a request that is asked about: first it is quietTime, and twice
-	// as long each time that the server has answered.
+	// maxWait bounds the silence behind a request that is asked about: first it is quietTime, and
+	// twice as long each time that the server has answered.
 	maxWait = 8 * time.Second
 )
 

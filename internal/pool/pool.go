@@ -61,7 +61,7 @@ type Pool struct {
 	conns   []*h2.Client
 	dials   []*dial // that have not ended, the oldest first
 	waiting []*waiter
-	look    *time.Timer   // in lookTime, or when a dial has run out of patience; nil: nobody has waited yet
+	look    *time.Timer   // calls looks; nil: nobody has waited yet
 	took    time.Duration // how long the last connection took to open
 	limit   int           // how many streams the server allowed on it; 0: there was none yet
 	left    error         // nothing new is opened, and why
@@ -141,7 +141,9 @@ func (p *Pool) room() *h2.Client {
 
 // forget drops the connections that have ended, or do with their last stream, which has ended.
 func (p *Pool) forget() {
-	p.conns = slices.DeleteFunc(p.conns, func(c *h2.Client) bool { return c.Leaving() && c.Streams() == 0 })
+	p.conns = slices.DeleteFunc(p.conns, func(c *h2.Client) bool {
+		return c.Leaving() && c.Streams() == 0
+	})
 }
 
 // wait waits for what comes of it.

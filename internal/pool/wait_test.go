@@ -58,7 +58,8 @@ func TestCalledOff(t *testing.T) {
 type whose struct{}
 
 // byWaiter is a pool whose dials each do what a script says of whom they were begun for.
-func byWaiter(t *testing.T, plays func(ctx context.Context, n int, nc net.Conn), test func(s *server, open func(n int, timeout time.Duration) error)) {
+func byWaiter(t *testing.T, plays func(n int, nc net.Conn),
+	test func(s *server, open func(n int, timeout time.Duration) error)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{t: t}
@@ -68,7 +69,7 @@ func byWaiter(t *testing.T, plays func(ctx context.Context, n int, nc net.Conn),
 			n, _ := ctx.Value(whose{}).(int)
 			go func() { // ends with the script, which ends with the connection
 				defer far.Close()
-				plays(ctx, n, far)
+				plays(n, far)
 			}()
 			return near, nil
 		}, nil)
@@ -88,7 +89,7 @@ func byWaiter(t *testing.T, plays func(ctx context.Context, n int, nc net.Conn),
 // Whose dial has served somebody else has another one.
 func TestOwnDialServesAnother(t *testing.T) {
 	var s *server
-	byWaiter(t, func(_ context.Context, n int, nc net.Conn) {
+	byWaiter(t, func(n int, nc net.Conn) {
 		time.Sleep([]time.Duration{0, 20, 10, 30}[n] * time.Millisecond)
 		if n != 1 || s.conns.Load() > 4 {
 			s.good(nc, streams(1))
@@ -114,15 +115,14 @@ func TestOwnDialServesAnother(t *testing.T) {
 
 // Each time a dial hangs the next begins, whoever has left meanwhile.
 func TestHangsWhoeverLeaves(t *testing.T) {
-	var s *server
-	byWaiter(t, func(_ context.Context, n int, nc net.Conn) {
+	s := &server{t: t}
+	byWaiter(t, func(n int, nc net.Conn) {
 		if n < 3 {
 			hangs(nc)
 		} else {
 			s.good(nc)
 		}
-	}, func(on *server, open func(int, time.Duration) error) {
-		s = on
+	}, func(_ *server, open func(int, time.Duration) error) {
 		for _, timeout := range []time.Duration{300, 600} {
 			go open(int(timeout)/300, timeout*time.Millisecond) // ends with its time
 			synctest.Wait()
