@@ -108,7 +108,7 @@ func (c *core) settings(f *http2.SettingsFrame) {
 	}
 	if !c.peer.seen {
 		c.peer.seen = true
-		c.timers.greeted()
+		c.timers.greeted(c)
 		if c.cfg.client {
 			c.events.push(event{kind: evSettings})
 		}

@@ -16,10 +16,20 @@ func (t *timers) start(c *core) {
 	if d := c.cfg.handshake; d > 0 {
 		t.hello, t.ack = c.now.Add(d), c.now.Add(d)
 	}
-	t.rest(c)
+	if !c.cfg.client {
+		t.rest(c)
+	}
 }
 
-func (t *timers) greeted()   { t.hello = time.Time{} }
+// greeted takes the peer's first SETTINGS. A client waits for them before it opens a stream, so its
+// idle time begins with them.
+func (t *timers) greeted(c *core) {
+	t.hello = time.Time{}
+	if c.cfg.client {
+		t.rest(c)
+	}
+}
+
 func (t *timers) acked()     { t.ack = time.Time{} }
 func (t *timers) busy()      { t.idle, t.rests = time.Time{}, false }
 func (t *timers) blockDone() { t.field = time.Time{} }

@@ -186,6 +186,63 @@ func TestDialFailsForAll(t *testing.T) {
 	})
 }
 
+// A server that a Dial is at work with is not forgotten, though it has no connection just now: what
+// the Dial opens is shared, and Close finds it.
+func TestDialRemembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conns := 0
+		d := &websocket.Dialer{HTTP: websocket.HTTP2}
+		d.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) {
+			if addr != "weir.test:80" {
+				return nil, io.ErrUnexpectedEOF
+			}
+			conns++
+			near, far := memnet.Pair(0)
+			p := h2test.New(far, h2test.Options{Server: true, Settings: []http2.Setting{{ID: 8, Val: 1}}})
+			if conns == 1 {
+				p.Send("GOAWAY 0 NO_ERROR") // so it is tried again, after a pause
+			}
+			go func() { // ends with the connection
+				defer p.Close()
+				for f, err := p.Next(); err == nil; f, err = p.Next() {
+					if f.Type == http2.FrameHeaders {
+						p.Send(fmt.Sprintf("HEADERS %d :status=200", f.Stream))
+					}
+				}
+			}()
+			return near, nil
+		}
+		opened := make(chan *websocket.Conn, 2)
+		open := func() {
+			c, _, err := d.Dial(background, "ws://weir.test/", nil)
+			if err != nil {
+				t.Error(err)
+			}
+			opened <- c
+		}
+		go open() // ends with its Dial
+		time.Sleep(5 * time.Millisecond)
+		for i := range 100 {
+			_, _, err := d.Dial(background, fmt.Sprintf("ws://host-%d.test/", i), nil)
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Fatal(err)
+			}
+		}
+		if conns != 1 {
+			t.Fatalf("%d connections before the pause is over", conns)
+		}
+		first := <-opened
+		open()
+		if conns != 2 {
+			t.Errorf("%d connections", conns)
+		}
+		first.CloseNow()
+		(<-opened).CloseNow()
+		d.Close()
+		time.Sleep(time.Second)
+	})
+}
+
 // After Close connections end with their last WebSocket, and nothing is dialled.
 func TestDialerClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

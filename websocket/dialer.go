@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/h1"
@@ -37,12 +38,13 @@ const DefaultDialTimeout = 30 * time.Second
 // As many WebSockets share a connection as the server allows (MAX_CONCURRENT_STREAMS), then there is
 // a second. One connection at a time is opened to a server, or more where one would not have room
 // for all who wait. Where it takes longer than 250 ms and somebody else waits for it, another is
-// begun beside it, up to five at a time.
+// begun beside it, up to five at a time; then the oldest whose Dial has given up makes way. Who
+// waits has the next connection with room, a new one or one on which a WebSocket has ended.
 //
 // A connection on which nothing has come for 500 ms is asked by PING before a WebSocket is opened on
-// it. Without an answer within 750 ms the WebSocket is opened on another connection, and 15 s after
-// the PING (HTTP2.PingTimeout) the silent one is lost with its WebSockets. A connection without
-// WebSockets is closed after 90 s (HTTP2.IdleTimeout), or by CloseIdle or Close.
+// it, and while one is being opened. Without an answer within 750 ms it is opened on another
+// connection, and 15 s after the PING (HTTP2.PingTimeout) the silent one is lost with its WebSockets.
+// A connection without WebSockets is closed after 90 s (HTTP2.IdleTimeout), or by CloseIdle or Close.
 //
 // A request that the server says it has not looked at (RFC 9113, 8.7) is made five times at most,
 // with pauses, and once where the server says what is wrong. A server that turned out not to speak
@@ -74,7 +76,8 @@ type hostKey struct{ scheme, addr, proxy string }
 
 // host is what a Dialer knows of a server.
 type host struct {
-	pool *pool.Pool
+	pool  *pool.Pool
+	users atomic.Int32 // Dials at work with it; counted up under Dialer.mu
 
 	mu    sync.Mutex
 	plain time.Time // until then HTTPAuto is HTTP/1.1: no HTTP/2 here, or none with extended CONNECT
@@ -116,7 +119,8 @@ func (d *Dialer) known() []*host {
 	return slices.Collect(maps.Values(d.hosts))
 }
 
-// host is the entry of a server. What is not used any more is forgotten meanwhile.
+// host is the entry of a server, until its user is counted down. What is not used any more is
+// forgotten meanwhile.
 func (d *Dialer) host(k hostKey, to target) (*host, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -124,6 +128,7 @@ func (d *Dialer) host(k hostKey, to target) (*host, error) {
 		return nil, ErrDialerClosed
 	}
 	if h := d.hosts[k]; h != nil {
+		h.users.Add(1)
 		return h, nil
 	}
 	if len(d.hosts) >= d.sweep {
@@ -140,6 +145,7 @@ func (d *Dialer) host(k hostKey, to target) (*host, error) {
 		}
 		return nc, err
 	}, &d.HTTP2)}
+	h.users.Add(1)
 	d.hosts[k] = h
 	return h, nil
 }
@@ -167,6 +173,7 @@ func (d *Dialer) open(ctx context.Context, hs *clientHandshake) (stream.Stream, 
 	if err != nil {
 		return nil, nil, err
 	}
+	defer h.users.Add(-1)
 	if d.HTTP == HTTP1 || d.HTTP == HTTPAuto && (hs.url.Scheme == "http" || h.isPlain()) {
 		return d.open1(ctx, hs, to, nil)
 	}
@@ -245,4 +252,4 @@ func (h *host) setPlain() {
 }
 
 // unused says that nothing is known of a server that matters.
-func (h *host) unused() bool { return !h.isPlain() && h.pool.Unused() }
+func (h *host) unused() bool { return h.users.Load() == 0 && !h.isPlain() && h.pool.Unused() }

@@ -24,6 +24,9 @@ const (
 	// answerTime is how long the PING may take. Then new streams are opened elsewhere; the connection
 	// has ClientConfig.PingTimeout until it is lost.
 	answerTime = 750 * time.Millisecond
+	// maxWait bounds the silence behind a request that is asked about: first it is quietTime, and
+	// twice as long each time that the server has answered.
+	maxWait = 8 * time.Second
 )
 
 // quiet says that nothing has come on a connection for some time.
@@ -117,21 +120,31 @@ func (p *Pool) try(ctx context.Context, r *http.Request, beside bool) answer {
 	x := race{got: make(chan answer, 2)}
 	defer x.end(stop)
 	began := time.Now()
-	said := func() bool { return c.Heard().After(began) }
 	x.run(func() answer { return on(open, c, r) })
-	if a, ok := x.within(quietTime); ok {
-		return a
-	}
-	if !said() {
+	for wait := quietTime; ; {
+		if left := wait - time.Since(latest(began, c.Heard())); left > 0 {
+			if a, ok := x.within(left); ok {
+				return a
+			}
+			continue
+		}
 		c.Ping()
 		if a, ok := x.within(answerTime); ok {
 			return a
 		}
-		if beside && !said() {
+		if beside && silent(c, time.Now()) {
 			x.run(func() answer { return p.try(open, r, false) })
+			return x.wait()
 		}
+		wait = min(2*wait, maxWait)
 	}
-	return x.wait()
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // on makes a request on a connection.

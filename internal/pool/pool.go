@@ -22,10 +22,15 @@ import (
 const (
 	// patience is how long the opening of a connection may take before it is taken to hang: then
 	// another may begin beside it. Each that hangs doubles it for the next, and where the last one
-	// that came to be took more than half of it, it is twice that.
-	patience = 250 * time.Millisecond
-	// maxHanging is how many may hang at a time while yet another is begun.
+	// that came to be took more than half of it, it is twice that, up to maxPatience.
+	patience    = 250 * time.Millisecond
+	maxPatience = patience << maxHanging
+	// maxHanging is how many may hang at a time while yet another is begun. When there is one more,
+	// and somebody waits, the oldest one whose waiter has left is called off.
 	maxHanging = 4
+	// lookTime is how often it is looked whether there is room, or a dial to be begun, while somebody
+	// waits.
+	lookTime = 250 * time.Millisecond
 	// maxOpening is how many are opened at once, where one would not have room for all who wait.
 	maxOpening = 8
 	// lastWords is how long a dial that has been called off may take to say what it was at.
@@ -54,9 +59,9 @@ type Pool struct {
 
 	mu      sync.Mutex
 	conns   []*h2.Client
-	dials   []*dial // under way, the oldest first
+	dials   []*dial // that have not ended, the oldest first
 	waiting []*waiter
-	look    *time.Timer   // when a dial will have run out of patience; nil: there was none yet
+	look    *time.Timer   // calls looks; nil: nobody has waited yet
 	took    time.Duration // how long the last connection took to open
 	limit   int           // how many streams the server allowed on it; 0: there was none yet
 	left    error         // nothing new is opened, and why
@@ -65,7 +70,7 @@ type Pool struct {
 // waiter is somebody who wants a stream, and found no connection with room for it.
 type waiter struct {
 	ctx context.Context
-	own *dial        // that was begun with ctx; nil: none was
+	own *dial        // that was begun with ctx, and has not ended; nil: none
 	got chan outcome // of one
 }
 
@@ -106,6 +111,7 @@ func (p *Pool) find(ctx context.Context) (*h2.Client, *waiter, error) {
 	if p.left != nil {
 		return nil, nil, p.left
 	}
+	p.serve() // streams may have ended
 	if c := p.room(); c != nil {
 		return c, nil, nil
 	}
@@ -116,11 +122,10 @@ func (p *Pool) find(ctx context.Context) (*h2.Client, *waiter, error) {
 }
 
 // room reserves it for a stream: on a connection that was heard of late, or else on one whose
-// silence is not known to be its end. Those that take no streams any more are forgotten. p.mu is
-// held.
+// silence is not known to be its end. p.mu is held.
 func (p *Pool) room() *h2.Client {
 	now := time.Now()
-	p.conns = slices.DeleteFunc(p.conns, (*h2.Client).Leaving)
+	p.forget()
 	var found *h2.Client
 	for _, c := range p.conns {
 		if silent(c, now) || found != nil && (quiet(c, now) || !quiet(found, now)) || !c.Reserve() {
@@ -132,6 +137,13 @@ func (p *Pool) room() *h2.Client {
 		found = c
 	}
 	return found
+}
+
+// forget drops the connections that have ended, or do with their last stream, which has ended.
+func (p *Pool) forget() {
+	p.conns = slices.DeleteFunc(p.conns, func(c *h2.Client) bool {
+		return c.Leaving() && c.Streams() == 0
+	})
 }
 
 // wait waits for what comes of it.
@@ -187,8 +199,8 @@ func (p *Pool) forsake(w *waiter) {
 	}
 }
 
-// leaves takes a waiter away, whose context ended with err. With the last one the dials are called off; then it gives the one
-// that was the waiter's own, or any.
+// leaves takes a waiter away, whose context ended with err. With the last one the dials are called
+// off; then it gives the one that was the waiter's own, if there is one.
 func (p *Pool) leaves(w *waiter, err error) *dial {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,25 +209,22 @@ func (p *Pool) leaves(w *waiter, err error) *dial {
 		return nil
 	}
 	p.waiting = slices.Delete(p.waiting, i, i+1)
-	if len(p.waiting) > 0 || len(p.dials) == 0 {
+	if len(p.waiting) > 0 {
 		return nil
 	}
 	for _, d := range p.dials {
 		d.end(err)
 	}
-	if w.own != nil && slices.Contains(p.dials, w.own) {
-		return w.own
-	}
-	return p.dials[0]
+	return w.own
 }
 
 // begin begins as many dials as those who wait need; p.mu is held.
 func (p *Pool) begin() {
 	now := time.Now()
 	for p.wants(now) {
-		i := slices.IndexFunc(p.waiting, func(w *waiter) bool { return w.own == nil })
+		i := p.owner(nil)
 		if i < 0 {
-			return // each has one of its own
+			break // each has one of its own
 		}
 		d := &dial{
 			Context: p.waiting[i].ctx, began: now, by: now.Add(p.patience()),
@@ -229,13 +238,23 @@ func (p *Pool) begin() {
 }
 
 // wants says that another dial is to begin: who waits would not find room on those that are under
-// way, or they hang.
+// way, or they hang. Those that have been called off and go on are as good as hanging.
 func (p *Pool) wants(now time.Time) bool {
-	hanging := 0
+	hanging, off := 0, 0
+	var gives *dial
 	for _, d := range p.dials {
-		if !now.Before(d.by) || d.Err() != nil { // who comes when one has been called off needs another
-			hanging++
+		switch {
+		case d.Err() != nil:
+			off++
+		case now.Before(d.by):
+			continue
+		case gives == nil && p.owner(d) < 0:
+			gives = d
 		}
+		hanging++
+	}
+	if hanging > maxHanging && off == 0 && gives != nil && p.owner(nil) >= 0 {
+		gives.end(context.Canceled) // when it has ended another begins
 	}
 	need := 1
 	if p.limit > 0 {
@@ -244,39 +263,37 @@ func (p *Pool) wants(now time.Time) bool {
 	return len(p.waiting) > 0 && hanging <= maxHanging && len(p.dials)-hanging < min(need, maxOpening)
 }
 
-// wanted is how many dials are under way that have not been called off; p.mu is held.
-func (p *Pool) wanted() (n int) {
+func (p *Pool) patience() time.Duration {
+	n := 0
 	for _, d := range p.dials {
 		if d.Err() == nil {
 			n++
 		}
 	}
-	return n
+	return max(patience<<min(n, maxHanging), min(2*p.took, maxPatience))
 }
 
-func (p *Pool) patience() time.Duration {
-	return max(patience<<min(len(p.dials), maxHanging), 2*p.took)
-}
-
-// lookAgain sees to it that somebody looks when the next dial begins to hang.
+// lookAgain sees to it that somebody looks when the next dial begins to hang, and every now and
+// then while somebody waits: streams end, and dials lose their waiters.
 func (p *Pool) lookAgain(now time.Time) {
-	var next time.Time
+	if len(p.waiting) == 0 {
+		return
+	}
+	next := now.Add(lookTime)
 	for _, d := range p.dials {
-		if now.Before(d.by) && d.Err() == nil && (next.IsZero() || d.by.Before(next)) {
+		if now.Before(d.by) && d.by.Before(next) {
 			next = d.by
 		}
 	}
-	switch {
-	case next.IsZero() || len(p.waiting) <= p.wanted(): // nobody could begin another
-	case p.look == nil:
-		p.look = time.AfterFunc(next.Sub(now), p.hangs)
-	default:
+	if p.look == nil {
+		p.look = time.AfterFunc(next.Sub(now), p.looks)
+	} else {
 		p.look.Reset(next.Sub(now))
 	}
 }
 
-// hangs looks whether a dial hangs. Streams may have ended meanwhile, too.
-func (p *Pool) hangs() {
+// looks looks whether a dial hangs, and whether streams have ended.
+func (p *Pool) looks() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.serve()
@@ -392,19 +409,30 @@ func (p *Pool) dialled(d *dial, c *h2.Client, err error) {
 		p.tellAll(&PlainError{})
 	case isPlain:
 		go crashed("net.Conn.Close", plain.Conn.Close) // ends when it is closed
-	case d.Err() != nil: // it was called off when nobody waited: who does now has another
-	case p.wanted() == 0:
-		p.tellAll(err)
-	default: // another may fare better
-		if i := p.owner(d); i >= 0 {
-			p.tell(i, outcome{err: err})
-		}
+	case d.Err() == nil:
+		p.failed(d, err)
 	}
 	p.serve()
+	if err == nil && c.Cause() != nil { // since connect looked
+		p.failed(d, &lostError{c.Cause()})
+	}
+	if i := p.owner(d); i >= 0 { // others came first
+		p.waiting[i].own = nil
+	}
 	p.begin()
 }
 
-// owner is the place of the waiter that a dial was begun for, or -1.
+// failed tells those whom a dial has failed. p.mu is held.
+func (p *Pool) failed(d *dial, err error) {
+	if len(p.dials) == 0 {
+		p.tellAll(err)
+	} else if i := p.owner(d); i >= 0 { // another may fare better
+		p.tell(i, outcome{err: err})
+	}
+}
+
+// owner is the place of the waiter that a dial was begun for, or -1. With nil it is that of the
+// first who has none.
 func (p *Pool) owner(d *dial) int {
 	return slices.IndexFunc(p.waiting, func(w *waiter) bool { return w.own == d })
 }
@@ -487,7 +515,7 @@ func (p *Pool) Leave(why error) []*h2.Client {
 func (p *Pool) Unused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.conns = slices.DeleteFunc(p.conns, func(c *h2.Client) bool { return c.Leaving() && c.Streams() == 0 })
+	p.forget()
 	return len(p.conns) == 0 && len(p.dials) == 0 && len(p.waiting) == 0
 }
 

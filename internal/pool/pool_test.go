@@ -211,7 +211,7 @@ func TestHangs(t *testing.T) {
 func TestAllHang(t *testing.T) {
 	for n, conns := range map[int]int32{1: 1, 2: 2, 100: 5} {
 		run(t, func(_ *server, _ int, nc net.Conn) { hangs(nc) }, func(s *server) {
-			opened, errs := s.all(n, 9*time.Second) // before h2 ends them
+			opened, errs := s.all(n, 8900*time.Millisecond) // before h2 ends them
 			if opened != 0 || len(errs) != n {
 				t.Errorf("%d opened", opened)
 			}
@@ -224,36 +224,6 @@ func TestAllHang(t *testing.T) {
 			synctest.Wait()
 		})
 	}
-}
-
-// A connection with room is used while another one is being opened.
-func TestRoomMeanwhile(t *testing.T) {
-	run(t, func(s *server, n int, nc net.Conn) {
-		if n == 2 {
-			hangs(nc)
-		} else {
-			s.good(nc, streams(1))
-		}
-	}, func(s *server) {
-		st, err := s.open(time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		waits := make(chan error, 1)
-		go func() { // ends with its time
-			_, err := s.open(20 * time.Second)
-			waits <- err
-		}()
-		synctest.Wait()
-		st.Reset(stream.Cancel)
-		synctest.Wait()
-		if _, err := s.open(time.Second); err != nil {
-			t.Error(err)
-		}
-		if err := <-waits; err == nil {
-			t.Error("the connection that hangs was of use")
-		}
-	})
 }
 
 // What a server does to every connection is told as it is, and costs a bounded number of them and
@@ -457,6 +427,44 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A network that goes silent while a request waits, after something has come behind it: the request
+// is made on another connection, too. Until then there is none.
+func TestSilenceBehindRequest(t *testing.T) {
+	for _, heard := range []time.Duration{time.Millisecond, 499 * time.Millisecond, 600 * time.Millisecond, 5 * time.Second} {
+		run(t, func(s *server, n int, nc net.Conn) {
+			if n > 1 {
+				s.good(nc)
+				return
+			}
+			began := time.Now()
+			p := h2test.New(nc, h2test.Options{Server: true, Settings: []http2.Setting{offer}})
+			defer p.Close()
+			for {
+				f, err := p.Next()
+				switch {
+				case isTimeout(err):
+				case err != nil:
+					return
+				case f.Type == http2.FrameHeaders:
+					time.AfterFunc(heard, func() { p.Send("SETTINGS") }) // the last that comes
+				case f.Type == http2.FrameSettings && !f.Flags.Has(http2.FlagSettingsAck):
+					p.Send("SETTINGS ACK")
+				case f.Type == http2.FramePing && time.Since(began) < heard:
+					p.Send("PING ACK " + strings.Fields(f.String())[1])
+				}
+			}
+		}, func(s *server) {
+			began := time.Now()
+			time.AfterFunc(heard, func() { s.wantConns(1) })
+			_, err := s.open(20 * time.Second)
+			if took := time.Since(began) - heard; err != nil || took > heard+2*time.Second {
+				t.Errorf("silent after %v: %v, after %v more", heard, err, took)
+			}
+			s.wantConns(2)
+		})
+	}
+}
+
 // A silence that ends: what was asked for is answered, on whichever connection it is first, and the
 // server has no stream that nobody wants.
 func TestSilenceEnds(t *testing.T) {
@@ -544,7 +552,7 @@ func TestGivesUp(t *testing.T) {
 
 // TestCalledOff: a dial that was called off, and has not ended, is nothing to those who come then:
 // neither do they wait for it, nor is its error theirs.
-func TestCalledOff(t *testing.T) {
+func TestCalledOffIsNobodys(t *testing.T) {
 	run(t, func(s *server, _ int, nc net.Conn) { s.good(nc) }, func(s *server) {
 		var all sync.WaitGroup
 		ctx, cancel := context.WithCancel(s.t.Context())
