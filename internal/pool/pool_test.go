@@ -550,7 +550,7 @@ func TestGivesUp(t *testing.T) {
 	})
 }
 
-// TestCalledOff: a dial that was called off, and has not ended, is nothing to those who come then:
+// TestCalledOffIsNobodys: a dial that was called off, and has not ended, is nothing to those who come then:
 // neither do they wait for it, nor is its error theirs.
 func TestCalledOffIsNobodys(t *testing.T) {
 	run(t, func(s *server, _ int, nc net.Conn) { s.good(nc) }, func(s *server) {
