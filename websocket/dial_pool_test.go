@@ -317,3 +317,29 @@ func TestDialClosedBeforeReset(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// Close ends the dials that wait for a connection, over HTTP/1.1 as over HTTP/2.
+func TestDialerCloseWhileDialling(t *testing.T) {
+	for _, version := range []websocket.HTTPVersion{websocket.HTTP1, websocket.HTTP2} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &websocket.Dialer{HTTP: version, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}}
+			errs := make(chan error)
+			for range 3 {
+				go func() { // ends with Close
+					_, _, err := d.Dial(background, "ws://weir.test/", nil)
+					errs <- err
+				}()
+			}
+			synctest.Wait()
+			d.Close()
+			for range 3 {
+				if err := <-errs; !errors.Is(err, websocket.ErrDialerClosed) {
+					t.Errorf("HTTP %v: %v", version, err)
+				}
+			}
+		})
+	}
+}

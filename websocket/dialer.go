@@ -69,6 +69,7 @@ type Dialer struct {
 	hosts  map[hostKey]*host
 	sweep  int // when there are so many, those that are not used are looked for
 	closed bool
+	dials  map[*context.CancelCauseFunc]struct{} // connections for HTTP/1.1 that are being opened
 }
 
 // hostKey is what connections may be shared for.
@@ -106,11 +107,35 @@ func (d *Dialer) CloseIdle() {
 func (d *Dialer) Close() error {
 	d.mu.Lock()
 	d.closed = true
+	for cancel := range d.dials {
+		(*cancel)(ErrDialerClosed)
+	}
 	d.mu.Unlock()
 	for _, h := range d.known() {
 		h.pool.Leave(ErrDialerClosed)
 	}
 	return nil
+}
+
+// untilClosed is ctx, and ends with Close, too; stop is to be called.
+func (d *Dialer) untilClosed(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		cancel(ErrDialerClosed)
+	}
+	id := &cancel
+	if d.dials == nil {
+		d.dials = map[*context.CancelCauseFunc]struct{}{}
+	}
+	d.dials[id] = struct{}{}
+	return ctx, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.dials, id)
+		cancel(nil)
+	}
 }
 
 func (d *Dialer) known() []*host {
@@ -183,8 +208,10 @@ func (d *Dialer) open(ctx context.Context, hs *clientHandshake) (stream.Stream, 
 // open1 opens a stream over HTTP/1.1: on nc, or on a new connection.
 func (d *Dialer) open1(ctx context.Context, hs *clientHandshake, to target, nc net.Conn) (stream.Stream, *http.Response, error) {
 	if nc == nil {
+		connecting, stop := d.untilClosed(ctx)
 		var err error
-		if nc, err = d.connect(ctx, to, []string{"http/1.1"}); err != nil {
+		nc, err = d.connect(connecting, to, []string{"http/1.1"})
+		if stop(); err != nil {
 			return nil, nil, err
 		}
 		if alpn, _ := alpnOf(nc); to.url.Scheme == "https" && alpn == "h2" { // of a DialTLSContext

@@ -263,14 +263,18 @@ func (p *Pool) wants(now time.Time) bool {
 	return len(p.waiting) > 0 && hanging <= maxHanging && len(p.dials)-hanging < min(need, maxOpening)
 }
 
-func (p *Pool) patience() time.Duration {
-	n := 0
+// wanted is how many dials are under way that have not been called off; p.mu is held.
+func (p *Pool) wanted() (n int) {
 	for _, d := range p.dials {
 		if d.Err() == nil {
 			n++
 		}
 	}
-	return max(patience<<min(n, maxHanging), min(2*p.took, maxPatience))
+	return n
+}
+
+func (p *Pool) patience() time.Duration {
+	return max(patience<<min(p.wanted(), maxHanging), min(2*p.took, maxPatience))
 }
 
 // lookAgain sees to it that somebody looks when the next dial begins to hang, and every now and
@@ -281,7 +285,7 @@ func (p *Pool) lookAgain(now time.Time) {
 	}
 	next := now.Add(lookTime)
 	for _, d := range p.dials {
-		if now.Before(d.by) && d.by.Before(next) {
+		if now.Before(d.by) && d.Err() == nil && d.by.Before(next) {
 			next = d.by
 		}
 	}
@@ -424,7 +428,7 @@ func (p *Pool) dialled(d *dial, c *h2.Client, err error) {
 
 // failed tells those whom a dial has failed. p.mu is held.
 func (p *Pool) failed(d *dial, err error) {
-	if len(p.dials) == 0 {
+	if p.wanted() == 0 {
 		p.tellAll(err)
 	} else if i := p.owner(d); i >= 0 { // another may fare better
 		p.tell(i, outcome{err: err})

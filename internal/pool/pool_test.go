@@ -550,9 +550,9 @@ func TestGivesUp(t *testing.T) {
 	})
 }
 
-// TestCalledOffIsNobodys: a dial that was called off, and has not ended, is nothing to those who come then:
+// TestCalledOff: a dial that was called off, and has not ended, is nothing to those who come then:
 // neither do they wait for it, nor is its error theirs.
-func TestCalledOffIsNobodys(t *testing.T) {
+func TestCalledOff(t *testing.T) {
 	run(t, func(s *server, _ int, nc net.Conn) { s.good(nc) }, func(s *server) {
 		var all sync.WaitGroup
 		ctx, cancel := context.WithCancel(s.t.Context())

@@ -19,9 +19,9 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// A dial that was called off is nobody's: who comes before it has ended has one of its own, and
-// does not get its error.
-func TestCalledOff(t *testing.T) {
+// A dial that was called off and takes its time to end is nobody's: who comes before it has ended
+// has one of its own, and does not get its error.
+func TestCalledOffAndSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ln := memnet.Listen()
 		defer ln.Close()
