@@ -13,13 +13,15 @@ const (
 	// hops is how often somebody waits for a turn until an answer is there: the suite, the server, the suite again.
 	hops = 3
 
-	// most is by how many times its length a wait grows, at most, for a machine that is late.
-	most = 9
+	// A wait grows by so many times its length at most, and by no more than that time: servers have limits of their own.
+	growth     = 9
+	growthMost = 20 * time.Second
 )
 
 // Pace says how long a peer is waited for. A machine that has much else to do lets timers fire while the peer had no turn, and a
 // peer that is right would fail. So the times of the cases can be multiplied, and they grow by themselves: while a case runs, a
-// timer of 10 ms looks how late it fires, and all waits last longer by three times that, up to ten times their length.
+// timer of 10 ms looks how late it fires, and all waits last longer by three times that, up to ten times their length
+// and by 20 s at most.
 //
 // A nil *Pace multiplies nothing, and does not look. Its methods may be called from any goroutine.
 type Pace struct {
@@ -137,7 +139,7 @@ func (d *Deadline) At() time.Time { return d.at }
 // Left is how long it lasts still; 0 or less: it is over.
 func (d *Deadline) Left() time.Duration {
 	now := time.Now()
-	return d.at.Sub(now) + min(hops*(d.pace.behind(now)-d.behind), most*d.length)
+	return d.at.Sub(now) + min(hops*(d.pace.behind(now)-d.behind), growth*d.length, growthMost)
 }
 
 // WithTimeout is context.WithTimeout for a time of a case. The context's Deadline is that of a machine that is never late.

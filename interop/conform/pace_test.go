@@ -46,6 +46,9 @@ func TestPaceDeadline(t *testing.T) {
 		left(0)
 		p.fall(time.Hour)
 		left(20*time.Second - 2600*time.Millisecond)
+		d = p.Deadline(5 * time.Second)
+		p.fall(time.Hour)
+		left(30 * time.Second)
 		if late := (*Pace)(nil).Deadline(time.Second); late.Left() != time.Second {
 			t.Errorf("without a pace: %v", late.Left())
 		}
@@ -134,7 +137,7 @@ func TestRunPace(t *testing.T) {
 			return Pass()
 		}}
 		res := (&Run{Target: to, Cases: []Case{wait}}).Do(t.Context())[0]
-		if res.Duration != 4*time.Minute || res.Why != "not done after 3m0s" {
+		if res.Duration != 3*time.Minute+growthMost || res.Why != "not done after 3m0s" {
 			t.Errorf("%v: %s", res.Duration, res.Why)
 		}
 		if !to.Pace.since.IsZero() {

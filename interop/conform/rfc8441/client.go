@@ -220,11 +220,14 @@ func (c *client) until(what string, ok func() bool) bool {
 }
 
 // wait takes frames until ok says so, the connection ends, or nothing comes for too long.
-func (c *client) wait(ok func() bool) bool {
-	due, heard := c.target.Pace.Deadline(c.patience), c.heard
+func (c *client) wait(ok func() bool) bool { return c.waitFor(c.patience, ok) }
+
+// waitFor is wait with a time of its own.
+func (c *client) waitFor(d time.Duration, ok func() bool) bool {
+	due, heard := c.target.Pace.Deadline(d), c.heard
 	for !ok() {
 		if c.heard != heard { // it goes on, slow as it may be
-			due, heard = c.target.Pace.Deadline(c.patience), c.heard
+			due, heard = c.target.Pace.Deadline(d), c.heard
 		}
 		if !c.step(due) {
 			return !c.bad() && ok()

@@ -3,6 +3,7 @@ package rfc8441
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"weir/interop/conform"
 
@@ -11,6 +12,9 @@ import (
 
 // Flow control of what the server sends. That it never sends more than the windows take is looked at with each DATA frame of each case.
 
+// small is how long a server may take to fill a small window. One that waits for a larger one gives up some time.
+const small = 2 * time.Second
+
 // fills waits until so many octets of DATA have come, which is what the window has. A server that waits for a larger one before
 // it sends is not strict, as nothing forbids it (RFC 9113, 5.2.1); the case goes on, and waits for such a server no more.
 func (t *tunnel) fills(n int, of string) bool {
@@ -18,7 +22,7 @@ func (t *tunnel) fills(n int, of string) bool {
 	switch {
 	case c.outcome.Body == conform.NonStrict:
 		return ok()
-	case c.wait(ok):
+	case c.waitFor(min(small, c.patience), ok):
 		return true
 	case c.over() || c.ctx.Err() != nil:
 		return c.until(fmt.Sprintf("%d octets of DATA on stream %d, %s; %d came", n, t.id, of, t.total), ok)
