@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -190,16 +191,15 @@ func TestDialFailsForAll(t *testing.T) {
 // the Dial opens is shared, and Close finds it.
 func TestDialRemembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conns := 0
+		var conns atomic.Int32
 		d := &websocket.Dialer{HTTP: websocket.HTTP2}
 		d.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) {
 			if addr != "weir.test:80" {
 				return nil, io.ErrUnexpectedEOF
 			}
-			conns++
 			near, far := memnet.Pair(0)
 			p := h2test.New(far, h2test.Options{Server: true, Settings: []http2.Setting{{ID: 8, Val: 1}}})
-			if conns == 1 {
+			if conns.Add(1) == 1 {
 				p.Send("GOAWAY 0 NO_ERROR") // so it is tried again, after a pause
 			}
 			go func() { // ends with the connection
@@ -228,13 +228,13 @@ func TestDialRemembers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if conns != 1 {
-			t.Fatalf("%d connections before the pause is over", conns)
+		if conns.Load() != 1 {
+			t.Fatalf("%d connections before the pause is over", conns.Load())
 		}
 		first := <-opened
 		open()
-		if conns != 2 {
-			t.Errorf("%d connections", conns)
+		if conns.Load() != 2 {
+			t.Errorf("%d connections", conns.Load())
 		}
 		first.CloseNow()
 		(<-opened).CloseNow()
