@@ -16,10 +16,9 @@ type ClientConfig struct {
 	InitialWindow     int // octets the server may send ahead on a stream; 0: 65 535
 	ConnWindow        int // octets the server may send ahead on the connection, at least 65 535; 0: 1 MiB
 
-	// Rates, as in Config: so many at once, and as many again every 10 s.
+	MaxUnread int // octets of answers to PING, SETTINGS and faults that the server does not read; 0: 64 KiB
 
-	MaxUnread        int // octets of answers to PING, SETTINGS and faults that the server does not read; 0: 64 KiB
-	MaxPings         int // PING; 0: 5000
+	MaxPings         int // PING. This and the next four are rates, as in Config: so many at once, and as many again every 10 s; 0: 5000
 	MaxSettings      int // SETTINGS frames and the settings in them; 0: 1000
 	MaxWindowUpdates int // WINDOW_UPDATE, see Config; 0: 10 000
 	MaxTinyData      int // empty DATA frames, see Config; here frames of 2 to 6 octets lack nothing; 0: 10 000

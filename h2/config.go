@@ -21,76 +21,76 @@ type Config struct {
 	MaxFrameSize         int // octets a peer's frame may have, 16 384 to 2^24-1; 0: 16 384
 	InitialWindow        int // octets a peer may send ahead on a stream; 0: 65 535
 	ConnWindow           int // octets a peer may send ahead on the connection, at least 65 535; 0: 1 MiB
-	MaxWindow            int // what a stream's window grows to, see below; 0: 4 MiB; negative: it does not
-	MaxConnWindow        int // what those of a connection grow by, see below; 0: 16 MiB; negative: they do not
-	MaxMemory            int // octets that may wait on all streams of a connection, see below; 0: 64 MiB
 	MaxUnread            int // octets of answers to PING, SETTINGS and faults that the peer does not read; 0: 64 KiB
 
-	// HPACK's tables (RFC 7541, 4.2), in octets. 0: those of http.Server.HTTP2, else 4096;
-	// negative: none. They have at most 4 MiB.
+	// MaxWindow is what a stream's window grows to. A stream begins with InitialWindow, and a
+	// WebSocket has the window that it asks for. The window of another request grows while a
+	// handler reads its body: to 1 MiB at the first Read, and twofold whenever a whole window is
+	// read within four round trips. What is not read is kept in memory, up to the window.
+	// 0: http.Server.HTTP2.MaxReceiveBufferPerStream, else 4 MiB; negative: it does not grow.
+	MaxWindow int
+	// MaxConnWindow bounds that growth: the windows of all bodies of a connection together have
+	// never grown by more, and its own grows with them up to it. So at most MaxConnWindow octets
+	// are kept, and InitialWindow for each stream.
+	// 0: http.Server.HTTP2.MaxReceiveBufferPerConnection, else 16 MiB; negative: none grows.
+	MaxConnWindow int
+	// MaxMemory is how many octets may wait on all streams of a connection: answers and messages
+	// that wait to be sent, and bodies and messages that nobody has read. Each stream has bounds of
+	// its own: its window, 64 KiB of an answer, SendHigh and a message of a WebSocket. Where all of
+	// a connection are more than this, the stream that holds most is reset (CANCEL), with a line in
+	// the log. What a session keeps of a message that has not come whole is not counted. 0: 64 MiB.
+	MaxMemory int
 
-	MaxDecoderHeaderTableSize int // for what the peer sends
-	MaxEncoderHeaderTableSize int // for what it is sent, if it allows for so many
+	// MaxDecoderHeaderTableSize is HPACK's table for what the peer sends (RFC 7541, 4.2), in
+	// octets, at most 4 MiB. 0: that of http.Server.HTTP2, else 4096; negative: none.
+	MaxDecoderHeaderTableSize int
+	// MaxEncoderHeaderTableSize is the same for what the peer is sent, if it allows for so many.
+	MaxEncoderHeaderTableSize int
 
-	// MaxWindow: a stream begins with InitialWindow, and a WebSocket has the window that it asks
-	// for. The window of another request grows while a handler reads its body: to 1 MiB at the
-	// first Read, and twofold whenever a whole window is read within four round trips. What is not
-	// read is kept in memory, up to the window. Zero takes
-	// http.Server.HTTP2.MaxReceiveBufferPerStream first.
-	//
-	// MaxConnWindow: the windows of all bodies of a connection together have never grown by more,
-	// and its own grows with them up to it. So at most MaxConnWindow octets are kept, and
-	// InitialWindow for each stream. Zero takes http.Server.HTTP2.MaxReceiveBufferPerConnection
-	// first.
-
-	// MaxMemory: answers and messages that wait to be sent, and bodies and messages that nobody has
-	// read, are kept in memory. Each stream has bounds of its own: its window, 64 KiB of an answer,
-	// SendHigh and a message of a WebSocket. Where all of a connection are more than this, the
-	// stream that holds most is reset (CANCEL), with a line in the log. What a session keeps of a
-	// message that has not come whole is not counted.
-
-	// Rates: so many at once, and as many again every 10 s, evenly. There is no count that a
-	// long-lived connection would reach in the end. Past a rate the connection ends with
-	// ENHANCE_YOUR_CALM (RFC 9113, 10.5).
-
-	MaxPeerResets    int // streams the peer resets before they are 1 s old and their answer is whole (CVE-2023-44487); 0: 500
-	MaxFaults        int // streams and requests that we have to reset for a fault of the peer (CVE-2025-8671); 0: 100
-	MaxRefused       int // requests over MaxConcurrentStreams; 0: 1000
-	MaxPings         int // PING; a DATA frame of ours gives one back; 0: 5000
-	MaxSettings      int // SETTINGS frames and the settings in them; 0: 1000
-	MaxWindowUpdates int // WINDOW_UPDATE, see below; 0: 10 000
-	MaxTinyData      int // DATA frames without octets, or with few that nobody reads, see below; 0: 10 000
-	MaxIgnored       int // frames that change nothing: PRIORITY, unknown types, PRIORITY_UPDATE, frames for streams that are gone; each request gives two back; 0: 2000
-
-	// MaxWindowUpdates: what we send earns the peer its updates, 2 for a DATA frame that was all
-	// there was to send and 1 for each 32 octets. So a peer may answer each small message with an
-	// update of the stream's window and the connection's, but not open a window octet by octet.
-	//
-	// MaxTinyData: an empty DATA frame that does not end its stream counts, and so do small ones
-	// that nobody consumes: 6 octets are expected of a frame, what the smallest WebSocket frame of
-	// a client has (RFC 6455, 5.2). Those with fewer cost what they lack, 33 such octets as much as
-	// an empty frame, if their stream closes and neither handler nor WebSocket has read them; those
-	// with more give back what is over. So messages and pieces may be as small and as many as the
-	// peer likes, but a flood of frames with nothing in them ends, and so does one that nobody
-	// reads: at the latest when the stream's window is full.
+	// MaxPeerResets is the first of the rates, from here to MaxIgnored: so many at once, and as
+	// many again every 10 s, evenly. There is no count that a long-lived connection would reach in
+	// the end. Past a rate the connection ends with ENHANCE_YOUR_CALM (RFC 9113, 10.5). This one is
+	// of streams that the peer resets before they are 1 s old and their answer is whole
+	// (CVE-2023-44487). 0: 500.
+	MaxPeerResets int
+	MaxFaults     int // streams and requests that we have to reset for a fault of the peer (CVE-2025-8671); 0: 100
+	MaxRefused    int // requests over MaxConcurrentStreams; 0: 1000
+	MaxPings      int // PING; a DATA frame of ours gives one back; 0: 5000
+	MaxSettings   int // SETTINGS frames and the settings in them; 0: 1000
+	// MaxWindowUpdates counts WINDOW_UPDATE. What we send earns the peer its updates, 2 for a DATA
+	// frame that was all there was to send and 1 for each 32 octets. So a peer may answer each
+	// small message with an update of the stream's window and the connection's, but not open a
+	// window octet by octet. 0: 10 000.
+	MaxWindowUpdates int
+	// MaxTinyData counts DATA frames without octets, or with few that nobody reads. An empty one
+	// that does not end its stream counts, and so do small ones that nobody consumes: 6 octets are
+	// expected of a frame, what the smallest WebSocket frame of a client has (RFC 6455, 5.2). Those
+	// with fewer cost what they lack, 33 such octets as much as an empty frame, if their stream
+	// closes and neither handler nor WebSocket has read them; those with more give back what is
+	// over. So messages and pieces may be as small and as many as the peer likes, but a flood of
+	// frames with nothing in them ends, and so does one that nobody reads: at the latest when the
+	// stream's window is full. 0: 10 000.
+	MaxTinyData int
+	MaxIgnored  int // frames that change nothing: PRIORITY, unknown types, PRIORITY_UPDATE, frames for streams that are gone; each request gives two back; 0: 2000
 
 	NoExtendedConnect bool // do not offer RFC 8441
 	// UpgradeTokens are the tokens of extended CONNECT (RFC 8441, 4) that handlers see as HTTP/1.1
-	// has them: as a GET with Connection, Upgrade and, of a WebSocket, a Sec-WebSocket-Key. The
-	// others are a CONNECT with ":protocol" in Header, as net/http has it. nil: "websocket".
+	// has them: as a GET with Connection, Upgrade and, of a WebSocket, a Sec-WebSocket-Key, whose
+	// http.ResponseWriter is an http.Hijacker. The others are a CONNECT with ":protocol" in Header,
+	// as net/http has it. nil: "websocket"; empty and not nil: none.
 	UpgradeTokens []string
 	NoCleartext   bool // ConfigureServer leaves cleartext HTTP/2 out where http.Server.Protocols is nil
 	PlainConnect  bool // CONNECT without :protocol goes to the handler; otherwise it is answered 501
 
-	IdleTimeout      time.Duration // a connection without streams leaves after it; 0: http.Server.IdleTimeout, else its ReadTimeout, else none
-	StallTimeout     time.Duration // an answer of which nothing could be sent for so long is reset, see below. A tunnel has its stream.Limits
+	IdleTimeout time.Duration // a connection without streams leaves after it; 0: http.Server.IdleTimeout, else its ReadTimeout, else none
+	// StallTimeout is after how long an answer of which nothing could be sent is reset: one waits
+	// where the client opens no window, or does not read its socket. 0 lets a client pause for as
+	// long as it likes (a video, a pager), but where more than 2 MiB of a connection's answers
+	// wait, those that have waited for 5 minutes are reset until it is less. A handler that must
+	// not wait sets a write deadline. A tunnel has its stream.Limits.
+	StallTimeout     time.Duration
 	WriteTimeout     time.Duration // one write to the socket may take so long, then the connection ends; 0: http.Server.HTTP2.WriteByteTimeout, else none
 	HandshakeTimeout time.Duration // for the preface, the first SETTINGS, the ACK of ours, and each field block; 0: 10 s
-
-	// StallTimeout: an answer waits where the client opens no window, or does not read its socket.
-	// Zero lets a client pause for as long as it likes (a video, a pager), but where more than 2
-	// MiB of a connection's answers wait, those that have waited for 5 minutes are reset until it
-	// is less. A handler that must not wait sets a write deadline.
 
 	// PingInterval is how long nothing comes from the peer before it is sent a PING.
 	// 0: http.Server.HTTP2.SendPingTimeout, else never.

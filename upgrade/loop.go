@@ -12,9 +12,10 @@ import (
 	"weir/stream"
 )
 
-// Loop is Cowboy's loop handler: a request that is held open, and fed by messages that others post. It serves
-// server-sent events and long polls over every version of HTTP. Its handlers are of type LoopHandler, its options
-// *LoopOptions or LoopOptions.
+// Loop is Cowboy's loop handler: a request that is held open, and fed by messages that others post.
+// It serves server-sent events and long polls over every version of HTTP. The init of Handle names
+// it in the Switch that it returns. Its handlers are of type LoopHandler, its options *LoopOptions
+// or LoopOptions.
 var Loop Protocol = loop{}
 
 // LoopHandler answers a request piece by piece. Its callbacks come one at a time, on the request's own goroutine. What

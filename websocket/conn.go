@@ -134,9 +134,11 @@ func (c *Conn) Ping(ctx context.Context) error {
 	}
 }
 
-// Close sends a close frame behind what was written, and waits for the end of the stream: at most 5 s, the time a peer
-// has for its own end. What is waited for elsewhere, a Write that has found no room or an open Writer, ends with a *CloseError.
-// Code 0 without text is the empty close frame. A WebSocket that has ended gives a *CloseError, at once.
+// Close sends a close frame behind what was written, and waits for the end of the stream: at most
+// 5 s, the time a peer has for its own end. What is waited for elsewhere, a Write that has found no
+// room or an open Writer, ends with a *CloseError. Code 0 without text is the empty close frame. A
+// WebSocket that has ended gives a *CloseError, at once. Any other error says that code or text
+// cannot be sent (RFC 6455, 5.5 and 7.4): nothing was sent, and the WebSocket goes on.
 func (c *Conn) Close(code CloseCode, text string) error {
 	cmd := Close(code, text)
 	if err := cmd.check(); err != nil {

@@ -50,12 +50,16 @@ const DefaultDialTimeout = 30 * time.Second
 // with pauses, and once where the server says what is wrong. A server that turned out not to speak
 // HTTP/2, or not to offer extended CONNECT over it, is dialled with HTTP/1.1 for 5 minutes.
 type Dialer struct {
-	HTTP        HTTPVersion
+	HTTP        HTTPVersion   // 0: HTTPAuto
 	Timeout     time.Duration // for everything until the WebSocket is open; 0: 30 s; negative: none
 	TLS         *tls.Config   // nil: the default
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	Proxy       func(*http.Request) (*url.URL, error) // http, https, socks5 or socks5h; nil: none; http.ProxyFromEnvironment does as curl
 	HTTP2       h2.ClientConfig
+
+	// Proxy names the proxy, by http, https, socks5 or socks5h; nil: none. The request that it is
+	// asked about has an http or https URL, so http.ProxyFromEnvironment looks at HTTP_PROXY for ws
+	// and at HTTPS_PROXY for wss.
+	Proxy func(*http.Request) (*url.URL, error)
 
 	// DialTLSContext opens connections to servers of wss and https that no proxy stands before, as
 	// that of http.Transport: DialContext and TLS are not used for them. The connection has shaken

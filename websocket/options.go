@@ -13,12 +13,12 @@ import (
 // Options are the options of one WebSocket (Cowboy manual, cowboy_websocket, opts()). The zero value is the default;
 // negative means none or off. Sessions keep them and may share them: they are not to be changed once a session has them.
 type Options struct {
-	IdleTimeout       time.Duration  // ends a session that received nothing for so long; 0: 60 s
+	IdleTimeout       time.Duration  // ends a session that received nothing for so long; 0: 60 s, for a client none
 	PingInterval      time.Duration  // the stack pings after so long without receiving, and never later than half of IdleTimeout; 0: never
 	SendTimeout       time.Duration  // ends a session that could write nothing for so long; 0: 30 s
 	MaxFrameSize      int64          // octets of a frame and of a reassembled message; 0: 1 000 000. A Conn's Reader and NetConn have no limit
 	NoValidateUTF8    bool           // text and close text are taken as they are (Cowboy: validate_utf8 => false)
-	Window            int            // octets a peer may send ahead; 0 and negative: 65 535. In place of Cowboy's active_n; on HTTP/2 what is to come of a large frame may come besides
+	Window            int            // octets a peer may send ahead; 0 and negative: 65 535. In place of Cowboy's active_n. Over HTTP/2 the rest of a large frame may come besides
 	SendHigh          int            // queued octets above which no new frame or post is taken until half is gone; 0: 64 KiB
 	Backlog           int            // posted messages that may wait; 0: 1024
 	Compress          bool           // agree to permessage-deflate (RFC 7692) where the client offers it
@@ -27,11 +27,12 @@ type Options struct {
 	Subprotocols      []string       // the first of these that the client offers is chosen; none: no field
 	Origins           []string       // patterns of origins that are allowed besides the request's own host, see upgrade.WebSocketConfig; "*": any
 	OnlyOrigins       bool           // Origins alone: the request's own host is not allowed by itself
-	Context           context.Context
-	Group             *Group                                   // whose Shutdown drains this session; nil: the server's, if ConfigureServer set one up
-	ReqFilter         func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
-	Trace             func(Event)                              // told what happens, one event at a time; the session waits for it. nil: nobody
-	Logger            *slog.Logger                             // nil: discard
+	// Context gives Session.Context its values, and not its end; nil: none.
+	Context   context.Context
+	Group     *Group                                   // whose Shutdown drains this session; nil: the server's, if ConfigureServer set one up
+	ReqFilter func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
+	Trace     func(Event)                              // told what happens, one event at a time; the session waits for it. nil: nobody
+	Logger    *slog.Logger                             // nil: discard
 }
 
 // DeflateOptions are the options of permessage-deflate.
