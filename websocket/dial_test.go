@@ -344,3 +344,11 @@ func TestDialALPN(t *testing.T) {
 		c.Close(1000, "")
 	})
 }
+
+// Options that are nil are the defaults, also when they are checked.
+func TestOptionsCheckNil(t *testing.T) {
+	var o *websocket.Options
+	if err := o.Check(); err != nil {
+		t.Error(err)
+	}
+}

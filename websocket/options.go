@@ -51,6 +51,9 @@ const (
 // client can offer, parameters of Deflate that do not exist. A server answers each handshake 500
 // then; a program that looks when it starts finds it earlier.
 func (o *Options) Check() error {
+	if o == nil {
+		return nil // the defaults
+	}
 	if err := o.handshake().Check(); err != nil {
 		return err
 	}
