@@ -12,10 +12,6 @@ import (
 	"weir/wsframe"
 )
 
-// largeGrowth is what the server may grow by when it is asked for large messages: what may be under
-// way, the text that all of them are made of, and garbage.
-const largeGrowth = 420 << 20
-
 // A few octets ask for messages of 64 MiB that nobody reads. The server holds what its allowance
 // says, the others wait for their turn, and get it.
 func TestLargeMessages(t *testing.T) {

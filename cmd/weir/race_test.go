@@ -12,4 +12,6 @@ const (
 	roomStreams = 25
 	roomGrowth  = 1 << 30
 	slowGrowth  = 256 << 20
+
+	largeGrowth = 4 * 420 << 20
 )
