@@ -20,8 +20,10 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"testing"
 	"time"
 
 	coder "github.com/coder/websocket"
@@ -34,8 +36,10 @@ var (
 	_ context.Context
 	_ tls.Config
 	_ http.Server
+	_ httptest.Server
 	_ httputil.ReverseProxy
 	_ url.URL
+	_ testing.T
 	_ time.Duration
 	_ coder.Conn
 	_ gorilla.Conn
