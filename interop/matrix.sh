@@ -4,6 +4,7 @@
 # is what it is for: it fails only when it cannot run.
 #
 # matrix.sh --ci: a few cases against each, and no page is written.
+# matrix.sh --long: groups 9, 12 and 13 against the libraries in Go, over HTTP/1.1 and over weir's HTTP/2, and no page.
 #
 # It installs what is missing: HAProxy, nghttpx (nghttp2-proxy), Node, and Node's package ws.
 set -euo pipefail
@@ -29,6 +30,9 @@ flags=(-markdown ../../docs/conformance.md)
 if [ "${1:-}" = --ci ]; then
 	shift
 	flags=(-cases 1.1,2,7.5,7.7,8441.settings,8441.answer)
+elif [ "${1:-}" = --long ]; then
+	shift
+	flags=(-exclude '' -cases '9.*,12.*,13.*' -peers gorilla,coder,gws,gobwas)
 fi
 cd "$(dirname "$0")/peers"
 exec go run ./matrix -ws "$cache/node_modules/ws" "${flags[@]}" "$@"

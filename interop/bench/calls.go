@@ -62,14 +62,13 @@ func countCalls(ctx context.Context, p *peers, r *result, o *options) {
 }
 
 func countOnce(ctx context.Context, p *peers, c *benchCase, server string, o *options) (calls, error) {
-	s := c.setting
-	s.Server = server
+	s, cfg := c.of(server)
 	ch, err := start(p, s)
 	if err != nil {
 		return calls{}, err
 	}
 	defer ch.stop()
-	cfg := loadOf(ch, c)
+	cfg = loadOf(ch, s, cfg)
 	cfg.Duration, cfg.Timeout = o.time, 10*time.Second
 	events := []string{allCalls, switching}
 	for _, k := range callKinds {

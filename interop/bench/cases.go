@@ -21,12 +21,28 @@ type benchCase struct {
 var (
 	goLibraries = []string{"gorilla", "coder", "gws", "gobwas", "nbio", "fasthttp"}
 	yardsticks  = []string{"minimal", "floor", "gathered"}
+
+	// What a handler that knows HTTP/1.1 alone costs over weir's HTTP/2, beside the same handler over
+	// HTTP/1.1, which has a connection for each of the WebSockets.
+	hijackers = []string{"gorilla-h2", "gorilla-h1"}
 )
+
+// of is the case as one of its servers has it.
+func (c *benchCase) of(server string) (setting, load.Config) {
+	s, cfg := c.setting, c.load
+	s.Server = server
+	if server == "gorilla-h1" {
+		s.Transport = "h1"
+		cfg.HTTP2, cfg.Connections, cfg.Streams = false, cfg.Connections*cfg.Streams, 1
+	}
+	return s, cfg
+}
 
 // allCases is the matrix.
 func allCases() []*benchCase {
 	h1 := slices.Concat([]string{"weir"}, goLibraries, []string{"node-ws", "lws", "minimal", "floor"})
 	h2 := []string{"weir", "x/net", "node-h2", "lws"}
+	hijacked := slices.Concat(h2, hijackers)
 	echo := func(name, title, transport string, conns, streams, inFlight int, payloads [][]byte, servers ...string) *benchCase {
 		return &benchCase{name: name, title: title, setting: setting{Transport: transport}, servers: servers,
 			load: load.Config{HTTP2: transport == "h2", Connections: conns, Streams: streams, InFlight: inFlight, Payloads: payloads, Binary: true}}
@@ -64,16 +80,16 @@ func allCases() []*benchCase {
 	add(echo("h1-idle", "idle, 10 000 connections", "h1", 10_000, 1, 1, small, h1...), idle)
 	add(echo("h1-idle-tls", "idle over TLS, 2000 connections", "h1tls", 2000, 1, 1, small, "weir", "gorilla", "gws", "minimal"), idle)
 
-	add(echo("h2-16", "16 octets, 1 in flight, 5 connections of 20", "h2", 5, 20, 1, small, h2...))
+	add(echo("h2-16", "16 octets, 1 in flight, 5 connections of 20", "h2", 5, 20, 1, small, hijacked...))
 	add(echo("h2-bursts", "16 octets, 1 in flight, 5 connections of 20, sent in bursts each 200 µs", "h2", 5, 20, 1, small, h2...),
 		func(c *benchCase) { c.load.Gather = 200 * time.Microsecond })
 	add(echo("h2-16x16", "16 octets, 16 in flight, 5 connections of 20", "h2", 5, 20, 16, small, h2...))
-	add(echo("h2-1k", "1 KiB, 1 in flight, 5 connections of 20", "h2", 5, 20, 1, kib, h2...))
-	add(echo("h2-64k", "64 KiB, 1 in flight, 4 connections of 4", "h2", 4, 4, 1, large, h2...))
-	add(echo("h2-1m", "1 MiB, 1 in flight, 4 connections of 1", "h2", 4, 1, 1, huge, h2...))
+	add(echo("h2-1k", "1 KiB, 1 in flight, 5 connections of 20", "h2", 5, 20, 1, kib, hijacked...))
+	add(echo("h2-64k", "64 KiB, 1 in flight, 4 connections of 4", "h2", 4, 4, 1, large, hijacked...))
+	add(echo("h2-1m", "1 MiB, 1 in flight, 4 connections of 1", "h2", 4, 1, 1, huge, hijacked...))
 	add(echo("h2-alone", "16 octets, 1 in flight, 100 connections of 1", "h2", 100, 1, 1, small, h2...))
 	add(echo("h2-broadcast", "128 octets to 10 connections of 100", "h2", 10, 100, 1, load.Noise(128), "weir", "x/net"), broadcast)
-	add(echo("h2-idle", "idle, 100 connections of 100", "h2", 100, 100, 1, small, "weir", "x/net", "node-h2", "lws"), idle)
+	add(echo("h2-idle", "idle, 100 connections of 100", "h2", 100, 100, 1, small, hijacked...), idle)
 	return all
 }
 

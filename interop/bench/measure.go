@@ -101,11 +101,10 @@ func measure(ctx context.Context, p *peers, c *benchCase, server string, o *opti
 	return f, err
 }
 
-// loadOf is a case's load on a server.
-func loadOf(ch *child, c *benchCase) load.Config {
-	cfg := c.load
+// loadOf is a case's load on a server that runs.
+func loadOf(ch *child, s setting, cfg load.Config) load.Config {
 	cfg.URL = &url.URL{Scheme: "ws", Host: ch.addr, Path: "/"}
-	if c.setting.Transport == "h1tls" {
+	if s.Transport == "h1tls" {
 		cfg.URL.Scheme = "wss"
 		cfg.TLS = &tls.Config{InsecureSkipVerify: true}
 	}
@@ -113,14 +112,13 @@ func loadOf(ch *child, c *benchCase) load.Config {
 }
 
 func measureOnce(ctx context.Context, p *peers, c *benchCase, server string, o *options) (figures, error) {
-	s := c.setting
-	s.Server = server
+	s, cfg := c.of(server)
 	ch, err := start(p, s)
 	if err != nil {
 		return figures{}, err
 	}
 	defer ch.stop()
-	cfg := loadOf(ch, c)
+	cfg = loadOf(ch, s, cfg)
 	cfg.Pid, cfg.Duration, cfg.Warmup, cfg.Timeout = ch.cmd.Process.Pid, o.time, o.warm, 10*time.Second
 	if cfg.Mode == load.Idle {
 		// What a first connection costs once, it costs before: buffers, pools, threads.

@@ -97,6 +97,7 @@ func versions() []string {
 		}
 	}
 	return append(all, "node-ws: ws "+wsVersion+"; node-h2: the http2 module of Node with frames made by hand; lws: libwebsockets",
+		"gorilla-h2: gorilla's handler over weir's HTTP/2; gorilla-h1: the same over HTTP/1.1, a connection a WebSocket",
 		"minimal: framing and nothing else in Go, a goroutine a connection; floor: the same in C, on one epoll loop; "+
 			"gathered: gobwas in a loop that answers what one read brought in one write, as weir does. Yardsticks, not servers to use")
 }

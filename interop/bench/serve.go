@@ -39,6 +39,9 @@ var goServers = map[string]func(l net.Listener, s setting){
 	"fasthttp": serveFast,
 	"x/net":    serveXNet,
 	"minimal":  serveMinimal,
+
+	"gorilla-h1": serveGorilla,
+	"gorilla-h2": serveGorilla,
 }
 
 // serveChild is the process of a server in Go: it prints its address, and obeys the word gc on standard input, after

@@ -12,10 +12,19 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/lxzan/gws"
 	"github.com/valyala/fasthttp"
+
+	"weir/h2"
+	weir "weir/websocket"
 )
 
 func serveHTTP(l net.Listener, s setting, h http.HandlerFunc) {
-	log.Fatal((&http.Server{Handler: h}).Serve(secured(l, s)))
+	srv := &http.Server{Handler: h}
+	if s.Transport == "h2" { // a handler for HTTP/1.1, over weir's HTTP/2
+		if _, err := weir.ConfigureServer(srv, &weir.Config{HTTP2: h2.Config{MaxConcurrentStreams: 1000}}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	log.Fatal(srv.Serve(secured(l, s)))
 }
 
 // room is who is there, for the servers that write to each member in turn.

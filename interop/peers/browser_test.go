@@ -30,8 +30,9 @@ type webSite struct {
 	results chan browsed
 	script  string
 
+	trace trace
+
 	mu     sync.Mutex
-	frames bytes.Buffer // the trace of what it got and sent
 	errors bytes.Buffer // http.Server.ErrorLog
 }
 
@@ -46,8 +47,7 @@ func newWebSite(t *testing.T, mux *http.ServeMux, script string,
 	s.Server = httptest.NewUnstartedServer(mux)
 	s.Config.ErrorLog = log.New(locked{&s.mu, &s.errors}, "", 0)
 	cfg := new(weir.Config)
-	cfg.HTTP2.Trace = slog.New(slog.NewTextHandler(locked{&s.mu, &s.frames},
-		&slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.HTTP2.Trace = s.trace.logger()
 	for _, f := range change {
 		f(cfg)
 	}
@@ -76,12 +76,26 @@ func (l locked) Write(p []byte) (int, error) {
 }
 
 // connects counts the extended CONNECTs for a WebSocket that came over the wire.
-func (s *webSite) connects() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *webSite) connects() int { return s.trace.connects("in") }
+
+// trace is all frames of HTTP/2 that a server or a client of weir's got and sent.
+type trace struct {
+	mu     sync.Mutex
+	frames bytes.Buffer
+}
+
+func (tr *trace) logger() *slog.Logger {
+	out := locked{&tr.mu, &tr.frames}
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// connects counts the extended CONNECTs for a WebSocket in one direction, in or out.
+func (tr *trace) connects(dir string) int {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
 	n := 0
-	for line := range strings.Lines(s.frames.String()) {
-		if strings.Contains(line, "dir=in") && strings.Contains(line, "type=HEADERS") &&
+	for line := range strings.Lines(tr.frames.String()) {
+		if strings.Contains(line, "dir="+dir) && strings.Contains(line, "type=HEADERS") &&
 			strings.Contains(line, ":method: CONNECT") && strings.Contains(line, ":protocol: websocket") {
 			n++
 		}

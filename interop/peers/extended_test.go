@@ -24,40 +24,101 @@ import (
 	weir "weir/websocket"
 )
 
-// extended is weir's client over RFC 8441, and how many connections it has opened.
+// extended is a client over RFC 8441, and how many connections it has opened.
 type extended struct {
 	library
 	d     *weir.Dialer
 	conns atomic.Int32
+	dials atomic.Int32 // that were answered
+	trace trace
 }
+
+// extendedClients are weir's own, and coder's on a Transport, to which all is HTTP/1.1.
+var extendedClients = map[string]func(t *testing.T) *extended{"weir": newExtended, "coder": newTransported}
 
 func newExtended(t *testing.T) *extended {
 	x := new(extended)
+	x.dialer(t)
+	x.library = weirLibrary(x.d)
+	x.opens("2.0", http.StatusOK)
+	return x
+}
+
+func newTransported(t *testing.T) *extended {
+	x := new(extended)
+	x.dialer(t)
+	x.library = coderLibrary
+	client := &http.Client{Transport: &weir.Transport{Dialer: x.d, Base: unasked{}}}
+	x.library.dial = func(ctx context.Context, url string, o setup) (end, *http.Response, error) {
+		return dialCoder(ctx, client, url, o)
+	}
+	x.opens("1.1", http.StatusSwitchingProtocols)
+	return x
+}
+
+// unasked is the Base of a Transport that everything is a WebSocket to.
+type unasked struct{}
+
+func (unasked) RoundTrip(r *http.Request) (*http.Response, error) {
+	return nil, fmt.Errorf("%s %s was no WebSocket to the Transport", r.Method, r.URL)
+}
+
+func (x *extended) dialer(t *testing.T) {
 	x.d = &weir.Dialer{HTTP: weir.HTTP2, TLS: &tls.Config{InsecureSkipVerify: true}, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		x.conns.Add(1)
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}}
-	t.Cleanup(x.d.CloseIdle)
-	x.library = weirLibrary(x.d)
+	x.d.HTTP2.Trace = x.trace.logger()
+	t.Cleanup(func() {
+		x.d.CloseIdle()
+		x.wantConnects(t)
+	})
+}
+
+// wantConnects says that an extended CONNECT left for each answer that came. Frames are told of in
+// time, and not at once.
+func (x *extended) wantConnects(t *testing.T) {
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		got, want := x.trace.connects("out"), int(x.dials.Load())
+		if got == want {
+			return
+		}
+		if got > want || time.Now().After(end) {
+			t.Errorf("%d extended CONNECTs left for %d WebSockets", got, want)
+			return
+		}
+	}
+}
+
+// opens has each dial look at its answer.
+func (x *extended) opens(version string, status int) {
 	dial := x.library.dial
 	x.library.dial = func(ctx context.Context, url string, o setup) (end, *http.Response, error) {
 		e, resp, err := dial(ctx, url, o)
-		if err == nil && (resp.ProtoMajor != 2 || resp.StatusCode != 200) {
-			err = fmt.Errorf("opened with %s over HTTP/%d", resp.Status, resp.ProtoMajor)
+		if resp != nil {
+			x.dials.Add(1)
+		}
+		if err == nil && (resp.Proto != "HTTP/"+version || resp.StatusCode != status) {
+			err = fmt.Errorf("opened with %s of %s", resp.Status, resp.Proto)
 		}
 		return e, resp, err
 	}
-	return x
 }
 
-// TestExtendedProxies: weir's client by extended CONNECT through proxies that turn it into an Upgrade, to servers of other
+// TestExtendedProxies: clients by extended CONNECT through proxies that turn it into an Upgrade, to servers of other
 // libraries.
 func TestExtendedProxies(t *testing.T) {
+	for client, open := range extendedClients {
+		t.Run(client, func(t *testing.T) { extendedProxies(t, open) })
+	}
+}
+
+func extendedProxies(t *testing.T, client func(t *testing.T) *extended) {
 	for name, start := range map[string]func(t *testing.T, addr, backend, cert string){"HAProxy": haproxyFront, "nghttpx": nghttpxFront} {
 		for scheme, secure := range map[string]bool{"ws": false, "wss": true} {
 			for _, serving := range []library{coderLibrary, gorillaLibrary} {
 				t.Run(name+"/"+scheme+"/"+serving.name, func(t *testing.T) {
-					s, x := newStage(t, serving), newExtended(t)
+					s, x := newStage(t, serving), client(t)
 					addr, cert := unused(t), ""
 					if secure {
 						cert = certificate(t)
@@ -78,7 +139,7 @@ func TestExtendedProxies(t *testing.T) {
 
 func extendedDeflate(t *testing.T, s *stage, x *extended, url string) {
 	ctx := bounded(t)
-	for _, mode := range allModes {
+	for _, mode := range x.modes {
 		resp, err := s.play(ctx, x.library, url, allModes[0], mode, echo(ctx, 1000, ""), func(e end) error {
 			if err := compressible(ctx, e); err != nil {
 				return err
@@ -184,15 +245,21 @@ func node(t *testing.T, args ...string) string {
 	return strings.TrimSpace(line)
 }
 
-// TestExtendedNode: weir's client by extended CONNECT to Node's http2 server, which has framing of its own.
+// TestExtendedNode: clients by extended CONNECT to Node's http2 server, which has framing of its own.
 func TestExtendedNode(t *testing.T) {
+	for client, open := range extendedClients {
+		t.Run(client, func(t *testing.T) { extendedNode(t, open) })
+	}
+}
+
+func extendedNode(t *testing.T, client func(t *testing.T) *extended) {
 	for scheme, secure := range map[string]bool{"ws": false, "wss": true} {
 		t.Run(scheme, func(t *testing.T) {
 			cert := ""
 			if secure {
 				cert = certificate(t)
 			}
-			url, x, ctx := node(t, "connect", cert), newExtended(t), bounded(t)
+			url, x, ctx := node(t, "connect", cert), client(t), bounded(t)
 			dial := func(path string) end {
 				t.Helper()
 				e, _, err := x.dial(ctx, url+path, setup{})
@@ -226,12 +293,12 @@ func TestExtendedNode(t *testing.T) {
 			e.done(nil)
 
 			e = dial("/resets")
-			if _, _, err := e.receive(ctx); !errors.Is(err, weir.ErrEnded) {
-				t.Error(err)
+			if _, _, err := e.receive(ctx); err == nil || ctx.Err() != nil {
+				t.Errorf("a reset is %v", err)
 			} else if code, _ := e.closed(err); code != -1 {
 				t.Errorf("a reset arrived as close %d", code)
 			}
-			e.done(nil)
+			e.done(errors.New("reset"))
 
 			_, resp, err := x.dial(ctx, url+"/forbidden", setup{})
 			if err == nil || resp == nil || resp.StatusCode != 403 {

@@ -149,12 +149,18 @@ var coderLibrary = library{
 		return coderEnd{c}, err
 	},
 	dial: func(ctx context.Context, url string, o setup) (end, *http.Response, error) {
-		c, resp, err := coder.Dial(ctx, url, &coder.DialOptions{Subprotocols: o.subprotocols, CompressionMode: coderMode(o), CompressionThreshold: 1})
-		if err == nil {
-			c.SetReadLimit(-1)
-		}
-		return coderEnd{c}, resp, err
+		return dialCoder(ctx, http.DefaultClient, url, o)
 	},
+}
+
+func dialCoder(ctx context.Context, client *http.Client, url string, o setup) (end, *http.Response, error) {
+	c, resp, err := coder.Dial(ctx, url, &coder.DialOptions{
+		HTTPClient: client, Subprotocols: o.subprotocols, CompressionMode: coderMode(o), CompressionThreshold: 1,
+	})
+	if err == nil {
+		c.SetReadLimit(-1)
+	}
+	return coderEnd{c}, resp, err
 }
 
 type coderEnd struct{ c *coder.Conn }
