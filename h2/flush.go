@@ -1,5 +1,7 @@
 package h2
 
+import "runtime"
+
 // flushOn is flush on a goroutine of its own.
 func (c *conn) flushOn() {
 	c.mu.Lock()
@@ -22,6 +24,9 @@ func (c *conn) flush(own, waits bool) {
 		c.wrote.Broadcast()
 	}()
 	for n := 0; c.begun != nil || c.core.pending(); n++ {
+		if n > 0 && own { // the socket may take all there ever is: handlers and the reader wait for the processor
+			c.outside(runtime.Gosched)
+		}
 		if n > 0 && !own || !c.put(waits) {
 			whole = true
 			go c.flusher() // ends when there is nothing to write

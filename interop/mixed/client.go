@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -318,6 +319,7 @@ func (c *client) write() {
 			c.fail(err)
 			return
 		}
+		runtime.Gosched() // likewise
 	}
 }
 
@@ -330,7 +332,10 @@ func (c *client) wait1(done func() bool) error {
 }
 
 func (c *client) read() {
-	for {
+	for n := 0; ; n++ {
+		if n%8 == 7 { // there is always more to read, and others wait for the processor
+			runtime.Gosched()
+		}
 		f, err := c.fr.ReadFrame()
 		if err != nil {
 			c.fail(err)
