@@ -24,13 +24,13 @@ func (c *conn) flush(own, waits bool) {
 		c.wrote.Broadcast()
 	}()
 	for n := 0; c.begun != nil || c.core.pending(); n++ {
-		if n > 0 && own { // the socket may take all there ever is: handlers and the reader wait for the processor
-			c.outside(runtime.Gosched)
-		}
 		if n > 0 && !own || !c.put(waits) {
 			whole = true
 			go c.flusher() // ends when there is nothing to write
 			return
+		}
+		if own && c.core.pending() { // the socket may take all there ever is, and others wait for the processor
+			c.outside(runtime.Gosched)
 		}
 	}
 	c.rest()
