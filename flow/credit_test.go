@@ -73,8 +73,9 @@ func TestCreditUpdate(t *testing.T) {
 	}
 }
 
-// TestCreditWholeWindow: a peer that fills a window of 65 535 octets with frames of 16 384, of which all is read, has all of it
-// again (RFC 9113, 6.9.1): nothing stays withheld for want of half an octet.
+// TestCreditWholeWindow: a peer that fills a window of 65 535 octets with frames of 16 384, of
+// which all is read, has all of it again (RFC 9113, 6.9.1): nothing stays withheld for want of half
+// an octet.
 func TestCreditWholeWindow(t *testing.T) {
 	c := NewCredit(DefaultWindow)
 	granted := 0
@@ -150,7 +151,8 @@ func TestCreditShift(t *testing.T) {
 	})
 }
 
-// TestCreditModel makes random calls of a Credit and of plain integers: all octets ever announced, received and released.
+// TestCreditModel makes random calls of a Credit and of plain integers: all octets ever announced,
+// received and released.
 func TestCreditModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -242,9 +244,9 @@ type message struct {
 	shift  int // of the initial window, for all streams
 }
 
-// TestConservation lets two sides send octets on several streams, under random pauses, resizes and changes of settings, with
-// messages under way in both directions. Nobody breaks the other's credit, all octets arrive, and at the end every
-// window agrees with the credit on the other side.
+// TestConservation lets two sides send octets on several streams, under random pauses, resizes and
+// changes of settings, with messages under way in both directions. Nobody breaks the other's
+// credit, all octets arrive, and at the end every window agrees with the credit on the other side.
 func TestConservation(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -339,7 +341,8 @@ func TestConservation(t *testing.T) {
 				case 0:
 					update(i, k, s.credits[k].Resize(1+rnd.IntN(5000)))
 				case 1:
-					// The larger value counts at once for us, the peer learns it in order with the rest.
+					// The larger value counts at once for us, the peer learns it in order with the
+					// rest.
 					delta := rnd.IntN(500)
 					for k := range s.credits {
 						if err := s.credits[k].Shift(delta); err != nil {

@@ -22,7 +22,8 @@ import (
 )
 
 const (
-	// MaxHead is how many octets the heads of a response may have, the informational ones before it too.
+	// MaxHead is how many octets the heads of a response may have, the informational ones before it
+	// too.
 	MaxHead = 64 << 10
 	// MaxAnswer is how many octets of the body Request keeps of a response that opens no stream.
 	MaxAnswer = 64 << 10
@@ -30,15 +31,18 @@ const (
 	answerTime = 2 * time.Second // how long Request waits for that body
 )
 
-// Request asks over nc, which it owns from then on, for the switch of protocols that r describes (RFC 9110, 7.8), and waits
-// for the final response; informational ones are told to an httptrace.ClientTrace of ctx. The request line is of r.Method and
-// r.URL, Host is r.Host or r.URL.Host, and the other fields are those of r.Header and no more. A body is an error.
+// Request asks over nc, which it owns from then on, for the switch of protocols that r describes
+// (RFC 9110, 7.8), and waits for the final response; informational ones are told to an
+// httptrace.ClientTrace of ctx. The request line is of r.Method and r.URL, Host is r.Host or
+// r.URL.Host, and the other fields are those of r.Header and no more. A body is an error.
 //
-// A 101 gives a stream. Octets that came behind it are told first. Whether the 101 says what it should is for the caller.
-// Whoever wants to close nc by itself wraps it: of a *net.TCPConn on Linux the stream takes the descriptor over, and closes it.
+// A 101 gives a stream. Octets that came behind it are told first. Whether the 101 says what it
+// should is for the caller. Whoever wants to close nc by itself wraps it: of a *net.TCPConn on
+// Linux the stream takes the descriptor over, and closes it.
 //
-// Any other status gives the response and no stream. Its Body has what came within 2 s, at most MaxAnswer octets, and ends with
-// io.ErrUnexpectedEOF if that is not all. Nothing needs to be closed: nc has been.
+// Any other status gives the response and no stream. Its Body has what came within 2 s, at most
+// MaxAnswer octets, and ends with io.ErrUnexpectedEOF if that is not all. Nothing needs to be
+// closed: nc has been.
 //
 // On an error nc has been closed. When ctx ends first, errors.Is finds its cause and ctx.Err().
 func Request(ctx context.Context, nc net.Conn, r *http.Request) (stream.Stream, *http.Response, error) {

@@ -64,8 +64,8 @@ func (t *tunnel) close() {
 	guard(func() { t.c.Close() }, func(any) {}) // there is nothing else to be done
 }
 
-// cut closes the connection by a TCP reset, where it can. The innermost connection goes first: a TLS connection would
-// write to the peer before it closes.
+// cut closes the connection by a TCP reset, where it can. The innermost connection goes first: a
+// TLS connection would write to the peer before it closes.
 func (t *tunnel) cut() { guard(t.cutConn, func(any) {}) }
 
 func (t *tunnel) cutConn() {

@@ -10,8 +10,8 @@ import (
 	"weir/stream"
 )
 
-// TestLostNetwork (BEHAVIOUR 3): what the kernel finds out about the network is told at once, though
-// the window is full. Here it gives up a peer whose window has been closed for too long
+// TestLostNetwork (BEHAVIOUR 3): what the kernel finds out about the network is told at once,
+// though the window is full. Here it gives up a peer whose window has been closed for too long
 // (TCP_USER_TIMEOUT), as it does one that does not answer any more.
 func TestLostNetwork(t *testing.T) {
 	const tcpUserTimeout = 18
@@ -52,7 +52,8 @@ func TestLostNetwork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// More than the peer's socket holds, and less than ours: no writer waits that would be told.
+			// More than the peer's socket holds, and less than ours: no writer waits that would be
+			// told.
 			if _, err := s.Send([][]byte{make([]byte, 150_000)}, false); err != nil {
 				t.Fatal(err)
 			}

@@ -9,23 +9,25 @@ import (
 	"time"
 )
 
-// nap is for the reader of a TLS connection that leaves when nothing has arrived for a while: the poller watches the socket
-// below meanwhile, so that an idle stream has neither a goroutine nor a buffer.
+// nap is for the reader of a TLS connection that leaves when nothing has arrived for a while: the
+// poller watches the socket below meanwhile, so that an idle stream has neither a goroutine nor a
+// buffer.
 //
-// It leaves when a Read has timed out. That is safe: the tls.Conn holds no octets that it could tell, for Read would have
-// told them; the part of a record that it may hold stays there, as a time-out is a temporary error; and what the socket
-// holds by then is the poller's first event.
+// It leaves when a Read has timed out. That is safe: the tls.Conn holds no octets that it could
+// tell, for Read would have told them; the part of a record that it may hold stays there, as a
+// time-out is a temporary error; and what the socket holds by then is the poller's first event.
 type nap struct {
 	c      *net.TCPConn // below TLS
 	fd     int          // where the poller has it
 	asleep bool         // guarded by mu: there is no reader
 }
 
-// quietTime is how long nothing arrives before the reader leaves; it may be twice that. Tests have a shorter one.
+// quietTime is how long nothing arrives before the reader leaves; it may be twice that. Tests have
+// a shorter one.
 var quietTime = 250 * time.Millisecond
 
-// mayNap finds out whether a Read of c may time out: not before or within a handshake, which it would break for good. A
-// client of TLS 1.2 may be asked for one at any time.
+// mayNap finds out whether a Read of c may time out: not before or within a handshake, which it
+// would break for good. A client of TLS 1.2 may be asked for one at any time.
 func (t *tunnel) mayNap(c *tls.Conn, below *net.TCPConn) {
 	s := t.about.info().TLS
 	if s == nil {
@@ -57,8 +59,8 @@ func (t *tunnel) readAwake(max int) error {
 	return nil
 }
 
-// sleep has the poller watch the socket. If that succeeds there is no reader, or another one already.
-// If not, the reader stays, and tries again when nothing has arrived for another while.
+// sleep has the poller watch the socket. If that succeeds there is no reader, or another one
+// already. If not, the reader stays, and tries again when nothing has arrived for another while.
 func (t *tunnel) sleep() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

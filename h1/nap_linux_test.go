@@ -308,7 +308,8 @@ func TestNap(t *testing.T) {
 	}
 }
 
-// TestNapTickets: a session ticket (RFC 8446, 4.6.1) wakes a client's reader, and brings it nothing.
+// TestNapTickets: a session ticket (RFC 8446, 4.6.1) wakes a client's reader, and brings it
+// nothing.
 func TestNapTickets(t *testing.T) {
 	t.Parallel()
 	a, b := loopback(t)
@@ -333,7 +334,8 @@ func TestNapTickets(t *testing.T) {
 	n.closes()
 }
 
-// TestNoNap: where a Read that times out would break the connection, or the socket cannot be watched.
+// TestNoNap: where a Read that times out would break the connection, or the socket cannot be
+// watched.
 func TestNoNap(t *testing.T) {
 	config := &tls.Config{Certificates: []tls.Certificate{certificate()}}
 	a, b := loopback(t)

@@ -12,18 +12,21 @@ import (
 	"weir/stream"
 )
 
-// MaxBody is how long a request body Open reads and drops. Its caller refuses longer ones, and those of unknown length.
+// MaxBody is how long a request body Open reads and drops. Its caller refuses longer ones, and
+// those of unknown length.
 const MaxBody = 64 << 10
 
-// Open takes over the connection of r and makes a stream of it. The answer is 101 with header and nothing else; it
-// leaves with the first Send, in one write. Octets that came behind the request head are told first.
+// Open takes over the connection of r and makes a stream of it. The answer is 101 with header and
+// nothing else; it leaves with the first Send, in one write. Octets that came behind the request
+// head are told first.
 //
-// The stream ends when somebody else closes the connection that has it from ConnState or ConnContext
-// of the http.Server. A connection that neither hook was given belongs to the stream alone: on Linux
-// one over plain TCP is closed, and the stream goes on with its descriptor.
+// The stream ends when somebody else closes the connection that has it from ConnState or
+// ConnContext of the http.Server. A connection that neither hook was given belongs to the stream
+// alone: on Linux one over plain TCP is closed, and the stream goes on with its descriptor.
 //
-// w may be wrapped in what has Unwrap, as for http.ResponseController; if nothing behind it can be hijacked the error
-// is http.ErrNotSupported. A header that would break the answer's framing is an error before anything is taken over.
+// w may be wrapped in what has Unwrap, as for http.ResponseController; if nothing behind it can be
+// hijacked the error is http.ErrNotSupported. A header that would break the answer's framing is an
+// error before anything is taken over.
 func Open(w http.ResponseWriter, r *http.Request, header http.Header) (stream.Stream, error) {
 	head, err := answer(header)
 	if err != nil {

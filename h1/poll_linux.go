@@ -12,13 +12,14 @@ import (
 	"weir/stream"
 )
 
-// poller waits for many sockets at once, so that an idle one costs neither a goroutine nor a net.Conn, and what has become
-// ready is handed out in batches.
+// poller waits for many sockets at once, so that an idle one costs neither a goroutine nor a
+// net.Conn, and what has become ready is handed out in batches.
 //
-// Its workers are goroutines that do what is to be done for one socket after the other, handlers included. One of them,
-// at most, waits for sockets; the wait itself is in Go's own poller, of which the epoll is one descriptor. As long as one
-// worker keeps up it stays alone, for every thread that is woken costs more than a message does: others are woken when it has
-// had no rest for a while, and when a handler holds it up, which a look now and then finds out.
+// Its workers are goroutines that do what is to be done for one socket after the other, handlers
+// included. One of them, at most, waits for sockets; the wait itself is in Go's own poller, of
+// which the epoll is one descriptor. As long as one worker keeps up it stays alone, for every
+// thread that is woken costs more than a message does: others are woken when it has had no rest for
+// a while, and when a handler holds it up, which a look now and then finds out.
 type poller struct {
 	mu      sync.Mutex
 	ep      *os.File
@@ -76,7 +77,8 @@ type pollerOf struct {
 }
 
 // get gives nil where there is no epoll to be had. That may be so for a while only, as when the
-// process has no descriptor left (EMFILE), so a failure is not kept: the next connection asks again.
+// process has no descriptor left (EMFILE), so a failure is not kept: the next connection asks
+// again.
 func (o *pollerOf) get() *poller {
 	if p := o.made.Load(); p != nil {
 		return p
@@ -143,7 +145,8 @@ func (p *poller) add(fd int, t *tunnel) error {
 	return nil
 }
 
-// remove ends that; the descriptor is closed next. Somebody else may have closed it before, and it may be another's by now.
+// remove ends that; the descriptor is closed next. Somebody else may have closed it before, and it
+// may be another's by now.
 func (p *poller) remove(fd int, t *tunnel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -248,7 +251,8 @@ func (p *poller) work() {
 	}
 }
 
-// pop takes the first of the queue, which has one. What was taken before it goes now and then: the queue may never be empty.
+// pop takes the first of the queue, which has one. What was taken before it goes now and then: the
+// queue may never be empty.
 func (p *poller) pop() event {
 	e := p.queue[p.next]
 	p.queue[p.next] = event{}
@@ -267,7 +271,8 @@ func (p *poller) pop() event {
 	return e
 }
 
-// await waits for sockets, and queues what became of them. With mu held, which is given up meanwhile.
+// await waits for sockets, and queues what became of them. With mu held, which is given up
+// meanwhile.
 func (p *poller) await() {
 	if p.ending {
 		p.ending = false
@@ -309,7 +314,8 @@ func (p *poller) watch() {
 	p.looking, p.seen = true, p.done
 }
 
-// wanted is how many workers more are worth waking for what is queued at now: none, while one has rests.
+// wanted is how many workers more are worth waking for what is queued at now: none, while one has
+// rests.
 func (p *poller) wanted(now time.Time) int {
 	if now.Sub(p.rested) <= unrest {
 		return 0
@@ -327,7 +333,8 @@ func (p *poller) take(fd uintptr) bool {
 	return n > 0
 }
 
-// look sees whether anything is done, on a goroutine of the timer's. If nothing is, all workers are in handlers.
+// look sees whether anything is done, on a goroutine of the timer's. If nothing is, all workers are
+// in handlers.
 func (p *poller) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

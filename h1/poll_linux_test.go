@@ -66,7 +66,8 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// TestIdle: a stream that nothing happens on costs no goroutine, and 600 octets more than the net.Conn it came from.
+// TestIdle: a stream that nothing happens on costs no goroutine, and 600 octets more than the
+// net.Conn it came from.
 func TestIdle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector has memory of its own")
@@ -128,7 +129,8 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// TestBlockedSinks: sinks that wait inside Data, more of them than there are workers, hold up nobody else.
+// TestBlockedSinks: sinks that wait inside Data, more of them than there are workers, hold up
+// nobody else.
 func TestBlockedSinks(t *testing.T) {
 	const n = 50
 	release := make(chan struct{})
@@ -156,7 +158,8 @@ func TestBlockedSinks(t *testing.T) {
 	<-release
 }
 
-// TestWorkersWanted: one worker is alone as long as it has rests, and gets help for many events when it has none.
+// TestWorkersWanted: one worker is alone as long as it has rests, and gets help for many events
+// when it has none.
 func TestWorkersWanted(t *testing.T) {
 	if runtime.GOMAXPROCS(0) == 1 {
 		t.Skip("nobody can help on one processor")
@@ -180,7 +183,8 @@ func TestWorkersWanted(t *testing.T) {
 	}
 }
 
-// TestQueue: events are taken in order, and those that were taken do not stay, be the queue ever empty or not.
+// TestQueue: events are taken in order, and those that were taken do not stay, be the queue ever
+// empty or not.
 func TestQueue(t *testing.T) {
 	p := new(poller)
 	in, out := uint32(0), uint32(0)
@@ -259,7 +263,8 @@ func TestGoexitInData(t *testing.T) {
 	}
 }
 
-// TestFillBeyondTheWindow: a large message may be read whole, though it is more than the window; then nothing is until it has been released.
+// TestFillBeyondTheWindow: a large message may be read whole, though it is more than the window;
+// then nothing is until it has been released.
 func TestFillBeyondTheWindow(t *testing.T) {
 	a, b := loopback(t)
 	defer b.Close()
@@ -298,7 +303,8 @@ func TestFillBeyondTheWindow(t *testing.T) {
 	<-k.ended
 }
 
-// TestFill: octets go to where the sink wants them, and those that do not fit come by themselves, in order.
+// TestFill: octets go to where the sink wants them, and those that do not fit come by themselves,
+// in order.
 func TestFill(t *testing.T) {
 	all := make([]byte, 300_000)
 	for i := range all {

@@ -19,8 +19,8 @@ var (
 // errAsleep says that the reader leaves, and another is started when something arrives.
 var errAsleep = errors.New("h1: asleep")
 
-// read is the reader. A sink that runs handlers inside Data may bring its goroutine down (runtime.Goexit); what is to
-// be read then goes on on another.
+// read is the reader. A sink that runs handlers inside Data may bring its goroutine down
+// (runtime.Goexit); what is to be read then goes on on another.
 func (t *tunnel) read() {
 	told := false
 	defer func() {
@@ -69,8 +69,8 @@ func (t *tunnel) tellClosed() {
 	guard(func() { t.sink.Closed(err) }, func(v any) { _ = t.crashed("Sink.Closed", v) })
 }
 
-// credit waits until the peer may send, and says how much; 0: the stream is over. Once the peer has ended there is
-// nothing to wait for but our own end, and a reset.
+// credit waits until the peer may send, and says how much; 0: the stream is over. Once the peer has
+// ended there is nothing to wait for but our own end, and a reset.
 func (t *tunnel) credit() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix" // package syscall has no SYS_GETSOCKOPT on 386
 )
 
-// room is what the socket below a TLS connection takes without blocking: TLS cannot be asked to write as much as fits,
-// so the socket is asked before. It belongs to the writer.
+// room is what the socket below a TLS connection takes without blocking: TLS cannot be asked to
+// write as much as fits, so the socket is asked before. It belongs to the writer.
 type room struct {
 	raw  syscall.RawConn
 	ask  func(fd uintptr)
@@ -22,7 +22,8 @@ type room struct {
 const (
 	// roomTrusted is how much is written until the socket is asked again.
 	roomTrusted = 256 << 10
-	// A write of n octets takes up roomFactor times as much, and roomWrite, at most: the kernel counts its headers, a packet each.
+	// A write of n octets takes up roomFactor times as much, and roomWrite, at most: the kernel
+	// counts its headers, a packet each.
 	roomFactor = 4
 	roomWrite  = 4 << 10
 
@@ -32,8 +33,8 @@ const (
 	memInfoVars = 9
 )
 
-// lookBelow finds out whether there is a socket that can be asked, and watched: that of TLS over a *net.TCPConn, and
-// nothing that wraps one.
+// lookBelow finds out whether there is a socket that can be asked, and watched: that of TLS over a
+// *net.TCPConn, and nothing that wraps one.
 func (t *tunnel) lookBelow() {
 	c, ok := t.c.(*tls.Conn)
 	if !ok {
@@ -78,8 +79,8 @@ func (r *room) look(fd uintptr) {
 	}
 }
 
-// allow gives a Write that starts now until by, and up to a quarter more: setting a deadline costs more than much else of a small
-// Write that fits, so one is for many.
+// allow gives a Write that starts now until by, and up to a quarter more: setting a deadline costs
+// more than much else of a small Write that fits, so one is for many.
 func (r *room) allow(c conn, now, by time.Time) error {
 	if !r.by.IsZero() && !by.IsZero() && !r.by.Before(by) {
 		return nil

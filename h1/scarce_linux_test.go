@@ -65,7 +65,8 @@ func TestFirstWithoutDescriptors(t *testing.T) {
 	watched(t, new(sink)) // fails if it is not
 }
 
-// TestNoDescriptorForOne: one connection that the poller has no descriptor for is read all the same.
+// TestNoDescriptorForOne: one connection that the poller has no descriptor for is read all the
+// same.
 func TestNoDescriptorForOne(t *testing.T) {
 	watched(t, new(sink)) // so there is a poller
 	a, b := loopback(t)
@@ -128,8 +129,8 @@ func TestUnwatchedPoller(t *testing.T) {
 	}
 }
 
-// TestUnwatchedSocket: what the poller cannot watch (ENOMEM, ENOSPC) is an error, and leaves nothing
-// behind; nor does a socket that somebody else has closed.
+// TestUnwatchedSocket: what the poller cannot watch (ENOMEM, ENOSPC) is an error, and leaves
+// nothing behind; nor does a socket that somebody else has closed.
 func TestUnwatchedSocket(t *testing.T) {
 	p := new(pollerOf).get()
 	if p == nil {

@@ -67,7 +67,8 @@ func (t *tunnel) Send(v [][]byte, fin bool) (int, error) {
 	return t.queued, nil
 }
 
-// start becomes the writer for v, with mu held. What cannot leave at once is queued, and a goroutine becomes the writer.
+// start becomes the writer for v, with mu held. What cannot leave at once is queued, and a
+// goroutine becomes the writer.
 func (t *tunnel) start(v [][]byte) {
 	t.writing = true
 	size := 0
@@ -145,8 +146,8 @@ func (t *tunnel) try(v [][]byte) (done int, err error) {
 	return done, nil
 }
 
-// writeKnown writes as much of v as the socket below TLS is known to have room for. What is put together from several slices
-// is the front, of a piece at most.
+// writeKnown writes as much of v as the socket below TLS is known to have room for. What is put
+// together from several slices is the front, of a piece at most.
 func (t *tunnel) writeKnown(v [][]byte) (done int, err error) {
 	if len(v) > 1 {
 		buf := joined.Get().(*[inline]byte)
@@ -230,7 +231,8 @@ func (t *tunnel) write() {
 	t.wake.ring()
 }
 
-// drain writes work, and tells Drained when the queue has fallen far enough. mu is held between writes.
+// drain writes work, and tells Drained when the queue has fallen far enough. mu is held between
+// writes.
 func (t *tunnel) drain(work []byte) error {
 	size := piece
 	if t.tries {
@@ -291,8 +293,8 @@ func (t *tunnel) deadline(now time.Time) time.Time {
 	return now.Add(t.limits.WriteTimeout)
 }
 
-// finish is the end of the writer, with mu held and the queue empty: it ends our side if that is due, and the stream
-// if nothing is left of it.
+// finish is the end of the writer, with mu held and the queue empty: it ends our side if that is
+// due, and the stream if nothing is left of it.
 func (t *tunnel) finish() {
 	if t.fin && !t.ended {
 		half, ok := t.c.(interface{ CloseWrite() error })

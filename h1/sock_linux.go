@@ -10,8 +10,9 @@ import (
 	"weir/stream"
 )
 
-// sock is the descriptor of a connection that the poller watches. It stands in the place of the net.Conn, which is
-// gone, and is used with the tunnel's mu held, or by the reader between two of its locks.
+// sock is the descriptor of a connection that the poller watches. It stands in the place of the
+// net.Conn, which is gone, and is used with the tunnel's mu held, or by the reader between two of
+// its locks.
 type sock struct {
 	t       *tunnel
 	p       *poller
@@ -59,7 +60,8 @@ func dup(fd int) int {
 	return int(n)
 }
 
-// happened is told by the poller what became of the socket; no bits: the reader's turn has come, as claim said.
+// happened is told by the poller what became of the socket; no bits: the reader's turn has come, as
+// claim said.
 func (t *tunnel) happened(bits uint32) {
 	s := t.sock
 	if s == nil {
@@ -84,7 +86,8 @@ func (t *tunnel) happened(bits uint32) {
 	t.serve()
 }
 
-// claim makes the caller the reader, if there is something to read or to tell and nobody is. With mu held.
+// claim makes the caller the reader, if there is something to read or to tell and nobody is. With
+// mu held.
 func (t *tunnel) claim() bool {
 	s := t.sock
 	if s.running || t.sink == nil || !t.over && !s.broken && !(s.ready && t.room() > 0) {

@@ -12,9 +12,10 @@ import (
 
 // tunnel is the stream over one connection.
 //
-// Two roles share it. The reader, one goroutine from Attach on, reads while there is credit and tells the sink
-// everything but Drained; it ends by telling Closed. The writer is whoever set writing: a Send, for its own octets,
-// or a goroutine that works off the queue. While nobody is the writer, the queue is empty.
+// Two roles share it. The reader, one goroutine from Attach on, reads while there is credit and
+// tells the sink everything but Drained; it ends by telling Closed. The writer is whoever set
+// writing: a Send, for its own octets, or a goroutine that works off the queue. While nobody is the
+// writer, the queue is empty.
 type tunnel struct {
 	c     conn
 	sock  *sock // c, if the poller watches it: then the reader is a worker of the poller's
@@ -101,7 +102,8 @@ func blockOf(b []byte) *block {
 
 var defaultLimits = stream.Limits{}.WithDefaults()
 
-// lastLimits are those of the stream that was attached last: those of the next are most likely the same.
+// lastLimits are those of the stream that was attached last: those of the next are most likely the
+// same.
 var lastLimits atomic.Pointer[stream.Limits]
 
 // sharedLimits are l with defaults, one struct for many streams.
@@ -190,7 +192,8 @@ func (t *tunnel) quietly() error {
 	return &stream.ResetError{Code: stream.NoError}
 }
 
-// end says that the stream is over, with mu held. Whoever calls it closes the connection, without mu.
+// end says that the stream is over, with mu held. Whoever calls it closes the connection, without
+// mu.
 func (t *tunnel) end(err error) {
 	t.over = true
 	t.head, t.queue, t.queued = nil, nil, 0

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// open finds the socket of c, or below c if c is TLS. What wraps one has it if it is a syscall.Conn,
-// too: any other wrapper may have a reader of its own, which would be in the way.
+// open finds the socket of c, or below c if c is TLS. What wraps one has it if it is a
+// syscall.Conn, too: any other wrapper may have a reader of its own, which would be in the way.
 func (w *watch) open(c any) {
 	if tc, ok := c.(*tls.Conn); ok {
 		c = tc.NetConn()

@@ -330,8 +330,8 @@ func (tg *target) healthy() (stop func() int) {
 	}
 }
 
-// heap watches how far the heap grows until stop, which gives the peak (garbage too) and what stays, both above what
-// there was at the start.
+// heap watches how far the heap grows until stop, which gives the peak (garbage too) and what
+// stays, both above what there was at the start.
 func heap() (stop func() (peak, stays int64)) {
 	old := debug.SetGCPercent(20)
 	used := func() int64 {

@@ -56,7 +56,8 @@ func refs(begin []byte, index byte, n int) []byte {
 	return append(begin, bytes.Repeat([]byte{0x80 | index}, n)...)
 }
 
-// literal is a field that enters the dynamic table, as its first entry, number 62 (RFC 7541, 6.2.1).
+// literal is a field that enters the dynamic table, as its first entry, number 62 (RFC 7541,
+// 6.2.1).
 func literal(name, value string) []byte {
 	var b bytes.Buffer
 	_ = hpack.NewEncoder(&b).WriteField(hpack.HeaderField{Name: name, Value: value}) // into memory
@@ -307,8 +308,9 @@ var attacks = []attack{
 	}, handlers: 250},
 }
 
-// TestAttacks: an attacker gets its answer before a stated number of its frames, memory and handlers are bounded, and a
-// second connection is served all along. With -v it says what was measured, the time too.
+// TestAttacks: an attacker gets its answer before a stated number of its frames, memory and
+// handlers are bounded, and a second connection is served all along. With -v it says what was
+// measured, the time too.
 func TestAttacks(t *testing.T) {
 	for _, at := range attacks {
 		t.Run(at.name, func(t *testing.T) { at.play(t) })

@@ -13,11 +13,11 @@ import (
 	"weir/internal/reach"
 )
 
-// Client is the client's side of one HTTP/2 connection. It opens streams by extended CONNECT (RFC 8441) and makes no other
-// requests. Its methods may be called from any goroutine.
+// Client is the client's side of one HTTP/2 connection. It opens streams by extended CONNECT (RFC
+// 8441) and makes no other requests. Its methods may be called from any goroutine.
 //
-// A connection has one goroutine, which reads, and others only while there is something to write or to tell. A stream
-// without traffic has neither a goroutine nor a buffer.
+// A connection has one goroutine, which reads, and others only while there is something to write or
+// to tell. A stream without traffic has neither a goroutine nor a buffer.
 type Client struct {
 	c    *conn
 	cfg  Config
@@ -40,12 +40,13 @@ var (
 	ErrNoExtendedConnect = errors.New("h2: the server does not offer extended CONNECT (RFC 8441, 3)")
 	// ErrNoRoom: as many streams are open as the server allows, or as ClientConfig does.
 	ErrNoRoom = errors.New("h2: no room for another stream (RFC 9113, 5.1.2)")
-	// ErrLeaving: the connection has ended, or ends with its last stream: after GOAWAY, Leave or Close.
+	// ErrLeaving: the connection has ended, or ends with its last stream: after GOAWAY, Leave or
+	// Close.
 	ErrLeaving = errors.New("h2: the connection takes no new streams (RFC 9113, 6.8)")
 )
 
-// NewClient starts the client's side of HTTP/2 on nc, which it owns: the preface and SETTINGS leave at once. TLS has to have
-// shaken hands and agreed on h2. A cfg of nil is the zero ClientConfig.
+// NewClient starts the client's side of HTTP/2 on nc, which it owns: the preface and SETTINGS leave
+// at once. TLS has to have shaken hands and agreed on h2. A cfg of nil is the zero ClientConfig.
 func NewClient(nc net.Conn, cfg *ClientConfig) *Client {
 	if cfg == nil {
 		cfg = new(ClientConfig)
@@ -121,8 +122,8 @@ func (cl *Client) why() error {
 	return cl.c.core.err
 }
 
-// ExtendedConnect waits for the server's first SETTINGS, and says whether those so far offer extended CONNECT
-// (RFC 8441, 3). A later SETTINGS may add the offer, and cannot take it back.
+// ExtendedConnect waits for the server's first SETTINGS, and says whether those so far offer
+// extended CONNECT (RFC 8441, 3). A later SETTINGS may add the offer, and cannot take it back.
 func (cl *Client) ExtendedConnect(ctx context.Context) (bool, error) {
 	if err := cl.Ready(ctx); err != nil {
 		return false, err
@@ -242,8 +243,8 @@ func (cl *Client) Close() error {
 // Done is closed when the connection has ended and its streams have been given up.
 func (cl *Client) Done() <-chan struct{} { return cl.done }
 
-// Err is nil until Done, and then why the connection ended: net.ErrClosed after Leave and Close, a *ConnError for a fault
-// or for the server's GOAWAY, or the socket's error.
+// Err is nil until Done, and then why the connection ended: net.ErrClosed after Leave and Close, a
+// *ConnError for a fault or for the server's GOAWAY, or the socket's error.
 func (cl *Client) Err() error {
 	if err := cl.ended.Load(); err != nil {
 		return *err
@@ -251,8 +252,8 @@ func (cl *Client) Err() error {
 	return nil
 }
 
-// Unprocessed says that the server has not looked at the request of an Open that gave err: it may be made again on another
-// connection, whatever it is (RFC 9113, 8.7).
+// Unprocessed says that the server has not looked at the request of an Open that gave err: it may
+// be made again on another connection, whatever it is (RFC 9113, 8.7).
 func Unprocessed(err error) bool {
 	if se, ok := errors.AsType[*StreamError](err); ok {
 		return se.Remote && se.Code == RefusedStream
@@ -317,7 +318,8 @@ func (cl *Client) asked(err error) {
 	}
 }
 
-// lost says why the connection is over when err is what the socket says: a GOAWAY, or our own going, explains it better.
+// lost says why the connection is over when err is what the socket says: a GOAWAY, or our own
+// going, explains it better.
 func (cl *Client) lost(err error) error {
 	left, ok := cl.left.(*ConnError)
 	switch over := cl.c.core.over(); {

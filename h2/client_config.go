@@ -45,7 +45,8 @@ func (cfg *ClientConfig) config() Config {
 		PingInterval: cfg.PingInterval, PingTimeout: cfg.PingTimeout,
 		Logger: cfg.Logger, Trace: cfg.Trace, TraceValues: cfg.TraceValues,
 
-		// Every stream is one that we opened: what the server does to it costs it nothing that it could use up.
+		// Every stream is one that we opened: what the server does to it costs it nothing that it
+		// could use up.
 		MaxPeerResets: -1, MaxFaults: -1, MaxRefused: -1,
 		MaxMemory: -1, MaxWindow: -1, MaxConnWindow: -1, // no body is read as it comes
 		IdleTimeout: cmp.Or(cfg.IdleTimeout, 90*time.Second), StallTimeout: -1, // stream.Limits'

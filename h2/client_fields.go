@@ -12,7 +12,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// requestFields are the fields of an extended CONNECT (RFC 8441, 4), the pseudo fields first, the others sorted by name.
+// requestFields are the fields of an extended CONNECT (RFC 8441, 4), the pseudo fields first, the
+// others sorted by name.
 func requestFields(r *http.Request) ([]hpack.HeaderField, error) {
 	protocol := r.Header[":protocol"]
 	switch {

@@ -24,19 +24,24 @@ const MaxAnswer = 64 << 10
 // answerTime is how long Open waits for that body, once the header is there.
 const answerTime = 2 * time.Second
 
-// Open opens a stream by the extended CONNECT that r describes (RFC 8441, 4). r.Method is CONNECT and r.Header[":protocol"]
-// has one value; :scheme and :path are of r.URL, :authority is r.Host or r.URL.Host; the other fields of r.Header are sent
-// as they are, in lower case. Fields of an HTTP/1.1 connection, a content-length and a body are errors. It waits for the
-// server's first SETTINGS, and for the final response; informational ones are told to an httptrace.ClientTrace of ctx.
+// Open opens a stream by the extended CONNECT that r describes (RFC 8441, 4). r.Method is CONNECT
+// and r.Header[":protocol"] has one value; :scheme and :path are of r.URL, :authority is r.Host or
+// r.URL.Host; the other fields of r.Header are sent as they are, in lower case. Fields of an
+// HTTP/1.1 connection, a content-length and a body are errors. It waits for the server's first
+// SETTINGS, and for the final response; informational ones are told to an httptrace.ClientTrace of
+// ctx.
 //
 // A 2xx gives a stream. Octets that came behind it are told first. The response has no body.
 //
-// Any other status gives the response and no stream. Its Body has what came within 2 s, at most MaxAnswer octets, and ends with
-// io.ErrUnexpectedEOF if that is not all. Nothing needs to be closed.
+// Any other status gives the response and no stream. Its Body has what came within 2 s, at most
+// MaxAnswer octets, and ends with io.ErrUnexpectedEOF if that is not all. Nothing needs to be
+// closed.
 //
-// Errors are a *StreamError for a reset and for a malformed response, ErrNoRoom, ErrLeaving, ErrNoExtendedConnect, what ended the
-// connection, and the cause of ctx; then the stream has been reset with CANCEL. Unprocessed says which of them allow another try.
-// A 2xx that ends the server's side at once is an error too, which unwraps to stream.ErrHalfClosed and has the response beside it.
+// Errors are a *StreamError for a reset and for a malformed response, ErrNoRoom, ErrLeaving,
+// ErrNoExtendedConnect, what ended the connection, and the cause of ctx; then the stream has been
+// reset with CANCEL. Unprocessed says which of them allow another try. A 2xx that ends the server's
+// side at once is an error too, which unwraps to stream.ErrHalfClosed and has the response beside
+// it.
 //
 // Open waits for what the connection reads: it must not be called from a method of a Sink.
 func (cl *Client) Open(ctx context.Context, r *http.Request) (stream.Stream, *http.Response, error) {

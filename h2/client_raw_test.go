@@ -181,7 +181,8 @@ func TestClientAnswers(t *testing.T) {
 	}
 }
 
-// TestClientToldFirst: what comes in one write with the 200, and before Attach, is told first, the end too.
+// TestClientToldFirst: what comes in one write with the 200, and before Attach, is told first, the
+// end too.
 func TestClientToldFirst(t *testing.T) {
 	withRaw(t, nil, offering, func(r *raw) {
 		o := r.open(r.t.Context())
@@ -207,7 +208,8 @@ func TestClientToldFirst(t *testing.T) {
 	})
 }
 
-// TestClientQuietReset: a reset with NO_ERROR takes nothing back of what came before it (RFC 9113, 8.1).
+// TestClientQuietReset: a reset with NO_ERROR takes nothing back of what came before it (RFC 9113,
+// 8.1).
 func TestClientQuietReset(t *testing.T) {
 	withRaw(t, nil, offering, func(r *raw) {
 		o := r.open(r.t.Context())
@@ -261,7 +263,8 @@ func TestClientInforms(t *testing.T) {
 	})
 }
 
-// TestClientCancel: the context ends the wait for a response, with CANCEL, and a late one does no harm.
+// TestClientCancel: the context ends the wait for a response, with CANCEL, and a late one does no
+// harm.
 func TestClientCancel(t *testing.T) {
 	withRaw(t, nil, offering, func(r *raw) {
 		cause := errors.New("enough")
@@ -306,7 +309,8 @@ func TestClientCloseInOpen(t *testing.T) {
 	})
 }
 
-// TestClientOffer is INTEROP.md, P1, P3 and P23: the first SETTINGS decide, and a later one may add the offer.
+// TestClientOffer is INTEROP.md, P1, P3 and P23: the first SETTINGS decide, and a later one may add
+// the offer.
 func TestClientOffer(t *testing.T) {
 	t.Run("8441-3/absent_then_added", func(t *testing.T) {
 		withRaw(t, nil, []http2.Setting{}, func(r *raw) {

@@ -166,8 +166,8 @@ func TestClientRequestRefused(t *testing.T) {
 	})
 }
 
-// TestClientMany: many streams on one connection, opened at once, up to the server's number; a stream that is not read
-// stalls none of them, and idle ones cost no goroutine.
+// TestClientMany: many streams on one connection, opened at once, up to the server's number; a
+// stream that is not read stalls none of them, and idle ones cost no goroutine.
 func TestClientMany(t *testing.T) {
 	ts := newTunnels()
 	bubble(t, nil, ts.ServeHTTP, func(s *site) {
@@ -237,7 +237,8 @@ func TestClientMany(t *testing.T) {
 	})
 }
 
-// TestClientDrain: the server's GOAWAY lets streams go on, and the connection ends with the last (RFC 9113, 6.8).
+// TestClientDrain: the server's GOAWAY lets streams go on, and the connection ends with the last
+// (RFC 9113, 6.8).
 func TestClientDrain(t *testing.T) {
 	ts := newTunnels()
 	bubble(t, nil, ts.ServeHTTP, func(s *site) {
@@ -337,9 +338,9 @@ func TestClientInadequateSecurity(t *testing.T) {
 	})
 }
 
-// pair is a server of its own and a client of it, with one stream between them: the client's end and the server's. Over
-// loopback if l is a socket's listener. Their initial windows are as small as can be: HTTP/2 never shrinks them for
-// stream.Limits.
+// pair is a server of its own and a client of it, with one stream between them: the client's end
+// and the server's. Over loopback if l is a socket's listener. Their initial windows are as small
+// as can be: HTTP/2 never shrinks them for stream.Limits.
 func pair(t *testing.T, l net.Listener, dial func() (net.Conn, error), secret *tls.Certificate) (client, server stream.Stream) {
 	t.Helper()
 	streams := make(chan stream.Stream, 1)

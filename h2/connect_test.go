@@ -166,8 +166,8 @@ func (panicSink) Data([]byte, bool) { panic("sink broke") }
 func (panicSink) Drained()          {}
 func (panicSink) Closed(error)      {}
 
-// TestOpenBesideReturn: of a handler's return and an Accept on another goroutine that it did not wait
-// for, one is too late. The stream has one answer, and no HEADERS on a tunnel (RFC 9113, 8.5).
+// TestOpenBesideReturn: of a handler's return and an Accept on another goroutine that it did not
+// wait for, one is too late. The stream has one answer, and no HEADERS on a tunnel (RFC 9113, 8.5).
 func TestOpenBesideReturn(t *testing.T) {
 	var opened chan stream.Stream
 	var late chan error

@@ -11,14 +11,15 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// unnamedStreams is how many streams we open on a connection whose server names no SETTINGS_MAX_CONCURRENT_STREAMS.
+// unnamedStreams is how many streams we open on a connection whose server names no
+// SETTINGS_MAX_CONCURRENT_STREAMS.
 const unnamedStreams = 1000
 
 // maxStreamID is the highest there is (RFC 9113, 4.1).
 const maxStreamID = 1<<31 - 1
 
-// peerID is the last stream in our GOAWAYs: the highest that the peer has opened. A server opens none, where push is
-// disabled.
+// peerID is the last stream in our GOAWAYs: the highest that the peer has opened. A server opens
+// none, where push is disabled.
 func (c *core) peerID() uint32 {
 	if c.cfg.client {
 		return 0
@@ -35,8 +36,8 @@ func (c *core) room() int {
 	return max(min(ids, min(c.peer.maxStreams, c.cfg.maxStreams)-len(c.streams)), 0)
 }
 
-// connect opens a stream with the fields of a request. They are written at once: so no stream is reset before its HEADERS,
-// and ids go up in wire order (RFC 9113, 5.1.1).
+// connect opens a stream with the fields of a request. They are written at once: so no stream is
+// reset before its HEADERS, and ids go up in wire order (RFC 9113, 5.1.1).
 func (c *core) connect(fields []hpack.HeaderField, now time.Time) *coreStream {
 	c.now = now
 	if c.maxID == 0 {

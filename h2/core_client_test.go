@@ -36,8 +36,9 @@ func (p *player) greetClient() {
 	p.forget()
 }
 
-// TestClientDialogues plays testdata/client.txt, whole and cut into pieces, as TestDialogues does: C is what the core says,
-// S what the server does. Every dialogue but a raw one begins behind both SETTINGS.
+// TestClientDialogues plays testdata/client.txt, whole and cut into pieces, as TestDialogues does:
+// C is what the core says, S what the server does. Every dialogue but a raw one begins behind both
+// SETTINGS.
 func TestClientDialogues(t *testing.T) {
 	b, err := os.ReadFile("testdata/client.txt")
 	if err != nil {
@@ -112,7 +113,8 @@ func playClient(t *testing.T, p *player, body string) {
 	}
 }
 
-// TestClientLateAnswers: answers to more streams than are remembered, all given up, end nothing (RFC 9113, 5.1).
+// TestClientLateAnswers: answers to more streams than are remembered, all given up, end nothing
+// (RFC 9113, 5.1).
 func TestClientLateAnswers(t *testing.T) {
 	p := newClientPlayer(clientTestConfig(), 0)
 	p.greetClient()
@@ -224,8 +226,8 @@ func TestClientLimits(t *testing.T) {
 	}
 }
 
-// TestClientFloods: a server that floods us ends its connection (RFC 9113, 10.5), and one that resets or refuses all that
-// we open does not.
+// TestClientFloods: a server that floods us ends its connection (RFC 9113, 10.5), and one that
+// resets or refuses all that we open does not.
 func TestClientFloods(t *testing.T) {
 	for _, c := range []struct {
 		limit Limit // 0: the connection lives
@@ -293,7 +295,8 @@ func TestClientIDs(t *testing.T) {
 	}
 }
 
-// FuzzClientCore: whatever a server says, cut anywhere, gives the same events and the same octets, and no panic.
+// FuzzClientCore: whatever a server says, cut anywhere, gives the same events and the same octets,
+// and no panic.
 func FuzzClientCore(f *testing.F) {
 	for seed := range uint64(40) {
 		f.Add(randomAnswers(rand.New(rand.NewPCG(seed, 3)), 30), byte(seed))

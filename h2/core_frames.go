@@ -19,8 +19,8 @@ func (o *octets) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// take gives the next n octets in one piece: a part of what was fed if they are all there, else of what was kept.
-// They are good until the next call.
+// take gives the next n octets in one piece: a part of what was fed if they are all there, else of
+// what was kept. They are good until the next call.
 func (c *core) take(n int) ([]byte, bool) {
 	if len(c.rest) == 0 && len(c.in) >= n {
 		p := c.in[:n]
@@ -111,8 +111,8 @@ func (c *core) parsePreface() bool {
 	return c.preface == 0
 }
 
-// checkHead judges a frame by its header. True: its payload is wanted in one piece. Otherwise the frame was a fault, is
-// DATA, or is skipped.
+// checkHead judges a frame by its header. True: its payload is wanted in one piece. Otherwise the
+// frame was a fault, is DATA, or is skipped.
 func (c *core) checkHead(h http2.FrameHeader) bool {
 	c.framed = false
 	if int(h.Length) > c.cfg.maxFrame {
@@ -201,7 +201,8 @@ func headersNeed(f http2.Flags) (n int) {
 	return n
 }
 
-// headRules say, for each frame type, whether it belongs to the connection or to a stream, and its length if that is fixed.
+// headRules say, for each frame type, whether it belongs to the connection or to a stream, and its
+// length if that is fixed.
 var headRules = [...]struct {
 	rule      string
 	conn, any bool
@@ -220,7 +221,8 @@ var headRules = [...]struct {
 	10:                      {}, // all others
 }
 
-// badPayload translates what the Framer has against a payload; lengths and stream ids have been checked before.
+// badPayload translates what the Framer has against a payload; lengths and stream ids have been
+// checked before.
 func (c *core) badPayload(err error) {
 	switch c.head.Type {
 	case http2.FrameHeaders:
@@ -265,8 +267,8 @@ func (c *core) frame(f http2.Frame) {
 	}
 }
 
-// priorityFault is a stream error of PRIORITY, which may come for a stream in any state: RST_STREAM is allowed only for
-// those that are not idle (RFC 9113, 6.4).
+// priorityFault is a stream error of PRIORITY, which may come for a stream in any state: RST_STREAM
+// is allowed only for those that are not idle (RFC 9113, 6.4).
 func (c *core) priorityFault(id uint32, code Code, rule, msg string) {
 	if id > c.maxID {
 		c.fail(code, rule, msg)

@@ -20,7 +20,8 @@ type peerSettings struct {
 	maxStreams    int    // that we may have open at once
 }
 
-// mySettings says how far ours have come: what they forbid counts from the ACK on (RFC 9113, 6.5.3), what they allow at once.
+// mySettings says how far ours have come: what they forbid counts from the ACK on (RFC 9113,
+// 6.5.3), what they allow at once.
 type mySettings struct {
 	acked bool
 }
@@ -33,7 +34,8 @@ func (m *mySettings) window(cfg coreConfig) int {
 	return max(cfg.initialWindow, flow.DefaultWindow)
 }
 
-// sendSettings queues our SETTINGS, the first frame of ours (RFC 9113, 3.4), and the connection's window.
+// sendSettings queues our SETTINGS, the first frame of ours (RFC 9113, 3.4), and the connection's
+// window.
 func (c *core) sendSettings() {
 	first := http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: uint32(c.cfg.maxStreams)}
 	if c.cfg.client {
@@ -116,7 +118,8 @@ func (c *core) settings(f *http2.SettingsFrame) {
 	c.provoked(c.fr.WriteSettingsAck)
 }
 
-// peerWindow takes a new SETTINGS_INITIAL_WINDOW_SIZE, which moves the window of every stream (RFC 9113, 6.9.2).
+// peerWindow takes a new SETTINGS_INITIAL_WINDOW_SIZE, which moves the window of every stream (RFC
+// 9113, 6.9.2).
 func (c *core) peerWindow(v uint32) bool {
 	if v > flow.MaxWindow {
 		c.fail(FlowControlError, "RFC 9113, 6.5.2", "SETTINGS_INITIAL_WINDOW_SIZE over 2^31-1")

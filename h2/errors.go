@@ -56,7 +56,8 @@ func (e *ConnError) Error() string { return text("connection", e.Code, e.Rule, e
 // Unwrap gives net.ErrClosed.
 func (e *ConnError) Unwrap() error { return net.ErrClosed }
 
-// StreamError ends a stream: RST_STREAM with Code. It unwraps to a *stream.ResetError, and so to net.ErrClosed.
+// StreamError ends a stream: RST_STREAM with Code. It unwraps to a *stream.ResetError, and so to
+// net.ErrClosed.
 type StreamError struct {
 	ID     uint32
 	Code   Code

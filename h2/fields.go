@@ -12,8 +12,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// headerOf builds the header of a request: names in the form of net/http, cookies joined (RFC 9113, 8.2.3). host is
-// not part of it.
+// headerOf builds the header of a request: names in the form of net/http, cookies joined (RFC 9113,
+// 8.2.3). host is not part of it.
 func headerOf(fs []hpack.HeaderField) http.Header {
 	h := make(http.Header, len(fs))
 	values := make([]string, 0, len(fs)) // one allocation for all fields that come once
@@ -127,8 +127,9 @@ func takeLength(h http.Header) int64 {
 // trimValue takes the white space off that a field value cannot have (RFC 9113, 8.2.1).
 func trimValue(v string) string { return strings.Trim(v, " \t") }
 
-// tunnelFields is the header block of a 200 that opens a tunnel. Fields of HTTP/1.1's handshake are dropped (RFC 8441, 5),
-// and so are those that a 2xx to CONNECT cannot have (RFC 9110, 9.3.6); a field that cannot be sent is an error.
+// tunnelFields is the header block of a 200 that opens a tunnel. Fields of HTTP/1.1's handshake are
+// dropped (RFC 8441, 5), and so are those that a 2xx to CONNECT cannot have (RFC 9110, 9.3.6); a
+// field that cannot be sent is an error.
 func tunnelFields(h http.Header) ([]hpack.HeaderField, error) {
 	for k, vv := range h {
 		if !validToken(k) {

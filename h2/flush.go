@@ -29,7 +29,7 @@ func (c *conn) flush(own, waits bool) {
 			go c.flusher() // ends when there is nothing to write
 			return
 		}
-		if own && c.core.pending() { // the socket may take all there ever is, and others wait for the processor
+		if own && c.core.pending() { // others wait for the processor, and the socket may take all
 			c.outside(runtime.Gosched)
 		}
 	}

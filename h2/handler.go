@@ -21,7 +21,8 @@ func (c *conn) run(x *exchange) {
 	}
 }
 
-// waits takes the next request whose handler has not been started; without one, the place of a handler is free.
+// waits takes the next request whose handler has not been started; without one, the place of a
+// handler is free.
 func (c *conn) waits() *exchange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,8 +76,9 @@ func answer(w http.ResponseWriter, status int) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// end cleans up after the handler. The rest of a body that was not wanted is cut off with NO_ERROR once the answer has
-// left (RFC 9113, 8.1); an answer that is not whole with INTERNAL_ERROR, behind what the handler wrote.
+// end cleans up after the handler. The rest of a body that was not wanted is cut off with NO_ERROR
+// once the answer has left (RFC 9113, 8.1); an answer that is not whole with INTERNAL_ERROR, behind
+// what the handler wrote.
 func (x *exchange) end(normal bool) {
 	c := x.c
 	c.mu.Lock()

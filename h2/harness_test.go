@@ -71,8 +71,8 @@ func (c *countedConn) Write(b []byte) (int, error) {
 
 func (c *countedConn) CloseWrite() error { return c.Conn.(*memnet.Conn).CloseWrite() }
 
-// bubble runs f with a site of handler h. Everything must have ended when f returns, but for the server.
-// f may fail the test by t as well as by s.t, which is that of the bubble.
+// bubble runs f with a site of handler h. Everything must have ended when f returns, but for the
+// server. f may fail the test by t as well as by s.t, which is that of the bubble.
 func bubble(t *testing.T, cfg *h2.Config, h http.HandlerFunc, f func(s *site)) {
 	t.Helper()
 	outside := t
@@ -192,7 +192,8 @@ func (f *fakeSink) text() string {
 	return f.got.String()
 }
 
-// tunnels is a handler that opens a stream for each CONNECT and hands its sink out; /echo and everything below echoes.
+// tunnels is a handler that opens a stream for each CONNECT and hands its sink out; /echo and
+// everything below echoes.
 type tunnels struct {
 	limits stream.Limits
 	sinks  chan *fakeSink

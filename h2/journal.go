@@ -13,8 +13,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// journal is what a connection has to log and has not logged: slog handlers are a user's, and are not called with
-// conn.mu held. Under conn.mu.
+// journal is what a connection has to log and has not logged: slog handlers are a user's, and are
+// not called with conn.mu held. Under conn.mu.
 type journal struct {
 	entries []entry
 	lost    int           // entries over the bound
@@ -194,7 +194,8 @@ func (c *conn) logged() {
 	}
 }
 
-// sayEnd logs, once, why the connection ended: at Warn if the peer ran into a limit, at Debug if it made a fault.
+// sayEnd logs, once, why the connection ended: at Warn if the peer ran into a limit, at Debug if it
+// made a fault.
 func (c *conn) sayEnd() {
 	err, ok := c.core.err.(*ConnError)
 	if !ok || c.journal.ended {

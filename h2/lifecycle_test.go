@@ -52,7 +52,8 @@ func TestLost(t *testing.T) {
 	})
 }
 
-// TestWriteTimeout: a peer that does not read its socket ends the connection after Config.WriteTimeout.
+// TestWriteTimeout: a peer that does not read its socket ends the connection after
+// Config.WriteTimeout.
 func TestWriteTimeout(t *testing.T) {
 	ts := newTunnels()
 	bubble(t, &h2.Config{WriteTimeout: 7 * time.Second}, ts.ServeHTTP, func(s *site) {
@@ -183,7 +184,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestRapidReset is ATTACKS.md, S1: streams that are reset at once never start more handlers than MaxConcurrentStreams.
+// TestRapidReset is ATTACKS.md, S1: streams that are reset at once never start more handlers than
+// MaxConcurrentStreams.
 func TestRapidReset(t *testing.T) {
 	var running, most atomic.Int64
 	bubble(t, &h2.Config{MaxConcurrentStreams: 10}, func(w http.ResponseWriter, r *http.Request) {
@@ -251,8 +253,8 @@ func TestGarbage(t *testing.T) {
 	})
 }
 
-// TestConnStateBreaks: a hook that panics or calls runtime.Goexit is told the states that follow, and ends neither the
-// program nor the connection.
+// TestConnStateBreaks: a hook that panics or calls runtime.Goexit is told the states that follow,
+// and ends neither the program nor the connection.
 func TestConnStateBreaks(t *testing.T) {
 	for name, breaks := range map[string]func(){"panic": func() { panic("hook") }, "Goexit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {

@@ -43,8 +43,8 @@ func textLog(to io.Writer, level slog.Level) *slog.Logger {
 	}}))
 }
 
-// TestStallTimeout: an answer that the peer opens no window for is reset, whether its handler still writes or has
-// returned; the connection lives, and the log says why.
+// TestStallTimeout: an answer that the peer opens no window for is reset, whether its handler still
+// writes or has returned; the connection lives, and the log says why.
 func TestStallTimeout(t *testing.T) {
 	var logged lockedBuffer
 	result := make(chan error, 1)
@@ -85,8 +85,8 @@ func TestStallTimeout(t *testing.T) {
 	})
 }
 
-// TestTunnelWriteTimeout (stream.Limits): of a tunnel on which nothing can be written, the sink hears
-// os.ErrDeadlineExceeded; what gets through begins the time anew; negative waits for ever.
+// TestTunnelWriteTimeout (stream.Limits): of a tunnel on which nothing can be written, the sink
+// hears os.ErrDeadlineExceeded; what gets through begins the time anew; negative waits for ever.
 func TestTunnelWriteTimeout(t *testing.T) {
 	for _, tt := range []struct {
 		limit, update, want time.Duration
@@ -135,8 +135,8 @@ func TestTunnelWriteTimeout(t *testing.T) {
 	}
 }
 
-// TestSlow is ATTACKS.md, S12: 1 000 connections that drip, or say nothing, at every stage of the beginning. Each is
-// closed in time, and meanwhile others are served.
+// TestSlow is ATTACKS.md, S12: 1 000 connections that drip, or say nothing, at every stage of the
+// beginning. Each is closed in time, and meanwhile others are served.
 func TestSlow(t *testing.T) {
 	const preface = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	request := string(h2test.AppendFrame(nil, http2.FrameHeaders, 4, 1, new(h2test.Encoder).Block(":method", "GET", "x", "0123456789")))
@@ -196,7 +196,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestShutdownOfMany is ATTACKS.md, S28: of 1 000 tunnels 100 do not leave. All are gone when the time is up.
+// TestShutdownOfMany is ATTACKS.md, S28: of 1 000 tunnels 100 do not leave. All are gone when the
+// time is up.
 func TestShutdownOfMany(t *testing.T) {
 	ts := newTunnels()
 	bubble(t, nil, ts.ServeHTTP, func(s *site) {
@@ -284,7 +285,8 @@ func TestStats(t *testing.T) {
 	})
 }
 
-// TestTrace: one record a frame, in order, with what its type carries; values of fields only if asked for.
+// TestTrace: one record a frame, in order, with what its type carries; values of fields only if
+// asked for.
 func TestTrace(t *testing.T) {
 	for _, values := range []bool{false, true} {
 		var logged lockedBuffer

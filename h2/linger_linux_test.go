@@ -37,8 +37,8 @@ func (w *world) slowDial(t *testing.T, secure bool) net.Conn {
 	return nc
 }
 
-// TestLinger (RFC 9113, 9.1; RFC 9112, 9.6): what was written before a connection ends arrives at a client that is slow to
-// read its socket, and sends WINDOW_UPDATEs while it does.
+// TestLinger (RFC 9113, 9.1; RFC 9112, 9.6): what was written before a connection ends arrives at a
+// client that is slow to read its socket, and sends WINDOW_UPDATEs while it does.
 func TestLinger(t *testing.T) {
 	for _, end := range []string{"Connection: close", "Shutdown", "IdleTimeout"} {
 		t.Run(end, func(t *testing.T) {

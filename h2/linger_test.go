@@ -19,7 +19,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// TestLingerEnds: a peer that neither takes nor closes does not hold a connection that has ended for ever.
+// TestLingerEnds: a peer that neither takes nor closes does not hold a connection that has ended
+// for ever.
 func TestLingerEnds(t *testing.T) {
 	bubble(t, nil, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
@@ -60,8 +61,9 @@ func (l bareListener) Accept() (net.Conn, error) {
 	return struct{ net.Conn }{nc}, err
 }
 
-// TestLingerWithoutCloseWrite (RFC 9113, 9.1): the server waits for the client to close also where a net.Conn is wrapped, so
-// that our side cannot be closed alone: what the client still sends must not reset what it has not read.
+// TestLingerWithoutCloseWrite (RFC 9113, 9.1): the server waits for the client to close also where
+// a net.Conn is wrapped, so that our side cannot be closed alone: what the client still sends must
+// not reset what it has not read.
 func TestLingerWithoutCloseWrite(t *testing.T) {
 	for _, closes := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -94,8 +96,9 @@ func TestLingerWithoutCloseWrite(t *testing.T) {
 	}
 }
 
-// TestSocketStall (ATTACKS S9): while a peer does not read its socket, a WebSocket beside a download ends with its own
-// send timeout, one that has nothing to send lives on, and the download goes on when the peer reads again.
+// TestSocketStall (ATTACKS S9): while a peer does not read its socket, a WebSocket beside a
+// download ends with its own send timeout, one that has nothing to send lives on, and the download
+// goes on when the peer reads again.
 func TestSocketStall(t *testing.T) {
 	ts := newTunnels()
 	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
@@ -142,8 +145,9 @@ func TestSocketStall(t *testing.T) {
 	})
 }
 
-// TestSocketStallFreesHandlers (RFC 9113, 5.4.2): while a peer does not read its socket, a handler's Write ends with its
-// write deadline and with the reset of its stream, and what a WebSocket sends is queued.
+// TestSocketStallFreesHandlers (RFC 9113, 5.4.2): while a peer does not read its socket, a
+// handler's Write ends with its write deadline and with the reset of its stream, and what a
+// WebSocket sends is queued.
 func TestSocketStallFreesHandlers(t *testing.T) {
 	for _, end := range []string{"deadline", "reset"} {
 		var wrote chan error
@@ -194,8 +198,8 @@ func TestSocketStallFreesHandlers(t *testing.T) {
 	}
 }
 
-// TestEarlyAnswerLeavesFirst (RFC 9113, 8.1): RST_STREAM(NO_ERROR) behind an early answer is no part of its write: curl forgets
-// an answer that it gets together with it.
+// TestEarlyAnswerLeavesFirst (RFC 9113, 8.1): RST_STREAM(NO_ERROR) behind an early answer is no
+// part of its write: curl forgets an answer that it gets together with it.
 func TestEarlyAnswerLeavesFirst(t *testing.T) {
 	bubble(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }, func(s *site) {
 		p := s.dial()
@@ -213,8 +217,8 @@ func TestEarlyAnswerLeavesFirst(t *testing.T) {
 	})
 }
 
-// TestAbortBehindEnd (RFC 9110, 9.3.2): what was flushed before a panic leaves, also where it has to wait and END_STREAM comes
-// with it: the header of an answer to HEAD.
+// TestAbortBehindEnd (RFC 9110, 9.3.2): what was flushed before a panic leaves, also where it has
+// to wait and END_STREAM comes with it: the header of an answer to HEAD.
 func TestAbortBehindEnd(t *testing.T) {
 	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "HEAD" {
@@ -246,8 +250,9 @@ func TestAbortBehindEnd(t *testing.T) {
 	})
 }
 
-// TestHold (ATTACKS S9): a few answers wait as long as the client likes; of many, those that have waited for 5 minutes
-// are given up until they hold no more than 2 MiB. Where so much waits, each answer has little more than its turn.
+// TestHold (ATTACKS S9): a few answers wait as long as the client likes; of many, those that have
+// waited for 5 minutes are given up until they hold no more than 2 MiB. Where so much waits, each
+// answer has little more than its turn.
 func TestHold(t *testing.T) {
 	for _, tt := range []struct{ streams, least, most int }{{20, 20, 20}, {100, 50, 99}} {
 		bubble(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1<<20)) }, func(s *site) {
@@ -280,7 +285,8 @@ func settledHeap() int {
 	return int(heapNow())
 }
 
-// TestQueuedReset: a request that is reset while it waits for a handler keeps neither its body nor its header.
+// TestQueuedReset: a request that is reset while it waits for a handler keeps neither its body nor
+// its header.
 func TestQueuedReset(t *testing.T) {
 	var release chan struct{}
 	bubble(t, &h2.Config{MaxHandlers: 1, MaxQueued: 100, MaxPeerResets: -1}, func(http.ResponseWriter, *http.Request) { <-release }, func(s *site) {
@@ -311,7 +317,8 @@ func TestQueuedReset(t *testing.T) {
 	})
 }
 
-// TestCloseEnded: what has ended, or has no stream, is closed though the peer does nothing; what has a stream is left.
+// TestCloseEnded: what has ended, or has no stream, is closed though the peer does nothing; what
+// has a stream is left.
 func TestCloseEnded(t *testing.T) {
 	var release chan struct{}
 	bubble(t, nil, func(http.ResponseWriter, *http.Request) { <-release }, func(s *site) {

@@ -5,10 +5,10 @@ import (
 	"runtime/debug"
 )
 
-// serves says whether there are requests that are answered. One that has become a tunnel is none for
-// net/http: over HTTP/1.1 its connection is StateHijacked, which an http.Server does not wait for.
-// Here others may follow on the connection, so it is StateIdle: programs that close idle connections
-// when they end, as httptest.Server does, end its tunnels with it. mu is held.
+// serves says whether there are requests that are answered. One that has become a tunnel is none
+// for net/http: over HTTP/1.1 its connection is StateHijacked, which an http.Server does not wait
+// for. Here others may follow on the connection, so it is StateIdle: programs that close idle
+// connections when they end, as httptest.Server does, end its tunnels with it. mu is held.
 func (c *conn) serves() bool { return len(c.core.streams) > c.core.counts.tunnelsNow }
 
 // setIdle notes whether requests are answered, for the hook of http.Server.

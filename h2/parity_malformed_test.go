@@ -11,7 +11,8 @@ import (
 	"weir/h2/h2test"
 )
 
-// askFields makes a raw request of these fields alone, on a connection of its own, and notes what becomes of it.
+// askFields makes a raw request of these fields alone, on a connection of its own, and notes what
+// becomes of it.
 func (p *play) askFields(fields ...string) {
 	tn, err := p.peer(h2test.Options{}).Open(true, fields...)
 	if err != nil {
@@ -122,8 +123,8 @@ var parityMalformed = []parityCase{
 				}
 				resp.Body.Close()
 			}
-			// Each may be dialled for twice: the connection that a request was to leave on may be given
-			// up for the request before.
+			// Each may be dialled for twice: the connection that a request was to leave on may be
+			// given up for the request before.
 			p.note("client", "10 answers, hammered: %v", dials() > 20)
 		},
 		want: `client: 10 answers, hammered: false`,

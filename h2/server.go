@@ -35,9 +35,10 @@ type Server struct {
 	refusals map[string]struct{} // see noteRefused
 }
 
-// ConfigureServer makes the HTTP/2 of srv this package's: over TLS by ALPN, and in cleartext with prior knowledge where
-// srv.Protocols allows it. It must be called before srv serves. srv.Protocols nil becomes HTTP/1, HTTP/2 and unencrypted
-// HTTP/2 (Config.NoCleartext: without the last); if it is set, HTTP/2 is added. A cfg of nil is the zero Config.
+// ConfigureServer makes the HTTP/2 of srv this package's: over TLS by ALPN, and in cleartext with
+// prior knowledge where srv.Protocols allows it. It must be called before srv serves. srv.Protocols
+// nil becomes HTTP/1, HTTP/2 and unencrypted HTTP/2 (Config.NoCleartext: without the last); if it
+// is set, HTTP/2 is added. A cfg of nil is the zero Config.
 //
 // A program that makes its own TLS listener has to put "h2" into its NextProtos.
 func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
@@ -76,7 +77,8 @@ func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 	return s, nil
 }
 
-// configureTLS offers h2 by ALPN, and refuses cipher suites without the one HTTP/2 needs (RFC 9113, 9.2.2).
+// configureTLS offers h2 by ALPN, and refuses cipher suites without the one HTTP/2 needs (RFC 9113,
+// 9.2.2).
 func (s *Server) configureTLS() error {
 	t := s.hs.TLSConfig
 	if t == nil {
@@ -102,13 +104,15 @@ func (s *Server) configureTLS() error {
 	return nil
 }
 
-// serveTLS is the hook of net/http for a connection that agreed on h2. net/http closes the connection when it returns.
+// serveTLS is the hook of net/http for a connection that agreed on h2. net/http closes the
+// connection when it returns.
 func (s *Server) serveTLS(_ *http.Server, tc *tls.Conn, h http.Handler) {
 	state := tc.ConnectionState()
 	s.serve(tc, &state, h)
 }
 
-// serveClear is the hook for cleartext: tc only carries the connection, whose client preface has been read.
+// serveClear is the hook for cleartext: tc only carries the connection, whose client preface has
+// been read.
 func (s *Server) serveClear(_ *http.Server, tc *tls.Conn, h http.Handler) {
 	if u, ok := tc.NetConn().(interface{ UnencryptedNetConn() net.Conn }); ok {
 		s.serve(u.UnencryptedNetConn(), nil, h)
@@ -146,7 +150,8 @@ func (s *Server) serve(nc net.Conn, state *tls.ConnectionState, h http.Handler) 
 	c.serve()
 }
 
-// secure judges the TLS of a connection (RFC 9113, 9.2). permit: cipher suites that appendix A prohibits.
+// secure judges the TLS of a connection (RFC 9113, 9.2). permit: cipher suites that appendix A
+// prohibits.
 func secure(state *tls.ConnectionState, permit bool) bool {
 	if state.Version < tls.VersionTLS12 {
 		return false
@@ -173,8 +178,9 @@ func (s *Server) all() []*conn {
 	return cs
 }
 
-// GoAway asks every peer to leave, those that connect later too: GOAWAY with 2^31-1, and after a round trip, or 1 s, with
-// the last stream (RFC 9113, 6.8). Streams that are open go on, and each connection ends with its last. It returns at once.
+// GoAway asks every peer to leave, those that connect later too: GOAWAY with 2^31-1, and after a
+// round trip, or 1 s, with the last stream (RFC 9113, 6.8). Streams that are open go on, and each
+// connection ends with its last. It returns at once.
 func (s *Server) GoAway() {
 	s.mu.Lock()
 	s.leaving = true
@@ -184,7 +190,8 @@ func (s *Server) GoAway() {
 	}
 }
 
-// Shutdown is GoAway, and waits until every connection has gone. When ctx ends first they are cut, and its error returned.
+// Shutdown is GoAway, and waits until every connection has gone. When ctx ends first they are cut,
+// and its error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.GoAway()
 	s.mu.Lock()

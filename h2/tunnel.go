@@ -99,8 +99,8 @@ func (c *conn) info(s *coreStream) stream.Info {
 		Remote: c.nc.RemoteAddr(), TLS: c.tls}
 }
 
-// event takes what happened to the stream; mu is held. The reader delivers at once, and lends its buffer; anybody else
-// leaves it to the notifier.
+// event takes what happened to the stream; mu is held. The reader delivers at once, and lends its
+// buffer; anybody else leaves it to the notifier.
 func (t *tunnel) event(ev event, reader bool) {
 	switch ev.kind {
 	case evData:
@@ -152,8 +152,8 @@ func (t *tunnel) notice() {
 	t.c.startNotifier()
 }
 
-// tell tells the sink everything, in order; mu is held, and let go meanwhile. Data and Closed come from one goroutine at
-// a time.
+// tell tells the sink everything, in order; mu is held, and let go meanwhile. Data and Closed come
+// from one goroutine at a time.
 func (t *tunnel) tell() {
 	if t.drained && !t.closed {
 		t.drained = false

@@ -13,8 +13,8 @@ const (
 	connWait = 5 * time.Second // how long after Close the peer has for its end, and what is queued for leaving
 )
 
-// Conn is a stream as a net.Conn, with CloseWrite. Reads give credit back as they take octets; a peer that is not read
-// stops at the window. Write waits while much is queued.
+// Conn is a stream as a net.Conn, with CloseWrite. Reads give credit back as they take octets; a
+// peer that is not read stops at the window. Write waits while much is queued.
 type Conn struct {
 	st   Stream
 	info Info
@@ -112,8 +112,8 @@ func (c *Conn) readError() error {
 	return nil
 }
 
-// Write queues b, and waits until little enough is queued to go on. An error after the octets were queued is told by
-// the next Write.
+// Write queues b, and waits until little enough is queued to go on. An error after the octets were
+// queued is told by the next Write.
 func (c *Conn) Write(b []byte) (int, error) {
 	for done := 0; ; {
 		if err := c.writable(); err != nil {
@@ -163,8 +163,8 @@ func (c *Conn) CloseWrite() error {
 	return c.wrap("close", err)
 }
 
-// Close ends our side behind what was written, and drops what still arrives. A peer that does not end its side within
-// 5 s is given up.
+// Close ends our side behind what was written, and drops what still arrives. A peer that does not
+// end its side within 5 s is given up.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	if c.closed {
@@ -203,7 +203,8 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline ends a Read that waits at t, and all later ones until it is set anew; zero: never.
+// SetReadDeadline ends a Read that waits at t, and all later ones until it is set anew; zero:
+// never.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(&c.rd, t) }
 
 // SetWriteDeadline is SetReadDeadline for Write.

@@ -6,8 +6,8 @@ import (
 	"net"
 )
 
-// Code says why a stream is given up. The numbers are those of RFC 9113, 7; other transports translate them.
-// HTTP/1.1 knows two: NoError closes, all others reset the connection.
+// Code says why a stream is given up. The numbers are those of RFC 9113, 7; other transports
+// translate them. HTTP/1.1 knows two: NoError closes, all others reset the connection.
 type Code uint32
 
 // The codes a sink has a use for (RFC 9113, 7).
@@ -47,8 +47,8 @@ func (closedError) Unwrap() error { return net.ErrClosed }
 // ErrClosed is what Send gives once our side has ended. It unwraps to net.ErrClosed.
 var ErrClosed error = closedError{}
 
-// ErrHalfClosed is what opens no stream: the peer has ended its side with the request, or with the answer to it. A tunnel
-// cannot be half closed at birth.
+// ErrHalfClosed is what opens no stream: the peer has ended its side with the request, or with the
+// answer to it. A tunnel cannot be half closed at birth.
 var ErrHalfClosed = errors.New("stream: the peer has already ended its side")
 
 // ResetError says that a stream was given up, and by whom. It unwraps to net.ErrClosed.

@@ -6,9 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// Pipe gives the two ends of a stream in memory. Each obeys the whole contract: octets beyond the window of the other
-// end wait in the queue of the one that sent them, and before the other end is attached all of them do.
-// Data gets a copy of its own. An end has a goroutine only while there is something to tell its sink.
+// Pipe gives the two ends of a stream in memory. Each obeys the whole contract: octets beyond the
+// window of the other end wait in the queue of the one that sent them, and before the other end is
+// attached all of them do. Data gets a copy of its own. An end has a goroutine only while there is
+// something to tell its sink.
 func Pipe() (a, b Stream) {
 	mu := new(sync.Mutex)
 	x, y := &pipeEnd{mu: mu}, &pipeEnd{mu: mu}
@@ -18,7 +19,8 @@ func Pipe() (a, b Stream) {
 	return x, y
 }
 
-// pipeEnd is one end. Its fields are guarded by mu, which both ends share; box is filled with mu held and emptied without.
+// pipeEnd is one end. Its fields are guarded by mu, which both ends share; box is filled with mu
+// held and emptied without.
 type pipeEnd struct {
 	mu   *sync.Mutex
 	peer *pipeEnd

@@ -12,13 +12,14 @@ import (
 	"weir/stream"
 )
 
-// Accept answers r with 101 or 200 and header, and makes a stream of it: through the stream.Opener behind w, or over
-// HTTP/1.1 by hijacking the connection; wrappers of w that have Unwrap do not get in the way. The answer leaves with
-// the first Send. An error is a *HandshakeError for Refuse, as long as nothing has been taken over; one that is
-// stream.ErrAnswered says that the request has been answered before, be it in part: then there is nothing to refuse.
+// Accept answers r with 101 or 200 and header, and makes a stream of it: through the stream.Opener
+// behind w, or over HTTP/1.1 by hijacking the connection; wrappers of w that have Unwrap do not get
+// in the way. The answer leaves with the first Send. An error is a *HandshakeError for Refuse, as
+// long as nothing has been taken over; one that is stream.ErrAnswered says that the request has
+// been answered before, be it in part: then there is nothing to refuse.
 //
-// On HTTP/1.1 header says Upgrade and Connection itself, as Handshake.Header does. A body of up to h1.MaxBody octets is
-// dropped.
+// On HTTP/1.1 header says Upgrade and Connection itself, as Handshake.Header does. A body of up to
+// h1.MaxBody octets is dropped.
 func Accept(w http.ResponseWriter, r *http.Request, header http.Header) (stream.Stream, error) {
 	b := behind(w)
 	s, err := b.accept(w, r, header)
@@ -31,9 +32,9 @@ func Accept(w http.ResponseWriter, r *http.Request, header http.Header) (stream.
 	return s, err
 }
 
-// Unanswered gives stream.ErrAnswered if an answer to w's request was begun, as far as can be seen: by
-// a Watcher, by what h2 or net/http knows. A protocol asks before it judges the request, for what it
-// would refuse has an answer then.
+// Unanswered gives stream.ErrAnswered if an answer to w's request was begun, as far as can be seen:
+// by a Watcher, by what h2 or net/http knows. A protocol asks before it judges the request, for
+// what it would refuse has an answer then.
 func Unanswered(w http.ResponseWriter) error {
 	if b := behind(w); b.answered() {
 		note(w)

@@ -173,7 +173,8 @@ func serve(t *testing.T, h http.HandlerFunc) net.Conn {
 const h1Head = "GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 
-// TestAcceptH1 goes the whole way through net/http: init's header, the handshake's, the octets behind the head.
+// TestAcceptH1 goes the whole way through net/http: init's header, the handshake's, the octets
+// behind the head.
 func TestAcceptH1(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened := make(chan stream.Stream, 1)
@@ -207,8 +208,8 @@ func TestAcceptH1(t *testing.T) {
 	})
 }
 
-// TestRefuseH1: a refused handshake leaves the connection for the next request, or closes it when its body stands in
-// the way.
+// TestRefuseH1: a refused handshake leaves the connection for the next request, or closes it when
+// its body stands in the way.
 func TestRefuseH1(t *testing.T) {
 	for _, c := range []struct {
 		name, request string

@@ -24,7 +24,8 @@ func guard(f func(), crashed func(v any)) (returned bool) {
 	return true
 }
 
-// Crashed is the reason of a callback that panicked with v, or, where v is nil, called runtime.Goexit.
+// Crashed is the reason of a callback that panicked with v, or, where v is nil, called
+// runtime.Goexit.
 func Crashed(v any) Reason {
 	r := Reason{Kind: Crash, Class: ClassThrow, Value: v}
 	switch v.(type) {

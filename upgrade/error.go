@@ -7,7 +7,8 @@ import (
 	"net/http"
 )
 
-// HandshakeError is a handshake refused, and the answer it gets. Nothing but that answer comes of it.
+// HandshakeError is a handshake refused, and the answer it gets. Nothing but that answer comes of
+// it.
 type HandshakeError struct {
 	Status int
 	Header http.Header // fields of the answer beside the usual ones; nil: none
@@ -22,8 +23,9 @@ func (e *HandshakeError) Error() string {
 	return fmt.Sprintf("upgrade: %s (%s): %d", e.Msg, e.Rule, e.Status)
 }
 
-// Refuse answers with err if it is a *HandshakeError, with 500 and no detail otherwise. Logging is the caller's. A
-// `Connection: close` that is set already stays. RefuseRequest is for requests that may have a body.
+// Refuse answers with err if it is a *HandshakeError, with 500 and no detail otherwise. Logging is
+// the caller's. A `Connection: close` that is set already stays. RefuseRequest is for requests that
+// may have a body.
 func Refuse(w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*HandshakeError](err)
 	if !ok || e.Status == http.StatusInternalServerError {

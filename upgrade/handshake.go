@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// WebSocketConfig is what a server decides about opening handshakes. The zero value and nil are the defaults.
+// WebSocketConfig is what a server decides about opening handshakes. The zero value and nil are the
+// defaults.
 type WebSocketConfig struct {
 	// Origins that a browser may come from, besides those of the request's own host. Patterns:
 	// "https://example.com" is one origin; "example.com" any scheme; "*.example.com" its subdomains
@@ -57,8 +58,8 @@ type Handshake struct {
 
 const versions = "13, 8, 7"
 
-// WebSocket checks an opening handshake: RFC 6455, 4.2.1 on HTTP/1.1, RFC 8441, 5 on HTTP/2 and RFC 9220, 3 on HTTP/3.
-// An error is a *HandshakeError for Refuse. c may be nil.
+// WebSocket checks an opening handshake: RFC 6455, 4.2.1 on HTTP/1.1, RFC 8441, 5 on HTTP/2 and RFC
+// 9220, 3 on HTTP/3. An error is a *HandshakeError for Refuse. c may be nil.
 func WebSocket(r *http.Request, c *WebSocketConfig) (*Handshake, error) {
 	if c == nil {
 		c = new(WebSocketConfig)
@@ -117,8 +118,8 @@ func (h *Handshake) check(r *http.Request) error {
 	return e
 }
 
-// version reads Sec-WebSocket-Version, which stands once (RFC 6455, 11.3.5) and is a number without leading zeros
-// (RFC 6455, 4.3).
+// version reads Sec-WebSocket-Version, which stands once (RFC 6455, 11.3.5) and is a number without
+// leading zeros (RFC 6455, 4.3).
 func version(r *http.Request) (int, bool) {
 	lines := r.Header["Sec-Websocket-Version"]
 	if len(lines) != 1 {
@@ -141,7 +142,8 @@ func AcceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// choose gives the first of ours that the client offers (RFC 6455, 4.2.2; subprotocols compare with case).
+// choose gives the first of ours that the client offers (RFC 6455, 4.2.2; subprotocols compare with
+// case).
 func choose(ours, lines []string) string {
 	if len(ours) == 0 || len(lines) == 0 {
 		return ""
@@ -155,9 +157,9 @@ func choose(ours, lines []string) string {
 	return ""
 }
 
-// Header puts the fields of the answer into dst, which holds what the application wants to send with it: its
-// Sec-WebSocket-Protocol wins, its Sec-WebSocket-Extensions is dropped, and so is what frames a body
-// (RFC 9110, 8.6 and 9.3.6).
+// Header puts the fields of the answer into dst, which holds what the application wants to send
+// with it: its Sec-WebSocket-Protocol wins, its Sec-WebSocket-Extensions is dropped, and so is what
+// frames a body (RFC 9110, 8.6 and 9.3.6).
 func (h *Handshake) Header(dst http.Header) {
 	for _, name := range []string{"Sec-Websocket-Extensions", "Sec-Websocket-Accept", "Connection", "Upgrade",
 		"Content-Length", "Transfer-Encoding", "Trailer"} {

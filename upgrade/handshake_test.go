@@ -13,8 +13,9 @@ import (
 	"weir/stream"
 )
 
-// h1Request is a good opening handshake over HTTP/1.1 (RFC 6455, 1.3), changed by lines: "Name: value" adds a line,
-// "Name:" takes the field away, "=Name: value" puts it in the place of all others.
+// h1Request is a good opening handshake over HTTP/1.1 (RFC 6455, 1.3), changed by lines: "Name:
+// value" adds a line, "Name:" takes the field away, "=Name: value" puts it in the place of all
+// others.
 func h1Request(lines ...string) *http.Request {
 	r := httptest.NewRequest("GET", "http://example.com/chat", nil)
 	return change(r, append([]string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",

@@ -18,25 +18,28 @@ import (
 // or LoopOptions.
 var Loop Protocol = loop{}
 
-// LoopHandler answers a request piece by piece. Its callbacks come one at a time, on the request's own goroutine. What
-// one of them wrote to w is flushed when it returns; as long as none has written anything, nothing has been answered: status,
-// fields and the request's body are there for a later one. Where the client is to get the header before there is anything to
-// send, LoopInit calls WriteHeader. Over HTTP/1.1 net/http does not notice that a client has gone before the body has been read,
-// and drops what is left of it when the answer begins.
+// LoopHandler answers a request piece by piece. Its callbacks come one at a time, on the request's
+// own goroutine. What one of them wrote to w is flushed when it returns; as long as none has
+// written anything, nothing has been answered: status, fields and the request's body are there for
+// a later one. Where the client is to get the header before there is anything to send, LoopInit
+// calls WriteHeader. Over HTTP/1.1 net/http does not notice that a client has gone before the body
+// has been read, and drops what is left of it when the answer begins.
 //
-// A callback that panics before anything was written is answered with 500, later it cuts the answer off; http.ErrAbortHandler does
-// so at any time, and is not logged.
+// A callback that panics before anything was written is answered with 500, later it cuts the answer
+// off; http.ErrAbortHandler does so at any time, and is not logged.
 //
-// A handler may also have LoopDrain, and Terminate (Terminator), which is called once, last: with Stop after LoopStop,
-// Timeout, {error, closed} if the client has gone, or Crash.
+// A handler may also have LoopDrain, and Terminate (Terminator), which is called once, last: with
+// Stop after LoopStop, Timeout, {error, closed} if the client has gone, or Crash.
 type LoopHandler interface {
-	// LoopInit is called first. q is where messages for Info are posted, from any goroutine, until Terminate.
+	// LoopInit is called first. q is where messages for Info are posted, from any goroutine, until
+	// Terminate.
 	LoopInit(q *Queue, w http.ResponseWriter) LoopResult
 	// Info gets what was posted (Cowboy: info/3).
 	Info(msg any, w http.ResponseWriter) LoopResult
 }
 
-// LoopDrainer is asked to come to an end when the server shuts down. Without it the request ends, with Stop.
+// LoopDrainer is asked to come to an end when the server shuts down. Without it the request ends,
+// with Stop.
 type LoopDrainer interface {
 	LoopDrain(w http.ResponseWriter) LoopResult
 }
@@ -94,8 +97,8 @@ type Queue struct {
 	ctx     context.Context
 }
 
-// Post sends msg to Info. It never waits: ErrBacklog says that LoopOptions.Backlog messages wait already, ErrEnded that
-// nobody will see it.
+// Post sends msg to Info. It never waits: ErrBacklog says that LoopOptions.Backlog messages wait
+// already, ErrEnded that nobody will see it.
 func (q *Queue) Post(msg any) error {
 	if q.over.Load() {
 		return ErrEnded

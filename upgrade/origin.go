@@ -8,8 +8,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// origin is what a browser says a request comes from (RFC 6454, 7), in the form that compares: lower case, ASCII,
-// the port spelt out.
+// origin is what a browser says a request comes from (RFC 6454, 7), in the form that compares:
+// lower case, ASCII, the port spelt out.
 type origin struct{ scheme, host, port string }
 
 var defaultPorts = map[string]string{"http": "80", "https": "443"}
@@ -56,7 +56,8 @@ func asciiHost(host string) (string, bool) {
 	return strings.ToLower(host), true
 }
 
-// checkOrigin judges where r comes from (RFC 6455, 10.2). No origin at all is allowed: it is no browser.
+// checkOrigin judges where r comes from (RFC 6455, 10.2). No origin at all is allowed: it is no
+// browser.
 func checkOrigin(r *http.Request, version int, c *WebSocketConfig) error {
 	lines := r.Header["Origin"]
 	if version != 13 { // drafts 7 to 12 name the field so; whatever is there has to be allowed
@@ -83,8 +84,9 @@ func allowed(r *http.Request, line string, c *WebSocketConfig) bool {
 	return false
 }
 
-// sameHost compares with the request's authority. One that names no port means the default port of the origin's scheme,
-// since a proxy may have ended TLS in front of us; a page in cleartext never speaks for a connection that has TLS here.
+// sameHost compares with the request's authority. One that names no port means the default port of
+// the origin's scheme, since a proxy may have ended TLS in front of us; a page in cleartext never
+// speaks for a connection that has TLS here.
 func sameHost(r *http.Request, o origin) bool {
 	if o.scheme != "https" && (o.scheme != "http" || r.TLS != nil) {
 		return false

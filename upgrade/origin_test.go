@@ -91,7 +91,8 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// Versions 7 and 8 name the field Sec-WebSocket-Origin; no version lets one of two fields speak for the other.
+// Versions 7 and 8 name the field Sec-WebSocket-Origin; no version lets one of two fields speak for
+// the other.
 func TestOriginFields(t *testing.T) {
 	const good, bad = "http://example.com", "http://evil.example"
 	for _, c := range []struct {

@@ -11,15 +11,16 @@ import (
 	"weir/stream"
 )
 
-// Protocol is a sub protocol: it takes a request over once init has switched to it (Cowboy guide, sub protocols).
-// WebSocket is one; Loop and Tunnel are others; a program may have its own.
+// Protocol is a sub protocol: it takes a request over once init has switched to it (Cowboy guide,
+// sub protocols). WebSocket is one; Loop and Tunnel are others; a program may have its own.
 type Protocol interface {
-	// Upgrade handles the request with a handler, whose type the protocol says, and options: nil if init gave none
-	// (Cowboy's upgrade/4), else of the type that the protocol takes, as OptionsOf gives it; any other type is an
-	// error, for it would say what nobody hears. The request's context is the environment of the middlewares.
-	// When what it began has come to its end, at whatever time, it calls Terminate, once. An error answers the
-	// request, if nothing has: a *HandshakeError as it says, any other with 500, and it is logged; then the handler
-	// is not told.
+	// Upgrade handles the request with a handler, whose type the protocol says, and options: nil if
+	// init gave none (Cowboy's upgrade/4), else of the type that the protocol takes, as OptionsOf
+	// gives it; any other type is an error, for it would say what nobody hears. The request's
+	// context is the environment of the middlewares. When what it began has come to its end, at
+	// whatever time, it calls Terminate, once. An error answers the request, if nothing has: a
+	// *HandshakeError as it says, any other with 500, and it is logged; then the handler is not
+	// told.
 	Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error
 }
 
@@ -44,18 +45,20 @@ func OptionsOf[T any](opts any) (*T, error) {
 	return nil, fmt.Errorf("upgrade: options are a %T, not a %T", opts, *new(T))
 }
 
-// Filter may be implemented by options: it changes p, the default, into what Terminate gets (Cowboy: req_filter).
+// Filter may be implemented by options: it changes p, the default, into what Terminate gets
+// (Cowboy: req_filter).
 type Filter interface {
 	FilterRequest(r *http.Request, p *PartialRequest)
 }
 
-// Handle makes an http.Handler of init, Cowboy's init/2. It looks at the request and answers it through w, or switches
-// to a protocol. Fields that it sets on w's header go out with the protocol's answer.
+// Handle makes an http.Handler of init, Cowboy's init/2. It looks at the request and answers it
+// through w, or switches to a protocol. Fields that it sets on w's header go out with the
+// protocol's answer.
 //
-// If init answers and switches all the same, its answer stands, and the handler gets Terminate(normal). If it does
-// neither, that is 500. An error is 500 if nothing was written, it is logged, and the handler of a Switch that came with
-// it gets Terminate(crash). So is a panic or runtime.Goexit, but then there is no handler; http.ErrAbortHandler goes on
-// to net/http.
+// If init answers and switches all the same, its answer stands, and the handler gets
+// Terminate(normal). If it does neither, that is 500. An error is 500 if nothing was written, it is
+// logged, and the handler of a Switch that came with it gets Terminate(crash). So is a panic or
+// runtime.Goexit, but then there is no handler; http.ErrAbortHandler goes on to net/http.
 func Handle(init func(w http.ResponseWriter, r *http.Request) (*Switch, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		watched := Watch(w)
@@ -92,7 +95,8 @@ func Handle(init func(w http.ResponseWriter, r *http.Request) (*Switch, error)) 
 
 var errNothing = errors.New("init named no handler and wrote no answer")
 
-// fault answers a request that came to nothing, if nothing has, and logs what is not the client's fault.
+// fault answers a request that came to nothing, if nothing has, and logs what is not the client's
+// fault.
 func fault(w *Watcher, r *http.Request, err error) {
 	he, refused := errors.AsType[*HandshakeError](err)
 	if (!refused || he.Status == http.StatusInternalServerError) && !givenUp(r, err) {

@@ -39,7 +39,8 @@ func (h *fakeHandler) Terminate(r upgrade.Reason, p *upgrade.PartialRequest) {
 	h.reasons = append(h.reasons, r.String()+" "+p.Path)
 }
 
-// TestHandle is the first chapter of the guide's sub protocols: init answers or switches (Cowboy guide, sub_protocols).
+// TestHandle is the first chapter of the guide's sub protocols: init answers or switches (Cowboy
+// guide, sub_protocols).
 func TestHandle(t *testing.T) {
 	type init func(w http.ResponseWriter, h *fakeHandler, p *fakeProtocol) (*upgrade.Switch, error)
 	boom := errors.New("boom")

@@ -60,8 +60,8 @@ type Reason struct {
 	Shutdown any               // what ShutdownReason set; nil if nothing, and on a crash
 }
 
-// String is the reason in one word, as the test server's events spell it: normal, stop, timeout, remote,
-// error:badframe, crash:throw.
+// String is the reason in one word, as the test server's events spell it: normal, stop, timeout,
+// remote, error:badframe, crash:throw.
 func (r Reason) String() string {
 	switch r.Kind {
 	case Error:
@@ -72,8 +72,8 @@ func (r Reason) String() string {
 	return r.Kind.String()
 }
 
-// PartialRequest is what is kept of a request once it is a session: Cowboy's partial Req, the result of ReqFilter.
-// By default everything here but Extra is filled in.
+// PartialRequest is what is kept of a request once it is a session: Cowboy's partial Req, the
+// result of ReqFilter. By default everything here but Extra is filled in.
 type PartialRequest struct {
 	Method  string // on the wire: GET, or CONNECT on HTTP/2 and HTTP/3
 	Version string // "1.1", "2", "3"

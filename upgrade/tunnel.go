@@ -8,15 +8,16 @@ import (
 	"weir/stream"
 )
 
-// Tunnel is the stream of a request as a net.Conn, under an upgrade token: Upgrade on HTTP/1.1 (RFC 9110, 7.8),
-// extended CONNECT on HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), where the token is :protocol. Its handlers are of type
-// TunnelHandler, its options *TunnelOptions or TunnelOptions.
+// Tunnel is the stream of a request as a net.Conn, under an upgrade token: Upgrade on HTTP/1.1 (RFC
+// 9110, 7.8), extended CONNECT on HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), where the token is
+// :protocol. Its handlers are of type TunnelHandler, its options *TunnelOptions or TunnelOptions.
 type Tunnel struct {
 	Token string // compared in any case
 }
 
-// TunnelHandler serves one tunnel, on a goroutine of its own; when it returns, the tunnel is closed. c has CloseWrite.
-// If it has Terminate, that is called once, last: with Stop, or {error, closed} if the stream was cut before, or Crash.
+// TunnelHandler serves one tunnel, on a goroutine of its own; when it returns, the tunnel is
+// closed. c has CloseWrite. If it has Terminate, that is called once, last: with Stop, or {error,
+// closed} if the stream was cut before, or Crash.
 type TunnelHandler interface {
 	ServeTunnel(c net.Conn, req *PartialRequest)
 }

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Watcher is the w an application's init gets: it notes whether init answered the request by itself.
+// Watcher is the w an application's init gets: it notes whether init answered the request by
+// itself.
 type Watcher struct {
 	w        http.ResponseWriter
 	answered atomic.Bool
@@ -20,8 +21,8 @@ type Watcher struct {
 // Watch puts a Watcher before w.
 func Watch(w http.ResponseWriter) *Watcher { return &Watcher{w: w} }
 
-// Answered says whether an answer was begun, or the connection taken over. Informational answers do not count
-// (RFC 9110, 15.2).
+// Answered says whether an answer was begun, or the connection taken over. Informational answers do
+// not count (RFC 9110, 15.2).
 func (w *Watcher) Answered() bool { return w.answered.Load() }
 
 func (w *Watcher) note() {

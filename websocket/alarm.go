@@ -2,8 +2,9 @@ package websocket
 
 import "time"
 
-// alarm is the one timer of a session: the machine's deadline, or earlier to look whether a callback is slow. It is
-// only ever set to fire earlier; where it fires too early it is set again. With turn held.
+// alarm is the one timer of a session: the machine's deadline, or earlier to look whether a
+// callback is slow. It is only ever set to fire earlier; where it fires too early it is set again.
+// With turn held.
 type alarm struct {
 	t  *time.Timer
 	at instant // when it fires; 0: it is not set
@@ -44,8 +45,8 @@ func (s *Session) armAlarm(at time.Time) {
 	a.t.Reset(wait)
 }
 
-// watch has the output flushed if the callback about to run is slow (BEHAVIOUR 2). A look every 2 ms, at a session that
-// has output waiting during callbacks, costs those that are not slow nothing.
+// watch has the output flushed if the callback about to run is slow (BEHAVIOUR 2). A look every 2
+// ms, at a session that has output waiting during callbacks, costs those that are not slow nothing.
 func (s *Session) watch() {
 	if w := &s.sc.watch; !w.on {
 		w.on, w.call = true, w.calls

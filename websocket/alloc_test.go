@@ -73,7 +73,8 @@ func TestEchoAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestOneWriteATurn: what sixteen messages of one read produce leaves in one write, and their credit is given back.
+// TestOneWriteATurn: what sixteen messages of one read produce leaves in one write, and their
+// credit is given back.
 func TestOneWriteATurn(t *testing.T) { synctest.Test(t, oneWriteATurn) }
 
 func oneWriteATurn(t *testing.T) {

@@ -80,7 +80,8 @@ func TestAnsweredBehindHijacker(t *testing.T) {
 	})
 }
 
-// What was answered, be it in part, cannot become a WebSocket: the caller is told, and the answer stands.
+// What was answered, be it in part, cannot become a WebSocket: the caller is told, and the answer
+// stands.
 func TestAnsweredBefore(t *testing.T) {
 	for _, r := range []struct {
 		name   string

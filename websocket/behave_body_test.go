@@ -12,7 +12,8 @@ import (
 	"weir/websocket"
 )
 
-// BEHAVIOUR 1: the body of a request over HTTP/1.1 that does not come, on a server without timeouts.
+// BEHAVIOUR 1: the body of a request over HTTP/1.1 that does not come, on a server without
+// timeouts.
 
 // lateBody is a request whose body stays out, and what becomes of it.
 type lateBody struct {
@@ -78,7 +79,8 @@ func (h *house) lateBody(r lateBody) {
 	}
 }
 
-// A refusal whose request's body has come, or comes soon, leaves the connection to the next request.
+// A refusal whose request's body has come, or comes soon, leaves the connection to the next
+// request.
 func TestRefusedWithBody(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		t.Run(fmt.Sprintf("late_%v", late), func(t *testing.T) {

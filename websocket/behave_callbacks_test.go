@@ -55,8 +55,8 @@ func TestFramesReceivedComeBeforePosts(t *testing.T) {
 	})
 }
 
-// A second callback that blocks until the client has the first answer: that comes once it has run for 2 ms and the
-// look at it, every 2 ms, has come round.
+// A second callback that blocks until the client has the first answer: that comes once it has run
+// for 2 ms and the look at it, every 2 ms, has come round.
 func TestSlowCallbackDoesNotHoldAnswers(t *testing.T) {
 	row(t, "2.not_held_up", all, func(h *house) {
 		a := new(actor)

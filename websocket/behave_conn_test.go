@@ -55,8 +55,9 @@ func connCalls(c *websocket.Conn) map[string]func() error {
 	}
 }
 
-// TestConnEnds: however a WebSocket ends, with a Writer that nobody closes, a Write that waits for it, one that waits
-// for room, a Ping and a Read under way: all methods return, and return the same *CloseError from then on.
+// TestConnEnds: however a WebSocket ends, with a Writer that nobody closes, a Write that waits for
+// it, one that waits for room, a Ping and a Read under way: all methods return, and return the same
+// *CloseError from then on.
 func TestConnEnds(t *testing.T) {
 	for name, r := range map[string]struct {
 		want string
@@ -383,8 +384,8 @@ func TestConnCloseTakes5s(t *testing.T) {
 	}
 }
 
-// TestConnInflates: a Reader and a NetConn have no limit, compressed or not, in both directions, with and without
-// takeover.
+// TestConnInflates: a Reader and a NetConn have no limit, compressed or not, in both directions,
+// with and without takeover.
 func TestConnInflates(t *testing.T) {
 	big := bytes.Repeat([]byte(random(1, 40_000)+strings.Repeat("a", 40_000)), 15) // 1.2 MB
 	for name, o := range map[string]websocket.Options{
@@ -446,8 +447,8 @@ func TestConnInflates(t *testing.T) {
 	})
 }
 
-// TestConnIdleStandsStill: a peer whose window is full of what nobody reads cannot be heard, and is not taken for dead.
-// What was heard before counts on.
+// TestConnIdleStandsStill: a peer whose window is full of what nobody reads cannot be heard, and is
+// not taken for dead. What was heard before counts on.
 func TestConnIdleStandsStill(t *testing.T) {
 	row(t, "6.conn.idle", overHTTP, func(h *house) {
 		s, c := h.accept(&websocket.Options{IdleTimeout: time.Minute})
@@ -495,7 +496,8 @@ func TestConnIdleStandsStill(t *testing.T) {
 	})
 }
 
-// TestConnHeld: what a Conn holds for a reader that does not come is bounded in memory, of empty messages too.
+// TestConnHeld: what a Conn holds for a reader that does not come is bounded in memory, of empty
+// messages too.
 func TestConnHeld(t *testing.T) {
 	row(t, "6.conn.held", overHTTP, func(h *house) {
 		s, c := h.accept(&websocket.Options{IdleTimeout: -1})
@@ -523,8 +525,8 @@ func TestConnHeld(t *testing.T) {
 	})
 }
 
-// TestConnBomb: what a message inflates to waits compressed while nobody reads, and costs no more than the window while
-// somebody does.
+// TestConnBomb: what a message inflates to waits compressed while nobody reads, and costs no more
+// than the window while somebody does.
 func TestConnBomb(t *testing.T) {
 	row(t, "6.conn.held", overHTTP, func(h *house) {
 		const size = 16 << 20
@@ -678,7 +680,8 @@ func readErr(nc net.Conn) <-chan error {
 	return got
 }
 
-// TestConnJSON: what cannot be decoded is the program's business, and the WebSocket goes on with the next message.
+// TestConnJSON: what cannot be decoded is the program's business, and the WebSocket goes on with
+// the next message.
 func TestConnJSON(t *testing.T) {
 	row(t, "6.conn.json", overHTTP, func(h *house) {
 		s, c := h.accept(nil)

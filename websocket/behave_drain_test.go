@@ -69,7 +69,8 @@ func TestDrainClosesSpread(t *testing.T) {
 	})
 }
 
-// Where ctx leaves more than 5.5 s, the last session is asked 5.5 s before the deadline at the latest.
+// Where ctx leaves more than 5.5 s, the last session is asked 5.5 s before the deadline at the
+// latest.
 func TestDrainSpreadLeavesLastLinger(t *testing.T) {
 	for _, r := range []struct{ ctx, last time.Duration }{
 		{12 * time.Second, 4500 * time.Millisecond}, // three quarters of the half
@@ -118,7 +119,8 @@ func (s *staying) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Many peers that answer nothing and end nothing: every session ends by itself, nothing is cut, in time.
+// Many peers that answer nothing and end nothing: every session ends by itself, nothing is cut, in
+// time.
 func TestDrainOfMutePeers(t *testing.T) {
 	for _, ctx := range []time.Duration{10 * time.Second, 7 * time.Second, 3 * time.Second, 1500 * time.Millisecond} {
 		row(t, "8.mute", overHTTP, func(h *house) {
@@ -159,7 +161,8 @@ func TestDrainOfMutePeers(t *testing.T) {
 	}
 }
 
-// A session whose close frame waits for a peer that does not read is cut at the deadline, though it has ended.
+// A session whose close frame waits for a peer that does not read is cut at the deadline, though it
+// has ended.
 func TestDrainCutsUnsent(t *testing.T) {
 	row(t, "8.unsent", overHTTP, func(h *house) {
 		for _, ends := range []bool{false, true} {
@@ -329,7 +332,8 @@ func TestDrainCuts(t *testing.T) {
 	})
 }
 
-// Without Drain it is 1001, and Shutdown is content. It may be called again, as http.Server.Shutdown may.
+// Without Drain it is 1001, and Shutdown is content. It may be called again, as
+// http.Server.Shutdown may.
 func TestDrainCloses(t *testing.T) {
 	for _, id := range []string{"8.close", "8.again"} {
 		row(t, id, overHTTP, func(h *house) {

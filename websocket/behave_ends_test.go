@@ -173,7 +173,8 @@ func TestOurEndWhereWeCloseFirst(t *testing.T) {
 	})
 }
 
-// Meanwhile frames are passed over by their headers: nothing is judged. A header that is bad ends the wait.
+// Meanwhile frames are passed over by their headers: nothing is judged. A header that is bad ends
+// the wait.
 func TestOurEndSkipsFrames(t *testing.T) {
 	row(t, "4.linger.skips", all, func(h *house) {
 		for _, in := range [][]byte{
@@ -264,7 +265,8 @@ func TestOrderlyEnd(t *testing.T) {
 	})
 }
 
-// END_STREAM is ours alone; the quiet reset comes only for a peer that did not end its side in time.
+// END_STREAM is ours alone; the quiet reset comes only for a peer that did not end its side in
+// time.
 func TestLingerHTTP2(t *testing.T) {
 	row(t, "4.linger.reset", overHTTP2, func(h *house) {
 		for _, ends := range []bool{true, false} {

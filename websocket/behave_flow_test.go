@@ -17,8 +17,8 @@ import (
 
 // BEHAVIOUR 6 and 7: flow control, HTTP/2.
 
-// A peer that sends to a paused session is stopped: at the window on HTTP/2, by the socket on HTTP/1.1. After
-// Active(true) all arrives, in order, once.
+// A peer that sends to a paused session is stopped: at the window on HTTP/2, by the socket on
+// HTTP/1.1. After Active(true) all arrives, in order, once.
 func TestPausedPeerIsStopped(t *testing.T) {
 	row(t, "6.window", overHTTP, func(h *house) {
 		const size, n = 10_000, 1000
@@ -101,7 +101,8 @@ func TestCutAnywhere(t *testing.T) {
 	})
 }
 
-// A connection with a live WebSocket is not idled out by an HTTP timer, and WebSockets have no HTTP deadlines.
+// A connection with a live WebSocket is not idled out by an HTTP timer, and WebSockets have no HTTP
+// deadlines.
 func TestHTTPTimersDoNotTouchWebSockets(t *testing.T) {
 	timers := func(srv *http.Server, _ *websocket.Config) {
 		srv.IdleTimeout, srv.ReadTimeout, srv.WriteTimeout = time.Second, time.Second, time.Second
@@ -179,7 +180,8 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-// What is to come of a large frame may come besides the window, also to a session that is paused meanwhile; more may not.
+// What is to come of a large frame may come besides the window, also to a session that is paused
+// meanwhile; more may not.
 func TestWindowOfLargeFrame(t *testing.T) {
 	for _, r := range []struct{ size, want int }{
 		{900_000, 900_014 + 65535},
@@ -223,7 +225,8 @@ func TestWindowOfLargeFrame(t *testing.T) {
 	}
 }
 
-// Octets of a paused WebSocket do not count against its siblings: more than the connection's window waits.
+// Octets of a paused WebSocket do not count against its siblings: more than the connection's window
+// waits.
 func TestPausedSibling(t *testing.T) {
 	row(t, "7.paused_sibling", overHTTP2, func(h *house) {
 		for range 20 { // 20 windows of a stream are more than one of the connection

@@ -15,9 +15,11 @@ import (
 	"weir/websocket"
 )
 
-// BEHAVIOUR 1: the handshake over HTTP/2. Nothing but a stream error or an answer comes of a bad one.
+// BEHAVIOUR 1: the handshake over HTTP/2. Nothing but a stream error or an answer comes of a bad
+// one.
 
-// http2Row is an extended CONNECT, changed by fields, and its answer. Status 0: RST_STREAM(PROTOCOL_ERROR).
+// http2Row is an extended CONNECT, changed by fields, and its answer. Status 0:
+// RST_STREAM(PROTOCOL_ERROR).
 type http2Row struct {
 	id, name string
 	fields   []string

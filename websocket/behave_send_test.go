@@ -13,8 +13,8 @@ import (
 
 // BEHAVIOUR 6: a peer that does not read.
 
-// SendHigh: nothing is lost, and the session takes no more than fits. What the socket and the peer hold is not the
-// session's.
+// SendHigh: nothing is lost, and the session takes no more than fits. What the socket and the peer
+// hold is not the session's.
 func TestSendHigh(t *testing.T) {
 	row(t, "6.send_high", all, func(h *house) {
 		for _, r := range []struct{ high, most int }{{0, 1}, {300 << 10, 2}, {-1, 20}} {
@@ -42,11 +42,12 @@ func TestSendHigh(t *testing.T) {
 	})
 }
 
-// beyond is how many messages of size leave the session without being read: into sockets, or the peer's window.
+// beyond is how many messages of size leave the session without being read: into sockets, or the
+// peer's window.
 func beyond(size int) int { return (sockets + size - 1) / size }
 
-// A session whose peer does not read stays within Window, MaxFrameSize, SendHigh and one turn's output, whatever its
-// handler and its posters do: what it takes in is counted, and what it queues.
+// A session whose peer does not read stays within Window, MaxFrameSize, SendHigh and one turn's
+// output, whatever its handler and its posters do: what it takes in is counted, and what it queues.
 func TestPeerThatDoesNotRead(t *testing.T) {
 	row(t, "6.not_read", all, func(h *house) {
 		const answer = 40 << 10

@@ -50,7 +50,8 @@ func (r *runner) work() {
 	s.work()
 }
 
-// keepOctets is the largest buffer that goes back into a pool: one message of the default MaxFrameSize fits.
+// keepOctets is the largest buffer that goes back into a pool: one message of the default
+// MaxFrameSize fits.
 const keepOctets = 1<<20 + 64<<10
 
 // keepCommands is the longest list that goes back into a pool.
@@ -93,7 +94,8 @@ func (s *Session) useScratch(sc *scratch) {
 	}
 }
 
-// dropScratch ends the loan of the scratch, and with it the output's buffer: everything in it has been handed over.
+// dropScratch ends the loan of the scratch, and with it the output's buffer: everything in it has
+// been handed over.
 func (s *Session) dropScratch() *scratch {
 	sc := s.sc
 	sc.out, s.m.out.b, s.m.out.place, s.sc = s.m.out.b, nil, nil, nil
@@ -126,8 +128,8 @@ func (sc *scratch) free() {
 	scratches.Put(sc)
 }
 
-// keep lets go of what applied commands borrowed. A handler that needed more room than the list had gets a longer one
-// next time; its own slices are never kept.
+// keep lets go of what applied commands borrowed. A handler that needed more room than the list had
+// gets a longer one next time; its own slices are never kept.
 func (sc *scratch) keep(cmds Commands) {
 	if len(cmds) == 0 {
 		return
@@ -161,9 +163,10 @@ var rooms = [...]int{1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 64 << 10, 256
 
 var messageRooms [len(rooms)]sync.Pool
 
-// takeRoom gives room for need octets, which have arrived, of announced ones in all, as far as that is known. A new one is at
-// most twice as large as need, and from 4 KiB on four times, so that a large message is not moved often; one that is there anyway may have
-// room for all that was announced. most is the largest message, 0: any.
+// takeRoom gives room for need octets, which have arrived, of announced ones in all, as far as that
+// is known. A new one is at most twice as large as need, and from 4 KiB on four times, so that a
+// large message is not moved often; one that is there anyway may have room for all that was
+// announced. most is the largest message, 0: any.
 func takeRoom(need int, announced, most int64) *room {
 	class := roomClass(int64(need))
 	if class == len(rooms) {

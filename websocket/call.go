@@ -28,11 +28,12 @@ const (
 	callTerminate
 )
 
-// slowCallback is how long a callback may hold up what earlier ones of the turn produced (BEHAVIOUR 2).
+// slowCallback is how long a callback may hold up what earlier ones of the turn produced (BEHAVIOUR
+// 2).
 const slowCallback = 2 * time.Millisecond
 
-// call makes a callback and applies its commands. With turn held; it is not held while the callback runs, so that the
-// alarm can send what earlier callbacks produced.
+// call makes a callback and applies its commands. With turn held; it is not held while the callback
+// runs, so that the alarm can send what earlier callbacks produced.
 func (s *Session) call(c call) {
 	s.sc.watch.calls++
 	if s.pending() && c.kind != callTerminate {
@@ -54,7 +55,8 @@ func (s *Session) call(c call) {
 	s.sc.keep(cmds)
 }
 
-// after is when a callback has returned, to the turn's beginning where none of its commands starts a timer.
+// after is when a callback has returned, to the turn's beginning where none of its commands starts
+// a timer.
 func (s *Session) after(cmds Commands) time.Time {
 	for i := range cmds {
 		if cmds[i].kind == cmdSetOptions {
@@ -64,8 +66,8 @@ func (s *Session) after(cmds Commands) time.Time {
 	return s.sc.now
 }
 
-// invoke calls out. If the callback panics, that is noted and nothing is returned. If it calls Goexit, this goroutine
-// ends, and another one takes the turn over.
+// invoke calls out. If the callback panics, that is noted and nothing is returned. If it calls
+// Goexit, this goroutine ends, and another one takes the turn over.
 func (s *Session) invoke(c *call) (cmds Commands) {
 	out := s.sc.cmds[:0]
 	guard(func() {

@@ -51,7 +51,8 @@ func closing(code websocket.CloseCode, s string) []byte {
 	return frame(wsframe.Header{Fin: true, Op: wsframe.Close}, string(wsframe.AppendClose(nil, code, s)))
 }
 
-// frame reads one frame: unmasked, unfragmented, in the shortest length form, as everything from the server is.
+// frame reads one frame: unmasked, unfragmented, in the shortest length form, as everything from
+// the server is.
 func (c *client) frame(why string) (h wsframe.Header, payload string) {
 	c.Helper()
 	for {
@@ -126,7 +127,8 @@ func (c *client) wantCloseFrame(why string, code websocket.CloseCode, text strin
 	c.want(why, wsframe.Close, string(wsframe.AppendClose(nil, code, text)))
 }
 
-// wantClose wants a close frame, and that the server's side ends behind it, though the client says nothing.
+// wantClose wants a close frame, and that the server's side ends behind it, though the client says
+// nothing.
 func (c *client) wantClose(why string, code websocket.CloseCode, text string) {
 	c.Helper()
 	c.wantCloseFrame(why, code, text)
@@ -178,7 +180,8 @@ func (c *client) allow() {
 	}
 }
 
-// flood sends n octets of binary messages, as the windows allow, and says how many it could send so far.
+// flood sends n octets of binary messages, as the windows allow, and says how many it could send so
+// far.
 func (c *client) flood(n int) (sent func() int) {
 	var done atomic.Int64
 	b := binary(strings.Repeat("x", 1<<10-8))

@@ -11,13 +11,16 @@ import (
 	"weir/upgrade"
 )
 
-// Conn is a WebSocket for people who would rather block than be called back. It runs on the same session as a Handler.
+// Conn is a WebSocket for people who would rather block than be called back. It runs on the same
+// session as a Handler.
 //
-// One goroutine may read at a time, any number may write. Pings and the peer's close frame are answered whether anybody
-// reads or not, as long as the messages that are not read fit Options.Window; each counts 64 octets
-// besides its own. Then the peer waits, and IdleTimeout stands still, for the peer cannot be heard.
+// One goroutine may read at a time, any number may write. Pings and the peer's close frame are
+// answered whether anybody reads or not, as long as the messages that are not read fit
+// Options.Window; each counts 64 octets besides its own. Then the peer waits, and IdleTimeout
+// stands still, for the peer cannot be heard.
 //
-// Once the WebSocket has ended all methods give the same *CloseError, Read and Reader behind what was received by then.
+// Once the WebSocket has ended all methods give the same *CloseError, Read and Reader behind what
+// was received by then.
 type Conn struct {
 	s *Session
 
@@ -41,10 +44,10 @@ type Conn struct {
 	writer   *MessageWriter // the open one
 }
 
-// Accept answers the opening handshake of r, and gives the WebSocket. o may be nil. An error has answered the request:
-// a *upgrade.HandshakeError as it says; stream.ErrAnswered had its answer before, or was taken over, and nothing comes of
-// it. After Accept the handler may return: the WebSocket lives on, w and r do not. Accept may run on another goroutine
-// while the handler waits.
+// Accept answers the opening handshake of r, and gives the WebSocket. o may be nil. An error has
+// answered the request: a *upgrade.HandshakeError as it says; stream.ErrAnswered had its answer
+// before, or was taken over, and nothing comes of it. After Accept the handler may return: the
+// WebSocket lives on, w and r do not. Accept may run on another goroutine while the handler waits.
 func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
 	c := newConn()
 	watched := upgrade.Watch(w)
@@ -103,7 +106,8 @@ func (c *Conn) over() error {
 	return nil
 }
 
-// Ping sends a ping and waits for its pong. Somebody must read meanwhile if messages come that do not fit the window.
+// Ping sends a ping and waits for its pong. Somebody must read meanwhile if messages come that do
+// not fit the window.
 func (c *Conn) Ping(ctx context.Context) error {
 	token := rand.Text()
 	pong := make(chan struct{})
@@ -152,9 +156,9 @@ func (c *Conn) Close(code CloseCode, text string) error {
 	return nil
 }
 
-// CloseNow gives the WebSocket up without a close frame: RST_STREAM(CANCEL), or a TCP reset. One that the peer has closed,
-// or a fault of the peer's has ended, is left to end by itself, within 5 s: the close frame that says so may still be on its way, and
-// a deferred CloseNow must not eat it.
+// CloseNow gives the WebSocket up without a close frame: RST_STREAM(CANCEL), or a TCP reset. One
+// that the peer has closed, or a fault of the peer's has ended, is left to end by itself, within 5
+// s: the close frame that says so may still be on its way, and a deferred CloseNow must not eat it.
 func (c *Conn) CloseNow() {
 	c.closed.Store(true)
 	c.mu.Lock()
@@ -165,8 +169,8 @@ func (c *Conn) CloseNow() {
 	}
 }
 
-// SetIdleTimeout changes Options.IdleTimeout; the time starts anew. Negative: none; 0: the default, which is none for a
-// client.
+// SetIdleTimeout changes Options.IdleTimeout; the time starts anew. Negative: none; 0: the default,
+// which is none for a client.
 func (c *Conn) SetIdleTimeout(d time.Duration) error {
 	if d == 0 {
 		d = DefaultIdleTimeout

@@ -36,8 +36,8 @@ const partCost = 64
 // fullPart is how many octets of one message are gathered in one part, if they come in pieces.
 const fullPart = 4 << 10
 
-// part keeps a piece of a message until it is read; its octets are lent. full: so much is not read that the peer has to
-// wait.
+// part keeps a piece of a message until it is read; its octets are lent. full: so much is not read
+// that the peer has to wait.
 func (h *connHandler) part(p part, window int) (full bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -162,8 +162,8 @@ func (c *Conn) acquireReading(ctx context.Context) error {
 	return err
 }
 
-// acquire takes the token of a channel; free gives it back. ctx may be a deadline that is moved: then it has not ended
-// though Done was closed.
+// acquire takes the token of a channel; free gives it back. ctx may be a deadline that is moved:
+// then it has not ended though Done was closed.
 func acquire(ctx context.Context, token chan struct{}) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -179,8 +179,9 @@ func acquire(ctx context.Context, token chan struct{}) error {
 
 func free(token chan struct{}) { token <- struct{}{} }
 
-// Read reads a message whole. One over Options.MaxFrameSize ends the WebSocket with 1009, and reading
-// with it. If ctx ends before the message is there, what has arrived of it is read by the next Read.
+// Read reads a message whole. One over Options.MaxFrameSize ends the WebSocket with 1009, and
+// reading with it. If ctx ends before the message is there, what has arrived of it is read by the
+// next Read.
 func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
 	if err := c.acquireReading(ctx); err != nil {
 		return 0, nil, err
@@ -234,9 +235,11 @@ func (c *Conn) refuse() error {
 	return c.refused
 }
 
-// Reader waits for the next message, and reads it as it arrives, compressed or not, with no limit to its size: neither
-// MaxFrameSize nor what it inflates to binds it. (It may have 128 Ki fragments, as any.) What is left of the message before it is dropped. ctx bounds the reads, too. Only one Reader or Read may be under way; a Reader is done at io.EOF,
-// an error, or the next call of Reader or Read.
+// Reader waits for the next message, and reads it as it arrives, compressed or not, with no limit
+// to its size: neither MaxFrameSize nor what it inflates to binds it. (It may have 128 Ki
+// fragments, as any.) What is left of the message before it is dropped. ctx bounds the reads, too.
+// Only one Reader or Read may be under way; a Reader is done at io.EOF, an error, or the next call
+// of Reader or Read.
 func (c *Conn) Reader(ctx context.Context) (FrameType, io.Reader, error) {
 	if err := c.acquireReading(ctx); err != nil {
 		return 0, nil, err

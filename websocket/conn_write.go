@@ -11,12 +11,13 @@ import (
 	"time"
 )
 
-// ErrWriterOpen says that a message cannot begin, for a Writer is open that nobody has written to or closed for as long
-// as Options.SendTimeout. It may have been forgotten; the WebSocket lives, and Close and CloseNow end it.
+// ErrWriterOpen says that a message cannot begin, for a Writer is open that nobody has written to
+// or closed for as long as Options.SendTimeout. It may have been forgotten; the WebSocket lives,
+// and Close and CloseNow end it.
 var ErrWriterOpen = errors.New("websocket: another message is open: its Writer was not closed")
 
-// Write sends p as one text or binary message. It waits for room while much is queued, and for a Writer that is open,
-// see ErrWriterOpen. An error of ctx says that nothing was sent.
+// Write sends p as one text or binary message. It waits for room while much is queued, and for a
+// Writer that is open, see ErrWriterOpen. An error of ctx says that nothing was sent.
 func (c *Conn) Write(ctx context.Context, t FrameType, p []byte) error {
 	if t != TextFrame && t != BinaryFrame {
 		return fmt.Errorf("websocket: %s is no message type", t)
@@ -28,8 +29,9 @@ func (c *Conn) Write(ctx context.Context, t FrameType, p []byte) error {
 	return c.do(ctx, Commands{{kind: cmdFrame, op: t, data: p}})
 }
 
-// acquireWriting waits until no other message is being written, or the WebSocket has ended. A Writer that nobody uses is
-// waited for as long as SendTimeout, and not for ever: it may be one that was left at an error.
+// acquireWriting waits until no other message is being written, or the WebSocket has ended. A
+// Writer that nobody uses is waited for as long as SendTimeout, and not for ever: it may be one
+// that was left at an error.
 func (c *Conn) acquireWriting(ctx context.Context) error {
 	if err := c.over(); err != nil {
 		return err
@@ -84,11 +86,13 @@ func (c *Conn) unused() time.Duration {
 // fragmentSize is how much a Writer gathers for one frame.
 const fragmentSize = 4 << 10
 
-// MessageWriter sends one message as it is written, in fragments, uncompressed. One goroutine at a time uses it.
+// MessageWriter sends one message as it is written, in fragments, uncompressed. One goroutine at a
+// time uses it.
 //
-// It is to be closed, for other messages wait until it is. It is done without that once a method of it has failed, or
-// its ctx has ended: a message of which nothing was sent is dropped then, and one of which a part
-// was sent is the end of the WebSocket (CloseNow), as half a message cannot be taken back.
+// It is to be closed, for other messages wait until it is. It is done without that once a method of
+// it has failed, or its ctx has ended: a message of which nothing was sent is dropped then, and one
+// of which a part was sent is the end of the WebSocket (CloseNow), as half a message cannot be
+// taken back.
 type MessageWriter struct {
 	c     *Conn
 	ctx   context.Context
@@ -101,8 +105,8 @@ type MessageWriter struct {
 	err error // it is done
 }
 
-// Writer begins a text or binary message. Other messages wait until it is closed; ctx bounds the writes, too. While
-// another Writer is open it waits as Write does.
+// Writer begins a text or binary message. Other messages wait until it is closed; ctx bounds the
+// writes, too. While another Writer is open it waits as Write does.
 func (c *Conn) Writer(ctx context.Context, t FrameType) (*MessageWriter, error) {
 	if t != TextFrame && t != BinaryFrame {
 		return nil, fmt.Errorf("websocket: %s is no message type", t)
@@ -226,9 +230,10 @@ func (w *MessageWriter) fragment(fin bool) error {
 	return nil
 }
 
-// ReadJSON reads a message as JSON into v. One that is no JSON, or does not fit v, gives the error of json.Unmarshal and
-// leaves the WebSocket open: the next read has the next message. What a message means is between the two programs, and
-// nothing is wrong with the WebSocket; who has no use for a peer that errs calls Close(1007, "").
+// ReadJSON reads a message as JSON into v. One that is no JSON, or does not fit v, gives the error
+// of json.Unmarshal and leaves the WebSocket open: the next read has the next message. What a
+// message means is between the two programs, and nothing is wrong with the WebSocket; who has no
+// use for a peer that errs calls Close(1007, "").
 func (c *Conn) ReadJSON(ctx context.Context, v any) error {
 	_, msg, err := c.Read(ctx)
 	if err != nil {

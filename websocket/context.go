@@ -14,7 +14,8 @@ type sessionContext struct {
 // noContext stands for that of a session that was over before anybody asked.
 var noContext sessionContext
 
-// contextOf gives the context in p, with the values of parent but not its end: a request's context ends with ServeHTTP.
+// contextOf gives the context in p, with the values of parent but not its end: a request's context
+// ends with ServeHTTP.
 func contextOf(p *atomic.Pointer[sessionContext], parent context.Context) context.Context {
 	c := p.Load()
 	if c != nil && c != &noContext {

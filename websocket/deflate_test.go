@@ -14,7 +14,8 @@ import (
 	"weir/wsframe/deflate"
 )
 
-// packed compresses with the standard library, as RFC 7692, 7.2.1 asks: each message behind the other ones.
+// packed compresses with the standard library, as RFC 7692, 7.2.1 asks: each message behind the
+// other ones.
 func packed(messages ...string) (payloads []string) {
 	var b bytes.Buffer
 	w, _ := flate.NewWriter(&b, flate.BestCompression) // the level is one of its own
@@ -42,7 +43,8 @@ func compressing(o *Options, p deflate.Params) machine {
 	return m
 }
 
-// zippedInputs are octets that a peer may send where compression was agreed on; FuzzMachineDeflate starts from them.
+// zippedInputs are octets that a peer may send where compression was agreed on; FuzzMachineDeflate
+// starts from them.
 func zippedInputs() map[string][]byte {
 	join := func(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
 	hello := packed("hello hello", "hello hello again", "")
@@ -63,7 +65,8 @@ func zippedInputs() map[string][]byte {
 	}
 }
 
-// TestMachineDeflateCutAnywhere: compressed input cut anywhere gives the same frames, output and end (BEHAVIOUR 6).
+// TestMachineDeflateCutAnywhere: compressed input cut anywhere gives the same frames, output and
+// end (BEHAVIOUR 6).
 func TestMachineDeflateCutAnywhere(t *testing.T) {
 	o := &Options{MaxFrameSize: 300}
 	for name, in := range zippedInputs() {
@@ -87,7 +90,8 @@ func TestMachineDeflateCutAnywhere(t *testing.T) {
 	}
 }
 
-// wholeOf runs octets, cut as pieces, through a Conn's machine, and tells the messages that came whole, and the end.
+// wholeOf runs octets, cut as pieces, through a Conn's machine, and tells the messages that came
+// whole, and the end.
 func wholeOf(m *machine, pieces [][]byte) string {
 	m.role.pieces = true
 	m.furnish()
@@ -113,7 +117,8 @@ func wholeOf(m *machine, pieces [][]byte) string {
 	return b.String()
 }
 
-// TestMachinePiecesDeflateCutAnywhere: the same of a Conn's machine, which inflates as octets come and has no limit.
+// TestMachinePiecesDeflateCutAnywhere: the same of a Conn's machine, which inflates as octets come
+// and has no limit.
 func TestMachinePiecesDeflateCutAnywhere(t *testing.T) {
 	inputs := zippedInputs()
 	large := packed(strings.Repeat("large ", 20_000) + "x")[0]
@@ -180,9 +185,10 @@ func FuzzMachineDeflate(f *testing.F) {
 	})
 }
 
-// TestBombHeap: a bomb ends with 1009 and badsize, and its session never has more than twice MaxFrameSize and 64 KiB of
-// heap for it, whole, in fragments, cut anywhere, with and without takeover (BEHAVIOUR 6). What is in use at each step
-// is what was live before it and everything allocated within it.
+// TestBombHeap: a bomb ends with 1009 and badsize, and its session never has more than twice
+// MaxFrameSize and 64 KiB of heap for it, whole, in fragments, cut anywhere, with and without
+// takeover (BEHAVIOUR 6). What is in use at each step is what was live before it and everything
+// allocated within it.
 func TestBombHeap(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector has allocations of its own")
@@ -284,7 +290,8 @@ func TestPreparedOnce(t *testing.T) {
 	}
 }
 
-// TestIdleDeflationHoldsNothing but the window, and that only with takeover (BEHAVIOUR 3, Hibernate).
+// TestIdleDeflationHoldsNothing but the window, and that only with takeover (BEHAVIOUR 3,
+// Hibernate).
 func TestIdleDeflationHoldsNothing(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		f := &fakeStream{own: true}

@@ -64,15 +64,16 @@ func (requestError) Is(target error) bool { return target == ErrRequest }
 // Unwrap gives what was behind it.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Dial opens a WebSocket by a Dialer of its own, as Dialer.Dial does. Programs that open more than one WebSocket to a
-// server keep a Dialer, which puts them on few HTTP/2 connections.
+// Dial opens a WebSocket by a Dialer of its own, as Dialer.Dial does. Programs that open more than
+// one WebSocket to a server keep a Dialer, which puts them on few HTTP/2 connections.
 func Dial(ctx context.Context, url string, o *DialOptions) (*Conn, *http.Response, error) {
 	d := &Dialer{single: true}
 	return d.Dial(ctx, url, o)
 }
 
-// Dial opens a WebSocket. The schemes are ws and wss, and http and https, which mean the same; o may be nil. ctx bounds
-// the opening, not the WebSocket. An error is a *DialError; the response is there if there was one.
+// Dial opens a WebSocket. The schemes are ws and wss, and http and https, which mean the same; o
+// may be nil. ctx bounds the opening, not the WebSocket. An error is a *DialError; the response is
+// there if there was one.
 func (d *Dialer) Dial(ctx context.Context, url string, o *DialOptions) (*Conn, *http.Response, error) {
 	c := newConn()
 	s, resp, err := d.DialHandler(ctx, url, handlerOf(c), o)

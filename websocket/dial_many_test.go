@@ -19,8 +19,9 @@ import (
 	"weir/websocket"
 )
 
-// TestDialMany: very many WebSockets on one Dialer, over some 100 HTTP/2 connections. Half of them close cleanly; then
-// the server is killed, which ends every other one with an error. Nothing is left behind.
+// TestDialMany: very many WebSockets on one Dialer, over some 100 HTTP/2 connections. Half of them
+// close cleanly; then the server is killed, which ends every other one with an error. Nothing is
+// left behind.
 func TestDialMany(t *testing.T) {
 	many := 10_000
 	if websocket.RaceEnabled {

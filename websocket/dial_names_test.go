@@ -393,7 +393,8 @@ func TestDialNoLinger(t *testing.T) {
 	})
 }
 
-// A Transport names servers as a Dialer does, and its errors say which was meant, without a password.
+// A Transport names servers as a Dialer does, and its errors say which was meant, without a
+// password.
 func TestTransportNames(t *testing.T) {
 	each(t, overHTTP, func(h *house) {
 		names := records(h)

@@ -119,7 +119,8 @@ func (s *spy) CloseWrite() error {
 	return s.Conn.(*memnet.Conn).CloseWrite()
 }
 
-// A client on HTTP/1.1 keeps its write side open after its close frame, and waits for the server's end (RFC 6455, 7.1.1).
+// A client on HTTP/1.1 keeps its write side open after its close frame, and waits for the server's
+// end (RFC 6455, 7.1.1).
 func TestDialKeepsOpen(t *testing.T) {
 	row(t, "4.client.keeps_open", overHTTP1, func(h *house) {
 		a := &actor{onInit: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
@@ -306,7 +307,8 @@ func TestDialShares(t *testing.T) {
 	})
 }
 
-// A server that does not offer extended CONNECT is dialled with HTTP/1.1 on a new connection, and that is remembered.
+// A server that does not offer extended CONNECT is dialled with HTTP/1.1 on a new connection, and
+// that is remembered.
 func TestDialFallsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)

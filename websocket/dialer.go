@@ -35,16 +35,17 @@ const DefaultDialTimeout = 30 * time.Second
 // Dialer opens WebSockets, and keeps the HTTP/2 connections it opens them on. The zero value is
 // ready; it may be used from any goroutine, and must not be copied or changed after first use.
 //
-// As many WebSockets share a connection as the server allows (MAX_CONCURRENT_STREAMS), then there is
-// a second. One connection at a time is opened to a server, or more where one would not have room
-// for all who wait. Where it takes longer than 250 ms and somebody else waits for it, another is
-// begun beside it, up to five at a time; then the oldest whose Dial has given up makes way. Who
+// As many WebSockets share a connection as the server allows (MAX_CONCURRENT_STREAMS), then there
+// is a second. One connection at a time is opened to a server, or more where one would not have
+// room for all who wait. Where it takes longer than 250 ms and somebody else waits for it, another
+// is begun beside it, up to five at a time; then the oldest whose Dial has given up makes way. Who
 // waits has the next connection with room, a new one or one on which a WebSocket has ended.
 //
-// A connection on which nothing has come for 500 ms is asked by PING before a WebSocket is opened on
-// it, and while one is being opened. Without an answer within 750 ms it is opened on another
-// connection, and 15 s after the PING (HTTP2.PingTimeout) the silent one is lost with its WebSockets.
-// A connection without WebSockets is closed after 90 s (HTTP2.IdleTimeout), or by CloseIdle or Close.
+// A connection on which nothing has come for 500 ms is asked by PING before a WebSocket is opened
+// on it, and while one is being opened. Without an answer within 750 ms it is opened on another
+// connection, and 15 s after the PING (HTTP2.PingTimeout) the silent one is lost with its
+// WebSockets. A connection without WebSockets is closed after 90 s (HTTP2.IdleTimeout), or by
+// CloseIdle or Close.
 //
 // A request that the server says it has not looked at (RFC 9113, 8.7) is made five times at most,
 // with pauses, and once where the server says what is wrong. A server that turned out not to speak

@@ -9,8 +9,9 @@ import (
 // errOver says that a session has ended, or is about to: its reason is Terminate's.
 var errOver = errors.New("websocket: over")
 
-// do applies commands from outside a callback, and sends what they make, on the caller's goroutine. The commands have
-// been checked. It waits before that while more than SendHigh is queued, until ctx ends.
+// do applies commands from outside a callback, and sends what they make, on the caller's goroutine.
+// The commands have been checked. It waits before that while more than SendHigh is queued, until
+// ctx ends.
 func (s *Session) do(ctx context.Context, cmds Commands) error {
 	return s.outside(ctx, true, func() { s.m.apply(cmds, time.Now()) })
 }
@@ -20,8 +21,8 @@ func (s *Session) doNow(cmds Commands) error {
 	return s.outside(context.Background(), false, func() { s.m.apply(cmds, time.Now()) })
 }
 
-// outside changes the machine, with turn held, and sends what comes of it. With room it waits for some first, until ctx
-// ends.
+// outside changes the machine, with turn held, and sends what comes of it. With room it waits for
+// some first, until ctx ends.
 func (s *Session) outside(ctx context.Context, room bool, change func()) error {
 	for {
 		s.turn.Lock()

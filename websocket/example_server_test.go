@@ -106,7 +106,8 @@ func ExampleHandle() {
 	// the server's reason: stop
 }
 
-// HTTP/2 of an http.Server becomes weir's: ordinary requests go on as before, and WebSockets come over both versions.
+// HTTP/2 of an http.Server becomes weir's: ordinary requests go on as before, and WebSockets come
+// over both versions.
 func ExampleConfigureServer() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) })

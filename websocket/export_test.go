@@ -7,8 +7,8 @@ import (
 	"weir/upgrade"
 )
 
-// Open starts a session on a stream that was opened without a handshake; offer is what one would have offered in
-// Sec-WebSocket-Extensions.
+// Open starts a session on a stream that was opened without a handshake; offer is what one would
+// have offered in Sec-WebSocket-Extensions.
 func Open(st stream.Stream, h Handler, o *Options, req *PartialRequest, offer string) *Session {
 	if o == nil {
 		o = new(Options)

@@ -32,8 +32,9 @@ func (u *unreadable) Read(b []byte) (int, error) {
 	return u.Conn.Read(b)
 }
 
-// TestWriteToFullSocket (BEHAVIOUR 6, SendTimeout): over HTTP/2, too, Write of a large message ends with its context, and
-// with the send timeout, when the peer has all windows open and does not read its socket.
+// TestWriteToFullSocket (BEHAVIOUR 6, SendTimeout): over HTTP/2, too, Write of a large message ends
+// with its context, and with the send timeout, when the peer has all windows open and does not read
+// its socket.
 func TestWriteToFullSocket(t *testing.T) {
 	for _, mode := range []string{"h2c", "h2"} {
 		for _, end := range []string{"context", "SendTimeout"} {

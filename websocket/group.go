@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Group is a set of sessions that come to their end together. The zero value is ready. ConfigureServer makes one for
-// its server; under any other server, Options.Group names one.
+// Group is a set of sessions that come to their end together. The zero value is ready.
+// ConfigureServer makes one for its server; under any other server, Options.Group names one.
 type Group struct {
 	mu       sync.Mutex
 	head     *Session
@@ -68,11 +68,13 @@ func (g *Group) Len() int {
 	return g.n
 }
 
-// Shutdown brings every session to its end: each gets Drain if its handler has it, else close 1001, spread over the
-// first half of the time that ctx leaves; where ctx leaves more than 5.5 s the last is asked 5.5 s before the deadline at
-// the latest, so that a peer that never answers has its 5 s. What is open when ctx ends is cut; then its error is returned.
-// A session that has ended, and merely waits for its peer's end, is no loss unless its close frame could not be sent.
-// Sessions that begin later are ended as they begin. Shutdown may be called more than once, also at the same time.
+// Shutdown brings every session to its end: each gets Drain if its handler has it, else close 1001,
+// spread over the first half of the time that ctx leaves; where ctx leaves more than 5.5 s the last
+// is asked 5.5 s before the deadline at the latest, so that a peer that never answers has its 5 s.
+// What is open when ctx ends is cut; then its error is returned. A session that has ended, and
+// merely waits for its peer's end, is no loss unless its close frame could not be sent. Sessions
+// that begin later are ended as they begin. Shutdown may be called more than once, also at the same
+// time.
 func (g *Group) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	g.draining = true
@@ -104,7 +106,8 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	return g.cut(ctx)
 }
 
-// lastLinger is how long before the deadline of a drain the last session is asked: its linger time fits.
+// lastLinger is how long before the deadline of a drain the last session is asked: its linger time
+// fits.
 const lastLinger = lingerTime + 500*time.Millisecond
 
 // spreadOf is over how much of the time that is left sessions are asked to end.
@@ -115,7 +118,8 @@ func spreadOf(left time.Duration) time.Duration {
 	return left / 2
 }
 
-// cut gives up what is still open. Sessions that have ended and merely wait for their peer are no loss.
+// cut gives up what is still open. Sessions that have ended and merely wait for their peer are no
+// loss.
 func (g *Group) cut(ctx context.Context) error {
 	g.mu.Lock()
 	all := g.all()

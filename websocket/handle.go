@@ -9,14 +9,15 @@ import (
 	"weir/wsframe/deflate"
 )
 
-// Handle makes an http.Handler of init, Cowboy's init/2: it looks at the request and names the handler of its session,
-// with options (nil: the defaults); or it answers through w and names none. Fields that init sets on w's header go out
-// with the 101 or 200. After init the handshake is checked, and one that fails is answered as RFC 6455, 4.2 and
-// RFC 8441 ask; its handler never hears of it.
+// Handle makes an http.Handler of init, Cowboy's init/2: it looks at the request and names the
+// handler of its session, with options (nil: the defaults); or it answers through w and names none.
+// Fields that init sets on w's header go out with the 101 or 200. After init the handshake is
+// checked, and one that fails is answered as RFC 6455, 4.2 and RFC 8441 ask; its handler never
+// hears of it.
 //
-// Handle returns once the stream is open: the session lives on, w and r are not to be used any more, and r's context
-// ends. The request is a GET on every version of HTTP, see upgrade.Token, so a ServeMux pattern may
-// name that method.
+// Handle returns once the stream is open: the session lives on, w and r are not to be used any
+// more, and r's context ends. The request is a GET on every version of HTTP, see upgrade.Token, so
+// a ServeMux pattern may name that method.
 //
 // It is upgrade.Handle for routes that know no other protocol than this one.
 func Handle(init func(w http.ResponseWriter, r *http.Request) (Handler, *Options)) http.Handler {
@@ -33,8 +34,8 @@ func Handle(init func(w http.ResponseWriter, r *http.Request) (Handler, *Options
 	})
 }
 
-// Protocol is WebSocket as a sub protocol for upgrade.Handle. Its handlers are of type Handler, its options *Options or
-// Options.
+// Protocol is WebSocket as a sub protocol for upgrade.Handle. Its handlers are of type Handler, its
+// options *Options or Options.
 var Protocol upgrade.Protocol = protocol{}
 
 // noOptions are the defaults.

@@ -120,8 +120,8 @@ func TestHTTPTestServer(t *testing.T) {
 	}
 }
 
-// TestKeptConns: a server that keeps the connections which its hooks are given, and closes them, ends
-// their WebSockets with it.
+// TestKeptConns: a server that keeps the connections which its hooks are given, and closes them,
+// ends their WebSockets with it.
 func TestKeptConns(t *testing.T) {
 	for _, mode := range []string{"h1", "h1tls", "h2c", "h2"} {
 		for _, hook := range []string{"ConnState", "ConnContext"} {

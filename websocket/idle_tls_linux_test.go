@@ -18,13 +18,15 @@ import (
 	"weir/websocket"
 )
 
-// idleClients is the variable that makes the clients of TestIdleTLS of the test program: the address of the server.
+// idleClients is the variable that makes the clients of TestIdleTLS of the test program: the
+// address of the server.
 const idleClients = "WEIR_IDLE_TLS_CLIENTS"
 
 const idleTLS = 500 // WebSockets
 
-// TestIdleTLS: what a server holds for a WebSocket over TLS that has echoed a message and waits for the next, on the heap and on
-// stacks, all that crypto/tls keeps included. The clients are another process.
+// TestIdleTLS: what a server holds for a WebSocket over TLS that has echoed a message and waits for
+// the next, on the heap and on stacks, all that crypto/tls keeps included. The clients are another
+// process.
 func TestIdleTLS(t *testing.T) {
 	if addr := os.Getenv(idleClients); addr != "" {
 		idleClient(t, addr)
@@ -90,7 +92,8 @@ func heldMemory() int {
 	return int(m.HeapAlloc + m.StackInuse)
 }
 
-// idleClient opens the WebSockets, has a message echoed on each, says so, and holds them until standard input ends.
+// idleClient opens the WebSockets, has a message echoed on each, says so, and holds them until
+// standard input ends.
 func idleClient(t *testing.T, addr string) {
 	const request = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 	message := strings.Repeat("x", 1000)

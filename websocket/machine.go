@@ -7,13 +7,15 @@ import (
 	"weir/wsframe"
 )
 
-// machine is the WebSocket state machine: pure, without socket, clock, lock or goroutine. Its verbs: feed what arrived,
-// next for what a handler is to see, apply what the handler wants, output for what is to be sent, deadline and tick.
+// machine is the WebSocket state machine: pure, without socket, clock, lock or goroutine. Its
+// verbs: feed what arrived, next for what a handler is to see, apply what the handler wants, output
+// for what is to be sent, deadline and tick.
 //
-// Once it has ended (ended is true, reason says why) it eats what still arrives, looking for a close frame at most, and
-// produces nothing but what output still holds: the last frames, and fin.
+// Once it has ended (ended is true, reason says why) it eats what still arrives, looking for a
+// close frame at most, and produces nothing but what output still holds: the last frames, and fin.
 //
-// Between messages a machine is at rest, and needs no more than this struct: work is lent while something is under way.
+// Between messages a machine is at rest, and needs no more than this struct: work is lent while
+// something is under way.
 type machine struct {
 	opt    *Options // not nil
 	*work           // nil: at rest
@@ -139,7 +141,8 @@ func (m *machine) layDown() *work {
 	return w
 }
 
-// end makes r the reason; the first end counts. What was not looked at is dropped, and counts as consumed.
+// end makes r the reason; the first end counts. What was not looked at is dropped, and counts as
+// consumed.
 func (m *machine) end(r Reason, f fate) {
 	if m.ended {
 		return

@@ -7,8 +7,8 @@ import (
 	"weir/wsframe"
 )
 
-// apply does what a callback wants, in order. A command that cannot be sent is a crash of the handler, and none of
-// the list's frames leaves (BEHAVIOUR 3).
+// apply does what a callback wants, in order. A command that cannot be sent is a crash of the
+// handler, and none of the list's frames leaves (BEHAVIOUR 3).
 func (m *machine) apply(cmds Commands, now time.Time) {
 	if m.ended {
 		return

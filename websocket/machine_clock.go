@@ -8,7 +8,8 @@ import (
 	"weir/wsframe"
 )
 
-// lingerTime is how long the peer has for its end after our close frame, and what is queued for leaving (BEHAVIOUR 4).
+// lingerTime is how long the peer has for its end after our close frame, and what is queued for
+// leaving (BEHAVIOUR 4).
 const lingerTime = 5 * time.Second
 
 // clock is what the machine knows of time.
@@ -143,8 +144,8 @@ func (m *machine) pingDue() (due time.Time) {
 	return t.time().Add(wait)
 }
 
-// tick does what is due at now. It may come late, early or twice. The transport's queue must have been told with sent
-// before, for the send timeout looks at it.
+// tick does what is due at now. It may come late, early or twice. The transport's queue must have
+// been told with sent before, for the send timeout looks at it.
 func (m *machine) tick(now time.Time) {
 	k := &m.clock
 	switch {

@@ -7,8 +7,8 @@ import (
 	"weir/wsframe/deflate"
 )
 
-// deflation is permessage-deflate as it was agreed on (RFC 7692). The codec keeps no more between messages than the
-// window's octets, and without context takeover nothing.
+// deflation is permessage-deflate as it was agreed on (RFC 7692). The codec keeps no more between
+// messages than the window's octets, and without context takeover nothing.
 type deflation struct {
 	on        bool // command Deflate
 	level     int
@@ -146,8 +146,8 @@ func (m *machine) tellDeflated(frame []byte) {
 	}
 }
 
-// appendDeflated appends a compressed frame. Its header is made of h once the length is known, in a gap before the
-// payload.
+// appendDeflated appends a compressed frame. Its header is made of h once the length is known, in a
+// gap before the payload.
 func appendDeflated(dst []byte, h wsframe.Header, w *deflate.Writer, p []byte) []byte {
 	var gap [wsframe.MaxHeaderLen]byte
 	start := len(dst)

@@ -10,7 +10,8 @@ type output struct {
 	lent  *lent          // one that is not
 }
 
-// lent is a payload that is sent from where it stands: it belongs behind the first at octets of output.b.
+// lent is a payload that is sent from where it stands: it belongs behind the first at octets of
+// output.b.
 type lent struct {
 	p  []byte
 	at int

@@ -27,8 +27,8 @@ func closePayload(code CloseCode, text string) string {
 	return string(wsframe.AppendClose(nil, code, text))
 }
 
-// transcript runs octets, cut as pieces, through a machine whose handler echoes, and closes at "bye". It tells what
-// happened.
+// transcript runs octets, cut as pieces, through a machine whose handler echoes, and closes at
+// "bye". It tells what happened.
 func transcript(o *Options, pieces [][]byte, end bool) string {
 	m := newMachine(o, epoch)
 	return tell(&m, pieces, end)
@@ -165,7 +165,8 @@ func TestMachineReasons(t *testing.T) {
 	}
 }
 
-// TestFailFastUTF8: the first bad octet ends it, before its frame is whole (BEHAVIOUR 5; RFC 6455, 8.1).
+// TestFailFastUTF8: the first bad octet ends it, before its frame is whole (BEHAVIOUR 5; RFC 6455,
+// 8.1).
 func TestFailFastUTF8(t *testing.T) {
 	m := newMachine(&Options{}, epoch)
 	in := masked(fin(wsframe.Text), "ok\xf4\x90 and much more")

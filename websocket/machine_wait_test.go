@@ -174,8 +174,8 @@ func TestOurEnd(t *testing.T) {
 	}
 }
 
-// TestOurEndOfClient: on HTTP/1.1 a client waits for the server's end, on HTTP/2 it does as a server (BEHAVIOUR 4;
-// RFC 6455, 7.1.1).
+// TestOurEndOfClient: on HTTP/1.1 a client waits for the server's end, on HTTP/2 it does as a
+// server (BEHAVIOUR 4; RFC 6455, 7.1.1).
 func TestOurEndOfClient(t *testing.T) {
 	closing := wsframe.AppendFrame(nil, fin(wsframe.Close), nil)
 	stop := func(m *machine) { m.apply(Commands{Stop()}, epoch) }
@@ -209,8 +209,8 @@ func TestOurEndOfClient(t *testing.T) {
 	}
 }
 
-// TestOurEndQueued: while the close frame is queued the wait begins anew each time, and our end still leaves within the
-// linger time (BEHAVIOUR 4).
+// TestOurEndQueued: while the close frame is queued the wait begins anew each time, and our end
+// still leaves within the linger time (BEHAVIOUR 4).
 func TestOurEndQueued(t *testing.T) {
 	bad := func(m *machine) { m.feed([]byte{0xff}, false, epoch); m.next(); m.settle() }
 	stop := func(m *machine) { m.apply(Commands{Stop()}, epoch) }
@@ -239,7 +239,8 @@ func TestOurEndQueued(t *testing.T) {
 	}
 }
 
-// TestOurEndHoldsNothing: a machine whose end waits keeps what a frame that is cut needs, and no more.
+// TestOurEndHoldsNothing: a machine whose end waits keeps what a frame that is cut needs, and no
+// more.
 func TestOurEndHoldsNothing(t *testing.T) {
 	m := newMachine(&Options{}, epoch)
 	m.apply(Commands{Stop()}, epoch)

@@ -12,13 +12,14 @@ import (
 	"weir/upgrade"
 )
 
-// NetConn makes a net.Conn of c: what is written goes out as messages of type t, a Write each, and what is read are the
-// messages one behind the other, of whatever type and size. Read gives io.EOF behind a close frame with 1000 or 1001, or without
-// a code.
+// NetConn makes a net.Conn of c: what is written goes out as messages of type t, a Write each, and
+// what is read are the messages one behind the other, of whatever type and size. Read gives io.EOF
+// behind a close frame with 1000 or 1001, or without a code.
 //
-// Close sends 1000, and waits for the peer's end as that of a Conn does, 5 s at most. Closing it, or c, closes both: Read and
-// Write give net.ErrClosed then, those that are under way too, and what was received and not read is dropped.
-// Another Close does nothing. A deadline that passes is os.ErrDeadlineExceeded, and may be set anew.
+// Close sends 1000, and waits for the peer's end as that of a Conn does, 5 s at most. Closing it,
+// or c, closes both: Read and Write give net.ErrClosed then, those that are under way too, and what
+// was received and not read is dropped. Another Close does nothing. A deadline that passes is
+// os.ErrDeadlineExceeded, and may be set anew.
 func (c *Conn) NetConn(t FrameType) net.Conn {
 	n := &netConn{c: c, t: t}
 	n.rctx, n.wctx = newDeadline(), newDeadline()
@@ -106,7 +107,8 @@ func (n *netConn) set(t time.Time, deadlines ...*deadline) error {
 	return nil
 }
 
-// deadline is a context that ends at a time which may be moved, and is not over for good when it has passed.
+// deadline is a context that ends at a time which may be moved, and is not over for good when it
+// has passed.
 type deadline struct {
 	context.Context
 

@@ -11,8 +11,8 @@ import (
 	"weir/websocket"
 )
 
-// TestNetConnContract: a NetConn is a net.Conn in all that package nettest asks, over either version of HTTP, with TLS
-// and without, compressed and not.
+// TestNetConnContract: a NetConn is a net.Conn in all that package nettest asks, over either
+// version of HTTP, with TLS and without, compressed and not.
 func TestNetConnContract(t *testing.T) {
 	for name, tt := range map[string]struct {
 		version  websocket.HTTPVersion

@@ -10,8 +10,9 @@ import (
 	"weir/wsframe/deflate"
 )
 
-// Options are the options of one WebSocket (Cowboy manual, cowboy_websocket, opts()). The zero value is the default;
-// negative means none or off. Sessions keep them and may share them: they are not to be changed once a session has them.
+// Options are the options of one WebSocket (Cowboy manual, cowboy_websocket, opts()). The zero
+// value is the default; negative means none or off. Sessions keep them and may share them: they are
+// not to be changed once a session has them.
 type Options struct {
 	IdleTimeout       time.Duration  // ends a session that received nothing for so long; 0: 60 s, for a client none
 	PingInterval      time.Duration  // the stack pings after so long without receiving, and never later than half of IdleTimeout; 0: never

@@ -35,13 +35,14 @@ type Server struct {
 // groupKey is where the server's Group is in the context of its requests.
 type groupKey struct{}
 
-// ConfigureServer makes HTTP/2 of srv weir's, as h2.ConfigureServer says, and gives it a Group in which the
-// WebSockets opened by Handle drain. It must be called before srv serves, and after srv.Handler, BaseContext,
-// TLSConfig and Protocols are set.
+// ConfigureServer makes HTTP/2 of srv weir's, as h2.ConfigureServer says, and gives it a Group in
+// which the WebSockets opened by Handle drain. It must be called before srv serves, and after
+// srv.Handler, BaseContext, TLSConfig and Protocols are set.
 //
-// Server.Shutdown is the call that drains. A plain srv.Shutdown drains, too, for Config.Drain, but it neither refuses
-// new requests first nor waits for WebSockets over HTTP/1.1. srv.Close forgets those over HTTP/1.1, as it does every
-// hijacked connection; a program that keeps the net.Conn of srv.ConnState or srv.ConnContext ends them by closing it.
+// Server.Shutdown is the call that drains. A plain srv.Shutdown drains, too, for Config.Drain, but
+// it neither refuses new requests first nor waits for WebSockets over HTTP/1.1. srv.Close forgets
+// those over HTTP/1.1, as it does every hijacked connection; a program that keeps the net.Conn of
+// srv.ConnState or srv.ConnContext ends them by closing it.
 func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 	if cfg == nil {
 		cfg = new(Config)
@@ -83,11 +84,12 @@ func (s *Server) HTTP2() *h2.Server { return s.h2 }
 // Group is what Shutdown drains.
 func (s *Server) Group() *Group { return s.group }
 
-// Shutdown drains (BEHAVIOUR 8). First new requests are refused while the listeners are still open: 503, and GOAWAY on
-// HTTP/2. Then the sessions end: each gets Drain if its handler has it, else close 1001, spread over the first half of
-// the time that ctx leaves, or so that the last linger time fits. Then http.Server.Shutdown. What is open when ctx ends is
-// cut: Shutdown never outlives ctx, and returns its error if a session or a request was cut. Connections that merely wait
-// for their peer's end are closed and are no loss. It may be called again.
+// Shutdown drains (BEHAVIOUR 8). First new requests are refused while the listeners are still open:
+// 503, and GOAWAY on HTTP/2. Then the sessions end: each gets Drain if its handler has it, else
+// close 1001, spread over the first half of the time that ctx leaves, or so that the last linger
+// time fits. Then http.Server.Shutdown. What is open when ctx ends is cut: Shutdown never outlives
+// ctx, and returns its error if a session or a request was cut. Connections that merely wait for
+// their peer's end are closed and are no loss. It may be called again.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.refusing.Store(true)
 	s.h2.GoAway()
@@ -110,8 +112,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // endTime is how long what has ended has for its last octets when ctx of Shutdown has ended.
 const endTime = 100 * time.Millisecond
 
-// ended says that nothing was left to cut when ctx of Shutdown ended: what there was of connections over HTTP/2 waited for
-// their peers' ends.
+// ended says that nothing was left to cut when ctx of Shutdown ended: what there was of connections
+// over HTTP/2 waited for their peers' ends.
 func (s *Server) ended() bool {
 	ctx, stop := context.WithTimeout(context.Background(), endTime)
 	defer stop()
@@ -129,8 +131,8 @@ func (s *Server) ended() bool {
 	return false
 }
 
-// close ends what is left of the http.Server. Connections over HTTP/2 have said that they end, and have a moment for
-// these words to leave.
+// close ends what is left of the http.Server. Connections over HTTP/2 have said that they end, and
+// have a moment for these words to leave.
 func (s *Server) close() {
 	ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
 	defer stop()

@@ -11,10 +11,12 @@ import (
 	"weir/stream"
 )
 
-// Session is one open WebSocket. A handler gets its session in Init. The methods may be called from any goroutine.
+// Session is one open WebSocket. A handler gets its session in Init. The methods may be called from
+// any goroutine.
 //
-// A session is an actor: what arrives, what is posted and what timers say waits in its mailbox, and a goroutine works
-// it off in turns only while there is something. On HTTP/1.1 that is the goroutine that reads the connection.
+// A session is an actor: what arrives, what is posted and what timers say waits in its mailbox, and
+// a goroutine works it off in turns only while there is something. On HTTP/1.1 that is the
+// goroutine that reads the connection.
 type Session struct {
 	st      stream.Stream
 	mail    stream.Mailbox[inbox]
@@ -124,8 +126,8 @@ var (
 	ErrNoInfo  = errors.New("websocket: the handler has no Info")
 )
 
-// newSession makes the session of an open stream; begin starts it. o is not nil. g, which may be nil, is its group; answer are
-// the fields of the 101 or 200.
+// newSession makes the session of an open stream; begin starts it. o is not nil. g, which may be
+// nil, is its group; answer are the fields of the 101 or 200.
 func newSession(st stream.Stream, h Handler, o *Options, g *Group, req *PartialRequest, answer http.Header) *Session {
 	info := st.Info()
 	s := &Session{st: st, own: info.Own, h: h, headless: true}
@@ -188,9 +190,10 @@ func (s *Session) backlogLimit() int {
 	return min(or(s.m.opt.Backlog, DefaultBacklog, math.MaxInt32), math.MaxInt32)
 }
 
-// Post sends msg to the handler's Info callback. It never waits: ErrBacklog says that Options.Backlog messages wait
-// already, ErrEnded that nobody will see it, ErrNoInfo that the handler is no Informer; that of a Conn is none. All
-// leave msg unposted. What still waits when the session ends is dropped.
+// Post sends msg to the handler's Info callback. It never waits: ErrBacklog says that
+// Options.Backlog messages wait already, ErrEnded that nobody will see it, ErrNoInfo that the
+// handler is no Informer; that of a Conn is none. All leave msg unposted. What still waits when the
+// session ends is dropped.
 func (s *Session) Post(msg any) error {
 	if !s.informs {
 		return ErrNoInfo
@@ -259,11 +262,12 @@ func (s *Session) Data(b []byte, fin bool) {
 	s.start(start)
 }
 
-// swallowed is the least that is worth a look whether it begins what can go where it belongs at once.
+// swallowed is the least that is worth a look whether it begins what can go where it belongs at
+// once.
 const swallowed = 1 << 10
 
-// swallow takes, on the transport's goroutine, what is a part of a large message and asks for no callback: so its octets are
-// copied once. It says how many it took, and never waits.
+// swallow takes, on the transport's goroutine, what is a part of a large message and asks for no
+// callback: so its octets are copied once. It says how many it took, and never waits.
 func (s *Session) swallow(b []byte) (n int) {
 	if !s.mail.Claim() {
 		return 0 // what came before waits, or is being looked at
@@ -295,7 +299,8 @@ func (s *Session) swallow(b []byte) (n int) {
 	return n
 }
 
-// credit gives back what n octets took, and lets the peer send what is to come of a large message. With turn held.
+// credit gives back what n octets took, and lets the peer send what is to come of a large message.
+// With turn held.
 func (s *Session) credit(n int) {
 	if s.crewed {
 		if more := s.m.expects(); more > 0 || s.large.Load() {
@@ -311,7 +316,8 @@ func (s *Session) credit(n int) {
 	}
 }
 
-// Fill implements stream.Filler. While somebody works for the session, or something waits for it, what comes next cannot be known.
+// Fill implements stream.Filler. While somebody works for the session, or something waits for it,
+// what comes next cannot be known.
 func (s *Session) Fill() (b []byte) {
 	if !s.large.Load() || !s.mail.Claim() {
 		return nil
@@ -373,12 +379,14 @@ func (s *Session) unsent() bool {
 	return queued > 0
 }
 
-// leave ends the stream of a session that has ended and waits for its peer, which need not miss anything.
+// leave ends the stream of a session that has ended and waits for its peer, which need not miss
+// anything.
 func (s *Session) leave() {
 	cancelContext(&s.ctx)
 	s.st.Reset(stream.NoError)
 }
 
-// Cut gives the session up, at once and without a close frame: RST_STREAM(CANCEL) or a TCP reset. What waits to be sent is
-// dropped, and the handler is told error closed. It is for a peer that does not read; others are closed with a command.
+// Cut gives the session up, at once and without a close frame: RST_STREAM(CANCEL) or a TCP reset.
+// What waits to be sent is dropped, and the handler is told error closed. It is for a peer that
+// does not read; others are closed with a command.
 func (s *Session) Cut() { s.cut() }

@@ -190,7 +190,8 @@ func TestOptionsOfSwitch(t *testing.T) {
 	}
 }
 
-// The options of a handler whose init answers by itself are asked for their filter, however they are given.
+// The options of a handler whose init answers by itself are asked for their filter, however they
+// are given.
 func TestFilterOfOptions(t *testing.T) {
 	filter := websocket.Options{ReqFilter: func(_ *http.Request, p *websocket.PartialRequest) { p.Extra = "filtered" }}
 	for name, r := range map[string]struct {

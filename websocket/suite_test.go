@@ -25,8 +25,9 @@ import (
 	"weir/websocket"
 )
 
-// The suite runs one body over every transport, in fake time over an in-memory network: a real http.Server with
-// ConfigureServer, and a raw client. The mode pipe has no HTTP: the session runs on one end of stream.Pipe.
+// The suite runs one body over every transport, in fake time over an in-memory network: a real
+// http.Server with ConfigureServer, and a raw client. The mode pipe has no HTTP: the session runs
+// on one end of stream.Pipe.
 var (
 	all       = []string{"pipe", "h1", "h1tls", "h2c", "h2"}
 	overHTTP  = all[1:] // the modes that have a handshake
@@ -242,7 +243,8 @@ func (h *house) offered(fields ...string) []string {
 const upgradeRequest = "GET / HTTP/1.1\r\nHost: weir.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-// upgrade sends a request as it is and reads the answer. What came behind the answer is in the reader.
+// upgrade sends a request as it is and reads the answer. What came behind the answer is in the
+// reader.
 func (h *house) upgrade(nc net.Conn, request string) (*http.Response, *bufio.Reader) {
 	h.Helper()
 	if _, err := io.WriteString(nc, request); err != nil {

@@ -8,7 +8,8 @@ import (
 	"weir/wsframe"
 )
 
-// Event is something that happened to a session, for Options.Trace. Which fields count depends on Kind.
+// Event is something that happened to a session, for Options.Trace. Which fields count depends on
+// Kind.
 type Event struct {
 	Kind       EventKind
 	Session    *Session

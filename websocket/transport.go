@@ -11,16 +11,16 @@ import (
 )
 
 // Transport is an http.RoundTripper for WebSocket clients and proxies that are built on net/http,
-// as coder/websocket's Dial and httputil.ReverseProxy are. It sends a request for a WebSocket, a GET
-// with Upgrade: websocket, over HTTP/2 by extended CONNECT (RFC 8441) where the server offers it, on
-// connections that are shared, and over HTTP/1.1 where it does not; the Dialer says which. Any other
-// request goes to Base.
+// as coder/websocket's Dial and httputil.ReverseProxy are. It sends a request for a WebSocket, a
+// GET with Upgrade: websocket, over HTTP/2 by extended CONNECT (RFC 8441) where the server offers
+// it, on connections that are shared, and over HTTP/1.1 where it does not; the Dialer says which.
+// Any other request goes to Base.
 //
-// The response to a request that opens a WebSocket is a 101 of HTTP/1.1, whatever it came over, with
-// Connection, Upgrade and the Sec-WebSocket-Accept that fits the request's key. Its Body is an
+// The response to a request that opens a WebSocket is a 101 of HTTP/1.1, whatever it came over,
+// with Connection, Upgrade and the Sec-WebSocket-Accept that fits the request's key. Its Body is an
 // io.ReadWriteCloser, and more: a net.Conn with CloseWrite. Nobody but its user closes it, the
-// request's context bounds the opening alone. Any other response is given as it is, with at most
-// 64 KiB of its body.
+// request's context bounds the opening alone. Any other response is given as it is, with at most 64
+// KiB of its body.
 //
 // The zero value is ready; it may be used from any goroutine, and must not be copied or changed
 // after first use.
@@ -77,12 +77,14 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if res.ProtoMajor != 1 {
 		res.Status, res.StatusCode = "101 Switching Protocols", http.StatusSwitchingProtocols
-		res.Proto, res.ProtoMajor, res.ProtoMinor = "HTTP/1.1", 1, 1 // ReverseProxy writes it as it is
+		// ReverseProxy writes it as it is.
+		res.Proto, res.ProtoMajor, res.ProtoMinor = "HTTP/1.1", 1, 1
 		header := http.Header{}
 		fields.EndToEnd(header, res.Header)
 		header.Del("Content-Length")
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
-		header["Sec-Websocket-Accept"] = []string{upgrade.AcceptKey(r.Header.Get("Sec-Websocket-Key"))}
+		key := r.Header.Get("Sec-Websocket-Key")
+		header["Sec-Websocket-Accept"] = []string{upgrade.AcceptKey(key)}
 		res.Header = header
 	}
 	opened := false
@@ -96,18 +98,22 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// wantsWebSocket says that a request is an opening handshake (RFC 6455, 4.1) that may leave over any
-// HTTP.
+// wantsWebSocket says that a request is an opening handshake (RFC 6455, 4.1) that may leave over
+// any HTTP.
 func wantsWebSocket(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == "") && (r.Body == nil || r.Body == http.NoBody) && r.ContentLength == 0 &&
-		hasToken(r.Header["Connection"], "upgrade") && hasToken(r.Header["Upgrade"], "websocket") &&
-		(r.URL.Scheme == "http" || r.URL.Scheme == "https") && len(r.Header["Sec-Websocket-Key"]) == 1
+	get := r.Method == http.MethodGet || r.Method == ""
+	empty := (r.Body == nil || r.Body == http.NoBody) && r.ContentLength == 0
+	known := r.URL.Scheme == "http" || r.URL.Scheme == "https"
+	h := r.Header
+	return get && empty && known && len(h["Sec-Websocket-Key"]) == 1 &&
+		hasToken(h["Connection"], "upgrade") && hasToken(h["Upgrade"], "websocket")
 }
 
 // passOn is the handshake of somebody else's request.
 func passOn(r *http.Request) (*clientHandshake, error) {
 	u := *r.URL
-	hs := &clientHandshake{given: u.Redacted(), url: &u, head: http.Header{}, key: r.Header.Get("Sec-Websocket-Key")}
+	key := r.Header.Get("Sec-Websocket-Key")
+	hs := &clientHandshake{given: u.Redacted(), url: &u, head: http.Header{}, key: key}
 	bad := func(err error) (*clientHandshake, error) {
 		return nil, &DialError{URL: hs.given, Msg: "bad request", Err: requestError{err}}
 	}

@@ -179,8 +179,8 @@ func TestTransportOthers(t *testing.T) {
 	}
 }
 
-// The Body of a 101 is a net.Conn with CloseWrite; the response is HTTP/1.1's, and the URL's name and
-// password are sent.
+// The Body of a 101 is a net.Conn with CloseWrite; the response is HTTP/1.1's, and the URL's name
+// and password are sent.
 func TestTransportBody(t *testing.T) {
 	for over := range backends {
 		t.Run(string(over), func(t *testing.T) {
@@ -225,7 +225,8 @@ func TestTransportBody(t *testing.T) {
 	}
 }
 
-// An httputil.ReverseProxy with a Transport passes WebSockets on to whatever HTTP its server speaks.
+// An httputil.ReverseProxy with a Transport passes WebSockets on to whatever HTTP its server
+// speaks.
 func TestTransportReverseProxy(t *testing.T) {
 	for over := range backends {
 		t.Run(string(over), func(t *testing.T) {

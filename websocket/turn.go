@@ -36,9 +36,9 @@ func (s *Session) Turn(now time.Time) (again bool) {
 	return s.mail.Rest()
 }
 
-// take is one turn: what arrived is handled frame by frame, then what was posted, then what is due; what all of it
-// produced leaves in one write (more if a callback is slow, or produces much). lent are octets that arrived, lent by
-// the transport; others are in the box.
+// take is one turn: what arrived is handled frame by frame, then what was posted, then what is due;
+// what all of it produced leaves in one write (more if a callback is slow, or produces much). lent
+// are octets that arrived, lent by the transport; others are in the box.
 func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	s.turn.Lock()
 	s.useScratch(sc)
@@ -104,7 +104,8 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 	s.turn.Unlock()
 }
 
-// turnBound is how many callbacks a session makes before it lets others have the core, and sends what it has.
+// turnBound is how many callbacks a session makes before it lets others have the core, and sends
+// what it has.
 const turnBound = 256
 
 // frames handles every frame that is there, and that the send queue has room for.
@@ -129,8 +130,9 @@ func (s *Session) frames() {
 	}
 }
 
-// blocked says that the send queue has no room for what a frame may bring about. A Conn reads on, for two that send much
-// to each other would both wait otherwise; all that its frames can add are pongs, and these are bounded.
+// blocked says that the send queue has no room for what a frame may bring about. A Conn reads on,
+// for two that send much to each other would both wait otherwise; all that its frames can add are
+// pongs, and these are bounded.
 func (s *Session) blocked() bool {
 	return s.stalled && (!s.m.role.pieces || s.needs().answers > s.sendHigh())
 }
@@ -204,8 +206,8 @@ func (s *Session) hand(n int) {
 	s.handed(queued, at)
 }
 
-// handTime is the time to measure from, before the output is handed over, which may take a while: where our end goes
-// with it, the linger time begins.
+// handTime is the time to measure from, before the output is handed over, which may take a while:
+// where our end goes with it, the linger time begins.
 func (s *Session) handTime() time.Time {
 	if s.m.fate == fateFin {
 		return time.Now()

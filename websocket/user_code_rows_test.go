@@ -228,8 +228,8 @@ var userCodes = []userCode{
 	{id: "http.error_log", modes: overHTTP,
 		prepare: func(k *crash, srv *http.Server, _ *websocket.Config) { srv.ErrorLog = log.New(badLog{k.do}, "", 0) },
 		run: func(s *stage) {
-			// Over HTTP/1.1 it is net/http that logs what a handler panics with. A log.Logger that is
-			// blocked blocks whoever uses it.
+			// Over HTTP/1.1 it is net/http that logs what a handler panics with. A log.Logger that
+			// is blocked blocks whoever uses it.
 			if !s.http2() || !s.blocks() {
 				s.mux.Handle("/crash", upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
 					panic("ouch")
@@ -648,8 +648,8 @@ func (b badSink) Closed(error) {
 	}
 }
 
-// once is do, the first time that it is armed: net/http, too, calls a net.Conn that it gave away, and
-// catches nothing there.
+// once is do, the first time that it is armed: net/http, too, calls a net.Conn that it gave away,
+// and catches nothing there.
 func (s *stage) once() func() {
 	var called atomic.Bool
 	return func() {

@@ -219,7 +219,8 @@ func (u *userCode) play(t *testing.T, mode, kind string) {
 	}
 }
 
-// caught calls f and drops its panic: f is on its caller's goroutine, and so is what it panics with.
+// caught calls f and drops its panic: f is on its caller's goroutine, and so is what it panics
+// with.
 func caught(f func()) (panicked any) {
 	done := make(chan struct{})
 	go func() { // ends with f

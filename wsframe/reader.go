@@ -5,12 +5,12 @@ import "math"
 // DefaultMaxFragments is how many frames a message may have when Reader.MaxFragments is 0.
 const DefaultMaxFragments = 128 << 10
 
-// Reader cuts what a peer sends into frames and judges their headers (RFC 6455, 5.2 to 5.5): all that can be said
-// without looking into a payload. However the octets are cut, the events joined are the same, and so is the error: it
-// is the one that the shortest run of octets decides.
+// Reader cuts what a peer sends into frames and judges their headers (RFC 6455, 5.2 to 5.5): all
+// that can be said without looking into a payload. However the octets are cut, the events joined
+// are the same, and so is the error: it is the one that the shortest run of octets decides.
 //
-// The exported fields are set before the first Next. MaxFrameSize may change later and counts from the next header on,
-// and so may MaxFragments. Skip may be set later.
+// The exported fields are set before the first Next. MaxFrameSize may change later and counts from
+// the next header on, and so may MaxFragments. Skip may be set later.
 type Reader struct {
 	Client       bool  // we are the client: frames must not be masked; otherwise they must be (RFC 6455, 5.1)
 	Deflate      bool  // RSV1 is allowed on the first frame of a data message (RFC 7692, 6)
@@ -37,7 +37,8 @@ type Reader struct {
 	frames     int
 }
 
-// Event is a piece of one frame: its begin, some octets of payload, its end, or all of these at once.
+// Event is a piece of one frame: its begin, some octets of payload, its end, or all of these at
+// once.
 type Event struct {
 	Header     Header // of the frame
 	Op         Opcode // Header.Op, but a continuation has that of its message
@@ -53,9 +54,10 @@ func (e *Event) None() bool { return !e.Start && !e.End && len(e.Payload) == 0 }
 // EndsMessage says that the piece is the last of a data message or of a control frame.
 func (e *Event) EndsMessage() bool { return e.End && e.Header.Fin }
 
-// Next takes n octets from the start of b and tells what they were: at most one piece of one frame, and no event if
-// they are a part of a header, which the Reader keeps. Only the rest of b is given again, with what came after it.
-// Payload is unmasked where it stands in b (unless Skip is set), and the caller's as b is.
+// Next takes n octets from the start of b and tells what they were: at most one piece of one frame,
+// and no event if they are a part of a header, which the Reader keeps. Only the rest of b is given
+// again, with what came after it. Payload is unmasked where it stands in b (unless Skip is set),
+// and the caller's as b is.
 //
 // The error is an *Error. After it the Reader takes nothing more, and n has no meaning.
 func (r *Reader) Next(b []byte) (ev Event, n int, err error) {
@@ -97,7 +99,8 @@ func (r *Reader) Next(b []byte) (ev Event, n int, err error) {
 	return ev, n, nil
 }
 
-// header reads from b until the header is complete or bad, and opens the frame. It returns what it took.
+// header reads from b until the header is complete or bad, and opens the frame. It returns what it
+// took.
 func (r *Reader) header(b []byte) (n int) {
 	if r.nPart == 0 {
 		// Mostly the whole header is there, and judged at once.
@@ -118,7 +121,8 @@ func (r *Reader) header(b []byte) (n int) {
 	return len(b)
 }
 
-// begin judges the header at the start of b, as far as it is there, and opens the frame once it is complete.
+// begin judges the header at the start of b, as far as it is there, and opens the frame once it is
+// complete.
 func (r *Reader) begin(b []byte) (n int) {
 	if r.err = r.judge(b); r.err != nil {
 		return 0
@@ -156,7 +160,8 @@ func (r *Reader) InFrame() bool { return r.nPart > 0 || r.open }
 // InControl says that the frame that is open is a control frame.
 func (r *Reader) InControl() bool { return r.open && r.frame.Op.IsControl() }
 
-// InMessage says that a data message has begun and is not complete. Between its frames others may come.
+// InMessage says that a data message has begun and is not complete. Between its frames others may
+// come.
 func (r *Reader) InMessage() bool { return r.msgOp != Continuation }
 
 // Compressed says that the data message that has begun is a compressed one.

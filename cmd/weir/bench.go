@@ -74,7 +74,8 @@ func benchExit(url string, err error) error {
 	return exitWith(exitRefused, "%s: %w", url, err)
 }
 
-// benchProgress shows how far a measurement is: one line that changes on a terminal, elsewhere a line now and then.
+// benchProgress shows how far a measurement is: one line that changes on a terminal, elsewhere a
+// line now and then.
 type benchProgress struct {
 	w     io.Writer
 	live  bool

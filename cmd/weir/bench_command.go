@@ -121,7 +121,8 @@ func benchCommand() *cobra.Command {
 	return cmd
 }
 
-// prepare makes a load of the flags, or says what cannot be obeyed. changed tells which flags were given.
+// prepare makes a load of the flags, or says what cannot be obeyed. changed tells which flags were
+// given.
 func (c *benchConfig) prepare(changed func(string) bool) error {
 	u, err := reach.ParseURL(c.url)
 	switch {

@@ -11,7 +11,8 @@ import (
 	"weir/internal/reach"
 )
 
-// benchPage is the result as a page that needs no other file. Colours follow the reader's light or dark setting.
+// benchPage is the result as a page that needs no other file. Colours follow the reader's light or
+// dark setting.
 var benchPage = template.Must(template.New("bench").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>weir bench {{.URL}}</title>
@@ -105,7 +106,8 @@ func (p *plot) draw(titles []string) template.HTML {
 	return template.HTML(p.b.String())
 }
 
-// latencyPlot has nines on its x axis and powers of ten on its y axis, or all of interest would be in a corner.
+// latencyPlot has nines on its x axis and powers of ten on its y axis, or all of interest would be
+// in a corner.
 func latencyPlot(r *benchResult) template.HTML {
 	l := &r.Latency
 	lo, hi := math.Floor(math.Log10(max(1, l.Curve[0].Micros))), math.Ceil(math.Log10(max(10, l.Max*1.001)))

@@ -299,7 +299,8 @@ func TestBenchMisuse(t *testing.T) {
 	}
 }
 
-// Progress is a line that changes on a terminal, and elsewhere a line now and then, and when the phase changes.
+// Progress is a line that changes on a terminal, and elsewhere a line now and then, and when the
+// phase changes.
 func TestBenchProgress(t *testing.T) {
 	var b bytes.Buffer
 	pipe := &benchProgress{w: &b}

@@ -30,7 +30,8 @@ type bridge struct {
 	log      *slog.Logger
 }
 
-// ServeHTTP makes an extended CONNECT of a WebSocket's opening handshake (RFC 8441, 5), and the answer to one of the other.
+// ServeHTTP makes an extended CONNECT of a WebSocket's opening handshake (RFC 8441, 5), and the
+// answer to one of the other.
 func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := upgrade.WebSocket(r, &upgrade.WebSocketConfig{Origins: []string{"*"}}); err != nil {
 		upgrade.RefuseRequest(w, r, err)
@@ -83,7 +84,8 @@ func (b *bridge) begin(w http.ResponseWriter, r *http.Request, st stream.Stream,
 	relay(st, client, b.window)
 }
 
-// request is the extended CONNECT for a handshake: what belongs to the HTTP/1.1 connection stays behind (RFC 8441, 5).
+// request is the extended CONNECT for a handshake: what belongs to the HTTP/1.1 connection stays
+// behind (RFC 8441, 5).
 func (b *bridge) request(r *http.Request) *http.Request {
 	u := *b.up.url
 	u.Path, u.RawPath, u.RawQuery, u.ForceQuery = r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.URL.ForceQuery
@@ -146,7 +148,8 @@ func serveBridge(b *bridge, l net.Listener, drain time.Duration, ev *events) err
 	return nil
 }
 
-// clientConfig is how the connections of a bridge behave: they stay, and find out when the server is gone.
+// clientConfig is how the connections of a bridge behave: they stay, and find out when the server
+// is gone.
 func clientConfig(log *slog.Logger) *h2.ClientConfig {
 	return &h2.ClientConfig{PingInterval: 30 * time.Second, IdleTimeout: -1, Logger: log}
 }

@@ -13,8 +13,8 @@ import (
 	"weir/interop/conform/report"
 )
 
-// conformOutput is what `weir conform` shows: results on stdout, how it gets on on stderr, on a terminal as a bar that is
-// drawn anew in its place.
+// conformOutput is what `weir conform` shows: results on stdout, how it gets on on stderr, on a
+// terminal as a bar that is drawn anew in its place.
 type conformOutput struct {
 	stdout, stderr io.Writer
 	text           io.Writer // where lines and tables go: stderr if stdout is for JSON

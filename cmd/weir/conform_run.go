@@ -47,8 +47,9 @@ func (c *conformConfig) run(p *conformPlan, out *conformOutput) error {
 	return c.finish(p, out, results, time.Since(began), ctx.Err() != nil)
 }
 
-// reach finds the servers, and opens a WebSocket on each, before any case is run: a path that is no WebSocket would fail them
-// all. What a server does not speak is left out, unless it was asked for by name, or is all there is.
+// reach finds the servers, and opens a WebSocket on each, before any case is run: a path that is no
+// WebSocket would fail them all. What a server does not speak is left out, unless it was asked for
+// by name, or is all there is.
 func (p *conformPlan) reach(ctx context.Context, out *conformOutput) ([]*conform.Target, error) {
 	var found []*conform.Target
 	var last error

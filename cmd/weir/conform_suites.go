@@ -57,7 +57,8 @@ func (s autobahnServer) Results() (all []conform.Result) {
 type fuzzing struct {
 	suites []report.Suite // whose cases are for clients
 
-	// server makes one. It tells of each result, and, as often as it likes, that a client has said that it was the last; from any goroutine.
+	// server makes one. It tells of each result, and, as often as it likes, that a client has said
+	// that it was the last; from any goroutine.
 	server func(cases []conform.Case, pace *conform.Pace, result func(conform.Result), completed func()) (fuzzer, error)
 }
 

@@ -26,8 +26,8 @@ import (
 	"weir/websocket"
 )
 
-// fakeConform is `weir conform` with suites that ask nothing of anybody. The test program is it when its first argument is
-// "conform".
+// fakeConform is `weir conform` with suites that ask nothing of anybody. The test program is it
+// when its first argument is "conform".
 func fakeConform(args []string, stdout, stderr io.Writer) int {
 	root := &cobra.Command{Use: "weir", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(conformCommand(fakeSuites(), fuzzing{fakeSuites()[:1], newFakeFuzzer}))
@@ -460,7 +460,8 @@ func (f *fakeFuzzer) Results() []conform.Result {
 	return f.results
 }
 
-// startFuzzer starts the fake fuzzing server; end waits for it and gives what it showed behind the listening event.
+// startFuzzer starts the fake fuzzing server; end waits for it and gives what it showed behind the
+// listening event.
 func startFuzzer(t *testing.T, args ...string) (cmd *exec.Cmd, url string, end func() result) {
 	t.Helper()
 	cmd = fakeCommand(t, append([]string{"--listen", "127.0.0.1:0"}, args...)...)

@@ -51,7 +51,8 @@ func exitWith(code int, format string, args ...any) error {
 
 var errInterrupted = errors.New("interrupted")
 
-// dialExit judges why no WebSocket was opened. connected: there was a connection, with TLS where the URL wants it.
+// dialExit judges why no WebSocket was opened. connected: there was a connection, with TLS where
+// the URL wants it.
 func dialExit(err error, connected bool) error {
 	de, ok := errors.AsType[*websocket.DialError](err)
 	if !ok {

@@ -329,7 +329,8 @@ func TestConnectSignal(t *testing.T) {
 	})
 }
 
-// rawServer answers the first request of each connection with octets, and ends it. It gives its origin.
+// rawServer answers the first request of each connection with octets, and ends it. It gives its
+// origin.
 func rawServer(t *testing.T, answer func(io.Writer, *http.Request)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -113,7 +113,8 @@ func TestContractCommands(t *testing.T) {
 	runAll(t, rows)
 }
 
-// Data frames have the shortest length form (RFC 6455, 5.2), which the client checks of every frame.
+// Data frames have the shortest length form (RFC 6455, 5.2), which the client checks of every
+// frame.
 func TestContractLengths(t *testing.T) {
 	var rows []exchange
 	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 500_000} {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// exchange is one row of the contract: what a client sends, what it gets, and how the server tells of the end.
+// exchange is one row of the contract: what a client sends, what it gets, and how the server tells
+// of the end.
 type exchange struct {
 	name string
 	path string // /commands if empty

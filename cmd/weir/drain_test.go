@@ -83,8 +83,8 @@ func (h *muteHouse) open(path string) {
 	tun.Withhold(true)
 }
 
-// TestDrainOfMutePeers: peers that answer nothing are no reason for exit code 1 (BEHAVIOUR 8, and TESTSERVER, Signals);
-// a session that is cut is.
+// TestDrainOfMutePeers: peers that answer nothing are no reason for exit code 1 (BEHAVIOUR 8, and
+// TESTSERVER, Signals); a session that is cut is.
 func TestDrainOfMutePeers(t *testing.T) {
 	for _, transport := range transports {
 		for _, row := range []struct {

@@ -93,7 +93,8 @@ func (c *commands) admit(more burden) error {
 
 // postpone has l run by the info callback d later.
 func (c *commands) postpone(d time.Duration, l *later) {
-	// Post fails once the session has ended, or where its backlog is full: both lose this script alone.
+	// Post fails once the session has ended, or where its backlog is full: both lose this script
+	// alone.
 	c.pending[l] = time.AfterFunc(d, func() { _ = c.session.Post(l) })
 }
 

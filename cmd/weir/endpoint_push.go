@@ -12,8 +12,8 @@ import (
 // maxPayload is the largest message that /push and /source make.
 const maxPayload = 64 << 20
 
-// sourceBatch is how many octets /source hands over in one callback, so that its session stays open to the peer's
-// pings and close frame.
+// sourceBatch is how many octets /source hands over in one callback, so that its session stays open
+// to the peer's pings and close frame.
 const sourceBatch = 64 << 10
 
 // payloads makes messages that are readable in a dump. All of them are the beginning of one text,
@@ -75,7 +75,8 @@ func (s *sender) next(out websocket.Commands) websocket.Commands {
 	return append(out, websocket.Text(s.message))
 }
 
-// push sends one message an interval. A peer that does not read holds the posts back, and so the next interval.
+// push sends one message an interval. A peer that does not read holds the posts back, and so the
+// next interval.
 type push struct {
 	sender
 	interval time.Duration
@@ -124,7 +125,8 @@ func (p *push) Terminate(websocket.Reason, *websocket.PartialRequest) {
 	}
 }
 
-// source sends a batch a callback and posts itself the next: the session takes no post while its send queue is full.
+// source sends a batch a callback and posts itself the next: the session takes no post while its
+// send queue is full.
 type source struct{ sender }
 
 func (s *server) sourceEndpoint(_ *http.Request, q *query) websocket.Handler {

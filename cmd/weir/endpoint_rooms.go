@@ -10,7 +10,8 @@ import (
 	"weir/websocket"
 )
 
-// What a member of a room may have waiting, of messages that it does not take. Past either it is slow, and cut.
+// What a member of a room may have waiting, of messages that it does not take. Past either it is
+// slow, and cut.
 const (
 	roomBacklog = 4096    // messages
 	roomOctets  = 1 << 20 // of messages; one message may be longer
@@ -129,7 +130,8 @@ func (m *member) whyCut() string {
 	return ""
 }
 
-// post hands one message over, or gives the member up: it cannot be told anything any more, so there is no close frame.
+// post hands one message over, or gives the member up: it cannot be told anything any more, so
+// there is no close frame.
 func (m *member) post(rm *roomMessage) {
 	if m.slow.Load() {
 		return

@@ -25,7 +25,8 @@ const (
 	tunnelLarge = 32 << 10
 )
 
-// echoOctets reads no faster than the client takes what comes back. The client's end is answered by ours.
+// echoOctets reads no faster than the client takes what comes back. The client's end is answered by
+// ours.
 func echoOctets(c net.Conn, _ *upgrade.PartialRequest) {
 	b := make([]byte, tunnelSmall)
 	for {

@@ -7,7 +7,8 @@ import (
 	"weir/websocket"
 )
 
-// endpoint makes the handler of one WebSocket from its request. What it finds wrong in q it leaves there.
+// endpoint makes the handler of one WebSocket from its request. What it finds wrong in q it leaves
+// there.
 type endpoint func(r *http.Request, q *query) websocket.Handler
 
 // routes is the server's whole tree. WebSocket paths are registered without a method, so that a
@@ -36,7 +37,8 @@ func (s *server) routes() http.Handler {
 	return boundBodies(mux)
 }
 
-// websocket serves e: options from the flags and the query, events for its open and its end, and metrics.
+// websocket serves e: options from the flags and the query, events for its open and its end, and
+// metrics.
 func (s *server) websocket(e endpoint) http.Handler {
 	return s.metrics.handshake(websocket.Handle(func(w http.ResponseWriter, r *http.Request) (websocket.Handler, *websocket.Options) {
 		q := &query{Values: r.URL.Query()}
@@ -68,7 +70,8 @@ type discard struct{}
 
 func (discard) Handle(_ websocket.Frame, out websocket.Commands) websocket.Commands { return out }
 
-// closeEndpoint closes as soon as it is open. A code that may not be sent crashes it, as it would any handler.
+// closeEndpoint closes as soon as it is open. A code that may not be sent crashes it, as it would
+// any handler.
 func closeEndpoint(_ *http.Request, q *query) websocket.Handler {
 	code := q.number("code", 0, 0, 65535)
 	if code == 0 && q.Get("reason") != "" {

@@ -111,7 +111,8 @@ type watched struct {
 	id      int64              // 0 until Init
 }
 
-// watch puts h under observation. Its session gets a number once there is one: a handshake that fails has none.
+// watch puts h under observation. Its session gets a number once there is one: a handshake that
+// fails has none.
 func (e *events) watch(h websocket.Handler, path string) *watched {
 	return &watched{Handler: h, events: e, path: path, begin: time.Now()}
 }

@@ -426,8 +426,8 @@ func (w way) fine(t *testing.T) {
 	n.leave(t, d)
 }
 
-// leave ends what the Dialer keeps, and waits until the peers have seen the end of everything: within
-// a second, which HTTP/2 gives a peer to read GOAWAY.
+// leave ends what the Dialer keeps, and waits until the peers have seen the end of everything:
+// within a second, which HTTP/2 gives a peer to read GOAWAY.
 func (n *network) leave(t *testing.T, d *websocket.Dialer) {
 	synctest.Wait() // what was dialled has been accepted, and what nobody waits for is off
 	d.CloseIdle()

@@ -65,9 +65,9 @@ type origin struct {
 // hop is what one proxy says of who came to it.
 type hop struct{ by, scheme, host string }
 
-// origin finds the client of r. The peer is believed if it is trusted, and what it says of the hop before it in turn: the
-// list of hops is read from its end, and the first address that is not trusted is the client's. What stands before it was
-// written by the client.
+// origin finds the client of r. The peer is believed if it is trusted, and what it says of the hop
+// before it in turn: the list of hops is read from its end, and the first address that is not
+// trusted is the client's. What stands before it was written by the client.
 func (t trust) origin(r *http.Request) origin {
 	peer, ok := address4(r.RemoteAddr)
 	if !ok {
@@ -102,7 +102,8 @@ func (t trust) walk(o origin, hops []hop) origin {
 	return o
 }
 
-// address4 reads an address with or without a port; IPv6 may stand in brackets. An IPv4 address written as IPv6 is the IPv4 one.
+// address4 reads an address with or without a port; IPv6 may stand in brackets. An IPv4 address
+// written as IPv6 is the IPv4 one.
 func address4(s string) (netip.Addr, bool) {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ap.Addr().Unmap().WithZone(""), true
@@ -112,8 +113,8 @@ func address4(s string) (netip.Addr, bool) {
 	return a.Unmap().WithZone(""), err == nil
 }
 
-// xForwarded reads X-Forwarded-For, -Proto and -Host. Of the latter two there is one value for each hop, or the last one
-// counts for all.
+// xForwarded reads X-Forwarded-For, -Proto and -Host. Of the latter two there is one value for each
+// hop, or the last one counts for all.
 func xForwarded(h http.Header) []hop {
 	by, schemes, hosts := list(h, "X-Forwarded-For"), list(h, "X-Forwarded-Proto"), list(h, "X-Forwarded-Host")
 	hops := make([]hop, len(by))
@@ -145,7 +146,8 @@ func list(h http.Header, name string) []string {
 	return out
 }
 
-// forwarded reads Forwarded (RFC 7239, 4). What cannot be read is a hop without a name: nothing before it is believed.
+// forwarded reads Forwarded (RFC 7239, 4). What cannot be read is a hop without a name: nothing
+// before it is believed.
 func forwarded(h http.Header) []hop {
 	var hops []hop
 	for _, line := range h.Values("Forwarded") {
@@ -181,7 +183,8 @@ func forwardedElement(s string) (p hop, ok bool) {
 	return hop{by: seen["for"], scheme: seen["proto"], host: seen["host"]}, true
 }
 
-// splitQuoted splits at sep, except in quoted strings (RFC 9110, 5.6.4); false if one is not closed.
+// splitQuoted splits at sep, except in quoted strings (RFC 9110, 5.6.4); false if one is not
+// closed.
 func splitQuoted(s string, sep byte) (parts []string, ok bool) {
 	quoted, start := false, 0
 	for i := 0; i < len(s); i++ {

@@ -1,6 +1,7 @@
-// Command weir is the command line of the weir WebSocket stack: `weir serve` is its test server, what httpbin is to
-// HTTP, for WebSockets over HTTP/1.1 and HTTP/2; `weir connect` is a client, `weir bridge` puts the WebSockets of HTTP/1.1
-// clients on one HTTP/2 connection, `weir conform` runs conformance suites, and `weir bench` measures a server under load.
+// Command weir is the command line of the weir WebSocket stack: `weir serve` is its test server,
+// what httpbin is to HTTP, for WebSockets over HTTP/1.1 and HTTP/2; `weir connect` is a client,
+// `weir bridge` puts the WebSockets of HTTP/1.1 clients on one HTTP/2 connection, `weir conform`
+// runs conformance suites, and `weir bench` measures a server under load.
 package main
 
 import (
@@ -24,7 +25,8 @@ const (
 	exitUsage = 2 // the command line cannot be obeyed
 )
 
-// runError is an error of a command that had been understood. All other errors that reach main are of usage.
+// runError is an error of a command that had been understood. All other errors that reach main are
+// of usage.
 type runError struct{ err error }
 
 func (e *runError) Error() string { return e.err.Error() }

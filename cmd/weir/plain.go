@@ -14,8 +14,8 @@ var indexPage []byte
 // maxBytes is the longest body that /bytes makes.
 const maxBytes = 1 << 40
 
-// serveIndex is the page at /, and the 404 of everything that is nothing else. It takes a request's body to its end, so that
-// whoever sends one learns whether it was well formed (RFC 9113, 8.1.1).
+// serveIndex is the page at /, and the 404 of everything that is nothing else. It takes a request's
+// body to its end, so that whoever sends one learns whether it was well formed (RFC 9113, 8.1.1).
 func serveIndex(w http.ResponseWriter, r *http.Request) {
 	if _, ok := dropBody(w, r); !ok {
 		return // the connection or the stream is lost: there is nobody to answer

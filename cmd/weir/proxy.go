@@ -80,7 +80,8 @@ func (s *strays) warn(peer net.Addr, why string) {
 	}
 }
 
-// proxiedConn has the addresses of its PROXY header. Nothing can be read or written before that has come.
+// proxiedConn has the addresses of its PROXY header. Nothing can be read or written before that has
+// come.
 type proxiedConn struct {
 	*proxyproto.Conn
 	strays *strays

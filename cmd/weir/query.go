@@ -10,7 +10,8 @@ import (
 	"weir/websocket"
 )
 
-// maxCount bounds what a query may ask for in milliseconds, messages or octets, so that no product of them overflows.
+// maxCount bounds what a query may ask for in milliseconds, messages or octets, so that no product
+// of them overflows.
 const maxCount = 1 << 40
 
 // query reads the parameters of a request and remembers the first that was no good.

@@ -5,8 +5,8 @@ package main
 // buildFlags makes the binary under test a race detector too.
 var buildFlags = []string{"-race"}
 
-// The size of the slow consumer test, and how much memory its server may take more than before: the detector takes a
-// multiple of the program's.
+// The size of the slow consumer test, and how much memory its server may take more than before: the
+// detector takes a multiple of the program's.
 const (
 	roomConns   = 4
 	roomStreams = 25

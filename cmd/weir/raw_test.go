@@ -182,7 +182,8 @@ type h2octets struct{ *h2test.Tunnel }
 
 func (o h2octets) reset() { o.Reset(http2.ErrCodeCancel) }
 
-// say sends octets as they are. A server that has ended already takes none, which what comes back shows.
+// say sends octets as they are. A server that has ended already takes none, which what comes back
+// shows.
 func (r *raw) say(frames ...[]byte) {
 	r.Write(bytes.Join(frames, nil))
 }
@@ -226,7 +227,8 @@ func (r *raw) next() string {
 	return words(h, p)
 }
 
-// words tells a frame: text "hello", close 1000 "bye", close. Long payloads are told by their length.
+// words tells a frame: text "hello", close 1000 "bye", close. Long payloads are told by their
+// length.
 func words(h wsframe.Header, p []byte) string {
 	s := h.Op.String()
 	if h.RSV1 {
@@ -247,8 +249,8 @@ func words(h wsframe.Header, p []byte) string {
 	return fmt.Sprintf("%s %q", s, p)
 }
 
-// all is everything to the end, one line each. Behind a close frame the client ends its side, for the
-// server's end may wait for that (BEHAVIOUR 4).
+// all is everything to the end, one line each. Behind a close frame the client ends its side, for
+// the server's end may wait for that (BEHAVIOUR 4).
 func (r *raw) all() string {
 	r.t.Helper()
 	var lines []string

@@ -53,7 +53,8 @@ func TestRooms(t *testing.T) {
 	elsewhere.want(ended("1000")...)
 }
 
-// Nobody is too slow for what it says itself: a flood in one write comes back whole and in order, and reaches the others.
+// Nobody is too slow for what it says itself: a flood in one write comes back whole and in order,
+// and reaches the others.
 func TestRoomsFlood(t *testing.T) {
 	const n = 20000
 	p := start(t)
@@ -86,8 +87,8 @@ func TestRoomsFlood(t *testing.T) {
 	})
 }
 
-// Among a room's members some never read. They cost bounded memory and are cut, which the events tell; the others get
-// every message.
+// Among a room's members some never read. They cost bounded memory and are cut, which the events
+// tell; the others get every message.
 func TestSlowConsumers(t *testing.T) {
 	const (
 		size     = 16 << 10
@@ -179,7 +180,8 @@ func TestSlowConsumers(t *testing.T) {
 	}
 }
 
-// What a room has sent is not kept for those that do not read: of 64 MiB the server holds what may wait, once.
+// What a room has sent is not kept for those that do not read: of 64 MiB the server holds what may
+// wait, once.
 func TestSlowConsumersMemory(t *testing.T) {
 	const (
 		size     = 64 << 10

@@ -12,7 +12,8 @@ import (
 	"weir/websocket"
 )
 
-// step does one element of a script: it appends a command, or changes the handler, or brings it down.
+// step does one element of a script: it appends a command, or changes the handler, or brings it
+// down.
 type step func(c *commands, out websocket.Commands) websocket.Commands
 
 // Bounds of what a session's scripts may put off. They are far beyond what the test of a client
@@ -221,7 +222,8 @@ func parserOf(name string) (func(value []byte) (step, error), bool) {
 	return nil, false
 }
 
-// stringStep, boolStep and trueStep read a value of that kind and make a command of it when its turn comes.
+// stringStep, boolStep and trueStep read a value of that kind and make a command of it when its
+// turn comes.
 func stringStep(command func(string) websocket.Command) func([]byte) (step, error) {
 	return func(value []byte) (step, error) {
 		s, err := valueOf[string](value)
@@ -322,7 +324,8 @@ func parseReport(value []byte) (step, error) {
 	}, nil
 }
 
-// valueOf decodes the one value of an element. null is no value: encoding/json would take it for anything.
+// valueOf decodes the one value of an element. null is no value: encoding/json would take it for
+// anything.
 func valueOf[T any](value []byte) (v T, err error) {
 	if string(value) == "null" {
 		return v, errors.New("null")

@@ -56,8 +56,8 @@ func TestScriptBurden(t *testing.T) {
 	}
 }
 
-// A script is read as strictly as JSON is: names, values and what stands behind. Where nothing is wanted the words are
-// encoding/json's.
+// A script is read as strictly as JSON is: names, values and what stands behind. Where nothing is
+// wanted the words are encoding/json's.
 func TestScriptMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                                      "",

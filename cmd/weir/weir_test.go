@@ -70,7 +70,8 @@ type process struct {
 	exited chan struct{}
 }
 
-// start runs `weir serve` on free ports. The test fails if it crashes, or says anything on standard output that is no event.
+// start runs `weir serve` on free ports. The test fails if it crashes, or says anything on standard
+// output that is no event.
 func start(t *testing.T, flags ...string) *process {
 	t.Helper()
 	return startCommand(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"}, flags...)...)
@@ -116,7 +117,8 @@ func (p *process) read(stdout io.Reader) {
 	close(p.exited)
 }
 
-// event is the next event of that kind, and path where one is named. What is skipped is kept for the events to come.
+// event is the next event of that kind, and path where one is named. What is skipped is kept for
+// the events to come.
 func (p *process) event(kind, path string) event {
 	p.t.Helper()
 	matches := func(e event) bool { return e["event"] == kind && (path == "" || e["path"] == path) }
@@ -202,7 +204,8 @@ func (p *process) stop() {
 	}
 }
 
-// client speaks HTTP/1.1 to the server, or HTTP/2 where h2 says so, and takes its certificate as it is.
+// client speaks HTTP/1.1 to the server, or HTTP/2 where h2 says so, and takes its certificate as it
+// is.
 func client(t *testing.T, h2 bool) *http.Client {
 	var protocols http.Protocols
 	if h2 {

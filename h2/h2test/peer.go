@@ -25,7 +25,8 @@ type Options struct {
 	Scheme    string          // :scheme; "http" if empty
 }
 
-// Peer is the client side of one HTTP/2 connection, or with Options.Server the other. Its methods may be called from any goroutine.
+// Peer is the client side of one HTTP/2 connection, or with Options.Server the other. Its methods
+// may be called from any goroutine.
 type Peer struct {
 	nc   net.Conn
 	opts Options
@@ -145,7 +146,8 @@ func (p *Peer) Err() error {
 	return p.err
 }
 
-// Wait waits until the connection has ended, at most for d, and gives the GOAWAY received last, if any.
+// Wait waits until the connection has ended, at most for d, and gives the GOAWAY received last, if
+// any.
 func (p *Peer) Wait(d time.Duration) (*Frame, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

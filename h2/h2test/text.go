@@ -172,7 +172,8 @@ func (e *Encoder) headers(dst []byte, kind string, a *args) []byte {
 	return AppendFrame(dst, t, flags, id, p)
 }
 
-// args are the words of a line that have not been taken yet, and the first thing that was wrong with one.
+// args are the words of a line that have not been taken yet, and the first thing that was wrong
+// with one.
 type args struct {
 	words []string
 	err   error

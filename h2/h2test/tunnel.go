@@ -42,9 +42,10 @@ type Tunnel struct {
 	deadline time.Time
 }
 
-// Connect opens an extended CONNECT and waits at most a minute for the answer, whatever its status. fields are names and values in turn, added to
-// :method, :protocol websocket, :scheme, :authority and :path; one of these names replaces the value, and as its
-// value "-" leaves the field out. The name END_STREAM, with any value, ends our side at once.
+// Connect opens an extended CONNECT and waits at most a minute for the answer, whatever its status.
+// fields are names and values in turn, added to :method, :protocol websocket, :scheme, :authority
+// and :path; one of these names replaces the value, and as its value "-" leaves the field out. The
+// name END_STREAM, with any value, ends our side at once.
 func (p *Peer) Connect(path string, fields ...string) (*Tunnel, error) {
 	head := []string{":method", "CONNECT", ":protocol", "websocket", ":scheme", p.opts.Scheme, ":authority", p.opts.Host, ":path", path}
 	return p.request(head, fields)
@@ -169,7 +170,8 @@ func (t *Tunnel) give(n int) {
 	}
 }
 
-// Withhold says whether the stream's credit is kept back from now on. Its end gives back what was kept.
+// Withhold says whether the stream's credit is kept back from now on. Its end gives back what was
+// kept.
 func (t *Tunnel) Withhold(on bool) {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
@@ -195,7 +197,8 @@ func (t *Tunnel) Fin() bool {
 	return t.fin
 }
 
-// Read reads what the server sent: io.EOF after END_STREAM, a *ResetError after RST_STREAM, at once.
+// Read reads what the server sent: io.EOF after END_STREAM, a *ResetError after RST_STREAM, at
+// once.
 func (t *Tunnel) Read(b []byte) (int, error) {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 // machine keeps from answering. In a synctest bubble it is no time at all.
 const patience = time.Minute
 
-// Next takes the next frame that was received and kept: of a Manual peer every one, otherwise those that are not of a
-// stream the peer opened with Open, Connect or Get, and no WINDOW_UPDATE.
+// Next takes the next frame that was received and kept: of a Manual peer every one, otherwise those
+// that are not of a stream the peer opened with Open, Connect or Get, and no WINDOW_UPDATE.
 func (p *Peer) Next() (Frame, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -23,7 +23,8 @@ func (p *Peer) Next() (Frame, error) {
 	return f, nil
 }
 
-// Want takes the next frame and fails the test unless its text begins with want, up to the end of a word.
+// Want takes the next frame and fails the test unless its text begins with want, up to the end of a
+// word.
 func (p *Peer) Want(tb testing.TB, why, want string) Frame {
 	tb.Helper()
 	f, err := p.Next()

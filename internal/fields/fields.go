@@ -9,8 +9,9 @@ import (
 
 // hop are the fields of one connection (RFC 9110, 7.6.1, and those that others have used so).
 var hop = map[string]bool{
-	"Connection": true, "Upgrade": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true,
-	"Proxy-Authorization": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Http2-Settings": true,
+	"Connection": true, "Upgrade": true, "Keep-Alive": true, "Te": true, "Trailer": true,
+	"Transfer-Encoding": true, "Proxy-Connection": true, "Proxy-Authenticate": true,
+	"Proxy-Authorization": true, "Http2-Settings": true,
 }
 
 // EndToEnd copies all fields but those of one connection, also those that Connection names, and

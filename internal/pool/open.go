@@ -21,8 +21,8 @@ const (
 	// quietTime is how long a connection may say nothing before it is asked by a PING whether the
 	// server is still there.
 	quietTime = 500 * time.Millisecond
-	// answerTime is how long the PING may take. Then new streams are opened elsewhere; the connection
-	// has ClientConfig.PingTimeout until it is lost.
+	// answerTime is how long the PING may take. Then new streams are opened elsewhere; the
+	// connection has ClientConfig.PingTimeout until it is lost.
 	answerTime = 750 * time.Millisecond
 	// maxWait bounds the silence behind a request that is asked about: first it is quietTime, and
 	// twice as long each time that the server has answered.

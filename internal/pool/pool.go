@@ -28,8 +28,8 @@ const (
 	// maxHanging is how many may hang at a time while yet another is begun. When there is one more,
 	// and somebody waits, the oldest one whose waiter has left is called off.
 	maxHanging = 4
-	// lookTime is how often it is looked whether there is room, or a dial to be begun, while somebody
-	// waits.
+	// lookTime is how often it is looked whether there is room, or a dial to be begun, while
+	// somebody waits.
 	lookTime = 250 * time.Millisecond
 	// maxOpening is how many are opened at once, where one would not have room for all who wait.
 	maxOpening = 8
@@ -41,7 +41,8 @@ const (
 var ErrLeft = errors.New("no new streams are opened")
 
 // errNone is of a server that lets nobody open a stream.
-var errNone = fmt.Errorf("the server allows no stream, its SETTINGS_MAX_CONCURRENT_STREAMS is 0: %w", h2.ErrNoRoom)
+var errNone = fmt.Errorf("the server allows no stream,"+
+	" its SETTINGS_MAX_CONCURRENT_STREAMS is 0: %w", h2.ErrNoRoom)
 
 // errGoexit is of a hook that ended its goroutine.
 var errGoexit = errors.New("a hook called runtime.Goexit")
@@ -81,8 +82,9 @@ type outcome struct {
 }
 
 // New makes a pool. dial opens a connection, with TLS and its handshake where it is wanted: if it
-// has a method ConnectionState, ALPN must have chosen h2, else it is PlainError.Conn. dial's context has the
-// values of the Open that wants the connection, and ends when nobody waits for it any more.
+// has a method ConnectionState, ALPN must have chosen h2, else it is PlainError.Conn. dial's
+// context has the values of the Open that wants the connection, and ends when nobody waits for it
+// any more.
 func New(dial func(context.Context) (net.Conn, error), cfg *h2.ClientConfig) *Pool {
 	return &Pool{dial: dial, cfg: cfg}
 }
@@ -260,7 +262,8 @@ func (p *Pool) wants(now time.Time) bool {
 	if p.limit > 0 {
 		need = (len(p.waiting) + p.limit - 1) / p.limit
 	}
-	return len(p.waiting) > 0 && hanging <= maxHanging && len(p.dials)-hanging < min(need, maxOpening)
+	working := len(p.dials) - hanging
+	return len(p.waiting) > 0 && hanging <= maxHanging && working < min(need, maxOpening)
 }
 
 // wanted is how many dials are under way that have not been called off; p.mu is held.
@@ -457,7 +460,8 @@ func (p *Pool) connect(d *dial) (c *h2.Client, err error) {
 			nc.Close()
 		}
 	}()
-	if t, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok && t.ConnectionState().NegotiatedProtocol != "h2" {
+	t, ok := nc.(interface{ ConnectionState() tls.ConnectionState })
+	if ok && t.ConnectionState().NegotiatedProtocol != "h2" {
 		kept = true
 		return nil, &PlainError{nc}
 	}

@@ -16,8 +16,8 @@ type Case struct {
 	Section string // what it follows from, "RFC 8441, 3"; may be empty
 	Strict  bool   // asks more than the suite of that number does: run only when asked to
 
-	// Heavy cases measure: they run one at a time, after all others. Busy ones keep a processor busy, and measure nothing:
-	// they run two at a time, after those that are neither.
+	// Heavy cases measure: they run one at a time, after all others. Busy ones keep a processor
+	// busy, and measure nothing: they run two at a time, after those that are neither.
 	Heavy, Busy bool
 
 	// Over are the transports it makes sense on; none: all.
@@ -38,5 +38,6 @@ func (c *Case) RunsOver(t stream.Transport) bool {
 	return len(c.Over) == 0 || slices.Contains(c.Over, t)
 }
 
-// Group is what the case stands under in a table: the first part of its ID, "6", or the first two of a suite that is named, "8441.settings".
+// Group is what the case stands under in a table: the first part of its ID, "6", or the first two
+// of a suite that is named, "8441.settings".
 func (c *Case) Group() string { return groupOf(c.ID) }

@@ -10,18 +10,21 @@ const (
 	tick = 10 * time.Millisecond // between two looks at the machine
 	slop = time.Millisecond      // of a timer, on a machine that has nothing else to do
 
-	// hops is how often somebody waits for a turn until an answer is there: the suite, the server, the suite again.
+	// hops is how often somebody waits for a turn until an answer is there: the suite, the server,
+	// the suite again.
 	hops = 3
 
-	// A wait grows by so many times its length at most, and by no more than that time: servers have limits of their own.
+	// A wait grows by so many times its length at most, and by no more than that time: servers have
+	// limits of their own.
 	growth     = 9
 	growthMost = 20 * time.Second
 )
 
-// Pace says how long a peer is waited for. A machine that has much else to do lets timers fire while the peer had no turn, and a
-// peer that is right would fail. So the times of the cases can be multiplied, and they grow by themselves: while a case runs, a
-// timer of 10 ms looks how late it fires, and all waits last longer by three times that, up to ten times their length
-// and by 20 s at most.
+// Pace says how long a peer is waited for. A machine that has much else to do lets timers fire
+// while the peer had no turn, and a peer that is right would fail. So the times of the cases can be
+// multiplied, and they grow by themselves: while a case runs, a timer of 10 ms looks how late it
+// fires, and all waits last longer by three times that, up to ten times their length and by 20 s at
+// most.
 //
 // A nil *Pace multiplies nothing, and does not look. Its methods may be called from any goroutine.
 type Pace struct {
@@ -97,7 +100,8 @@ func (p *Pace) fired(now time.Time) {
 	}
 }
 
-// lateness is by how much a timer that was set at one time, and has not fired before the other, is late.
+// lateness is by how much a timer that was set at one time, and has not fired before the other, is
+// late.
 func lateness(set, now time.Time) time.Duration {
 	if d := now.Sub(set) - tick; d > slop {
 		return d
@@ -142,7 +146,8 @@ func (d *Deadline) Left() time.Duration {
 	return d.at.Sub(now) + min(hops*(d.pace.behind(now)-d.behind), growth*d.length, growthMost)
 }
 
-// WithTimeout is context.WithTimeout for a time of a case. The context's Deadline is that of a machine that is never late.
+// WithTimeout is context.WithTimeout for a time of a case. The context's Deadline is that of a
+// machine that is never late.
 func (p *Pace) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	due := p.Deadline(d)
 	inner, cancel := context.WithCancelCause(ctx)

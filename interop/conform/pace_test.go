@@ -55,7 +55,8 @@ func TestPaceDeadline(t *testing.T) {
 	})
 }
 
-// The timer's lateness counts, when it fires and while it does not. One that is in time does not, however long it is looked at.
+// The timer's lateness counts, when it fires and while it does not. One that is in time does not,
+// however long it is looked at.
 func TestPaceWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(Pace)

@@ -9,15 +9,16 @@ import (
 	"weir/stream"
 )
 
-// ErrNotSpoken says that there is a server, and that it does not speak the version of HTTP that it was asked to, or opens no
-// WebSocket over it.
+// ErrNotSpoken says that there is a server, and that it does not speak the version of HTTP that it
+// was asked to, or opens no WebSocket over it.
 var ErrNotSpoken = errors.New("not spoken here")
 
 // preface is what a client of HTTP/2 begins with, and an empty SETTINGS frame (RFC 9113, 3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
-// Probe says whether the server can be reached, and speaks the version of HTTP that it will be spoken to in: that is what ALPN
-// gives, or in cleartext, for HTTP/2, that its first frame is SETTINGS. The error wraps ErrNotSpoken if that alone is wrong.
+// Probe says whether the server can be reached, and speaks the version of HTTP that it will be
+// spoken to in: that is what ALPN gives, or in cleartext, for HTTP/2, that its first frame is
+// SETTINGS. The error wraps ErrNotSpoken if that alone is wrong.
 func (t *Target) Probe(ctx context.Context) error {
 	c, err := t.Dial(ctx)
 	switch {

@@ -27,14 +27,15 @@ type Run struct {
 	Target *Target
 	Jobs   int // cases at a time; 0: 8. Then come those that are Busy, at most two at a time, then those that are Heavy, one at a time
 
-	// Began is told of each case that begins, and Progress of each result, one at a time, in the order in which they come.
-	// Both may be nil.
+	// Began is told of each case that begins, and Progress of each result, one at a time, in the
+	// order in which they come. Both may be nil.
 	Began    func(Case)
 	Progress func(Result)
 }
 
-// Do runs the cases, those left out that make no sense on the transport, and gives the results in the order of the
-// cases. When ctx ends, what has not run is left out, and so is what did not pass because it was cut short.
+// Do runs the cases, those left out that make no sense on the transport, and gives the results in
+// the order of the cases. When ctx ends, what has not run is left out, and so is what did not pass
+// because it was cut short.
 func (r *Run) Do(ctx context.Context) []Result {
 	var light, busy, heavy []int
 	for i := range r.Cases {

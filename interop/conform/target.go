@@ -20,8 +20,8 @@ type Target struct {
 	Pace      *Pace            // how long it is waited for; nil: a Run gives it one of its own
 }
 
-// NewTarget reads a URL of scheme ws, wss, http or https, and a version of HTTP, "1.1" or "2". cfg is used with wss and https;
-// nil: certificates are verified.
+// NewTarget reads a URL of scheme ws, wss, http or https, and a version of HTTP, "1.1" or "2". cfg
+// is used with wss and https; nil: certificates are verified.
 func NewTarget(raw, version string, cfg *tls.Config) (*Target, error) {
 	u, err := reach.ParseURL(raw)
 	if err != nil {
@@ -93,7 +93,8 @@ func (t *Target) Path(path string) *Target {
 	return &c
 }
 
-// Dial opens a connection, over TLS with the transport's ALPN protocol, which the server has to choose.
+// Dial opens a connection, over TLS with the transport's ALPN protocol, which the server has to
+// choose.
 func (t *Target) Dial(ctx context.Context) (net.Conn, error) {
 	port := t.URL.Port()
 	if port == "" {

@@ -1,10 +1,11 @@
 package conform
 
-// Verdict is what is said of a case, of its body or of its close, in the words of Autobahn's reports.
+// Verdict is what is said of a case, of its body or of its close, in the words of Autobahn's
+// reports.
 type Verdict string
 
-// The verdicts. Of a body: OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED. Of a close: OK, FAILED, UNCLEAN, WRONG
-// CODE, FAILED BY CLIENT, INFORMATIONAL.
+// The verdicts. Of a body: OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED. Of a close: OK,
+// FAILED, UNCLEAN, WRONG CODE, FAILED BY CLIENT, INFORMATIONAL.
 const (
 	OK             Verdict = "OK"
 	NonStrict      Verdict = "NON-STRICT"

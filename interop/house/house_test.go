@@ -1,5 +1,5 @@
-// Package house holds the shape of the project: which package stands on which, and which files may own a goroutine, a
-// clock or a socket. docs/architecture.md says why.
+// Package house holds the shape of the project: which package stands on which, and which files may
+// own a goroutine, a clock or a socket. docs/architecture.md says why.
 package house
 
 import (
@@ -141,7 +141,8 @@ func TestGoroutines(t *testing.T) {
 }
 
 // TestAtomics: where an int has 32 bits, the functions of sync/atomic for 64 bits panic at a field
-// that is not aligned, and the compiler aligns only what has the type atomic.Int64 or atomic.Uint64.
+// that is not aligned, and the compiler aligns only what has the type atomic.Int64 or
+// atomic.Uint64.
 func TestAtomics(t *testing.T) {
 	for _, f := range tree(t) {
 		for _, name := range selected(f, "sync/atomic") {
@@ -166,7 +167,8 @@ func TestClocks(t *testing.T) {
 	same(t, "use the clock", found, clocks)
 }
 
-// TestSockets: only the shells hold connections. Addresses and errors of package net are for everybody.
+// TestSockets: only the shells hold connections. Addresses and errors of package net are for
+// everybody.
 func TestSockets(t *testing.T) {
 	found := map[string]bool{}
 	for _, f := range tree(t) {
@@ -268,7 +270,8 @@ func selected(f file, pkg string) []string {
 	return names
 }
 
-// same compares what was found with the list that allows it, both ways: a list that has more than the tree is no list.
+// same compares what was found with the list that allows it, both ways: a list that has more than
+// the tree is no list.
 func same(t *testing.T, what string, found map[string]bool, allowed []string) {
 	t.Helper()
 	for _, f := range slices.Sorted(maps.Keys(found)) {

@@ -1,7 +1,7 @@
 package house
 
-// floors says what a package may import of this module and of others: the standard library is for everybody. A package
-// stands on lower floors only, and a new one gets its line here.
+// floors says what a package may import of this module and of others: the standard library is for
+// everybody. A package stands on lower floors only, and a new one gets its line here.
 var floors = map[string][]string{
 	// 0: the standard library, and one compressor
 	"flow":            {},
@@ -55,8 +55,8 @@ const (
 	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// support are the packages that only tests and the suites of interop import, or nobody: programs for interop's scripts. They may
-// do what tests may.
+// support are the packages that only tests and the suites of interop import, or nobody: programs
+// for interop's scripts. They may do what tests may.
 var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
@@ -67,7 +67,8 @@ var cores = []string{
 	"websocket/machine*.go",
 }
 
-// notInCores are the packages of the standard library through which a core would wait, log or reach out.
+// notInCores are the packages of the standard library through which a core would wait, log or reach
+// out.
 var notInCores = []string{
 	"context", "crypto/rand", "crypto/tls", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "runtime", "sync", "sync/atomic", "syscall",
 }
@@ -174,8 +175,8 @@ var clocks = []string{
 	"websocket/turn.go",
 }
 
-// sockets are the files that open, accept or hold connections: those that name something of package net that is not in
-// harmless.
+// sockets are the files that open, accept or hold connections: those that name something of package
+// net that is not in harmless.
 var sockets = []string{
 	"cmd/weir/bridge.go",
 	"cmd/weir/bridge_command.go",

@@ -36,7 +36,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// An open loop charges a server that stalls with every message that it kept waiting, from the time it was due.
+// An open loop charges a server that stalls with every message that it kept waiting, from the time
+// it was due.
 func TestOpenLoop(t *testing.T) {
 	s := newScene(t, Config{Rate: 100, Messages: 100, Connections: 2})
 	s.open()
@@ -70,7 +71,8 @@ func TestOpenLoop(t *testing.T) {
 	s.wantErrors(nil)
 }
 
-// With a bound on what is in flight, what an open loop may not send yet counts from when it was due all the same.
+// With a bound on what is in flight, what an open loop may not send yet counts from when it was due
+// all the same.
 func TestOpenLoopInFlight(t *testing.T) {
 	s := newScene(t, Config{Rate: 1000, Messages: 4, InFlight: 1})
 	s.open()
@@ -176,7 +178,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Compressed answers are compared too, with what came before them where they may refer to it (RFC 7692, 7.2.3).
+// Compressed answers are compared too, with what came before them where they may refer to it (RFC
+// 7692, 7.2.3).
 func TestCompressedAnswers(t *testing.T) {
 	c := Config{Payloads: Documents(4, 1000), Compress: true, Takeover: true}
 	e := &engine{cfg: &c, messages: messages(&c)}
@@ -197,7 +200,8 @@ func TestCompressedAnswers(t *testing.T) {
 	}
 }
 
-// Broadcast: the speaker goes on when all have its message, and does not wait for those that are gone.
+// Broadcast: the speaker goes on when all have its message, and does not wait for those that are
+// gone.
 func TestBroadcast(t *testing.T) {
 	s := newScene(t, Config{Mode: Broadcast, Connections: 3, Messages: 3})
 	s.open()

@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// maxControl is how long a frame other than DATA may be: what we said, or rather did not say, in our SETTINGS.
+// maxControl is how long a frame other than DATA may be: what we said, or rather did not say, in
+// our SETTINGS.
 const maxControl = 16384
 
 var (

@@ -142,8 +142,8 @@ func (l *link) pump() {
 	}
 }
 
-// control sends a frame of s besides its messages. Behind half a message it cannot: over HTTP/1.1 there is none in the
-// outbox, over HTTP/2 there may be.
+// control sends a frame of s besides its messages. Behind half a message it cannot: over HTTP/1.1
+// there is none in the outbox, over HTTP/2 there may be.
 func (l *link) control(s *socket, frame []byte) {
 	if l.h2 != nil {
 		s.h2.control = append(s.h2.control, frame...)
@@ -267,7 +267,8 @@ func (l *link) retire(s *socket, was state) {
 	}
 }
 
-// describe names what became of a connection, without the addresses in it, which are no two times the same.
+// describe names what became of a connection, without the addresses in it, which are no two times
+// the same.
 func describe(doing string, err error) error {
 	for {
 		inner := errors.Unwrap(err)

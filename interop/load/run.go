@@ -38,9 +38,9 @@ type OpenError struct {
 func (e *OpenError) Error() string { return e.Err.Error() }
 func (e *OpenError) Unwrap() error { return e.Err }
 
-// Run makes one measurement. It ends when that is done, or soon after ctx; then Report.Interrupted is set. What goes wrong
-// with some of the WebSockets is counted in the report; an error is that none could be opened (*OpenError), or that cfg or
-// its process cannot be measured.
+// Run makes one measurement. It ends when that is done, or soon after ctx; then Report.Interrupted
+// is set. What goes wrong with some of the WebSockets is counted in the report; an error is that
+// none could be opened (*OpenError), or that cfg or its process cannot be measured.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	c, err := cfg.defaults()
 	if err != nil {

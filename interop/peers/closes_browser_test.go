@@ -18,8 +18,8 @@ type browserFront struct {
 	said  []byte
 }
 
-// TestClosesBrowser: what Chromium is told of the ends of WebSockets behind HAProxy, over HTTP/1.1 in
-// cleartext and over TLS, and over HTTP/2 by extended CONNECT (RFC 8441).
+// TestClosesBrowser: what Chromium is told of the ends of WebSockets behind HAProxy, over HTTP/1.1
+// in cleartext and over TLS, and over HTTP/2 by extended CONNECT (RFC 8441).
 func TestClosesBrowser(t *testing.T) {
 	needs(t, "chromium")
 	ways := []player{

@@ -107,7 +107,7 @@ func closesApache(t *testing.T, f fronts, b back, backend string) {
 	}
 	const modules = "/usr/lib/apache2/modules" // where Debian has them
 	if _, err := os.Stat(modules); err != nil {
-		t.Skipf("%v; see interop/peers.sh for what must be installed", err)
+		t.Fatalf("%v; see interop/peers.sh for what must be installed", err)
 	}
 	var load strings.Builder
 	for _, m := range []string{"mpm_event", "authz_core", "headers", "ssl", "http2", "proxy", "proxy_http"} {
@@ -328,18 +328,19 @@ func (n *serverEnds) judge(t *testing.T, s *server, transport string, faults map
 	}
 }
 
-// proxyFaults is what proxies get wrong. TestClosesOtherServers shows that of Apache with other servers.
+// proxyFaults is what proxies get wrong. TestClosesOtherServers shows that of Apache with other
+// servers.
 //
 // nghttpx does one thing more that no client is told of: to a server over HTTP/2 it sends neither
-// END_STREAM nor RST_STREAM once a WebSocket has ended on both sides, so that each stream stays open
-// until weir resets it, 5 s behind the close frame.
+// END_STREAM nor RST_STREAM once a WebSocket has ended on both sides, so that each stream stays
+// open until weir resets it, 5 s behind the close frame.
 var proxyFaults = []proxyFault{
 	{
 		proxy: "Apache", client: "node_h2", adds: lateEnd,
 		why: "Apache passes on END_STREAM over HTTP/2 only once the client has ended its side",
 	},
-	// Behind a fault weir waits 250 ms for the peer's end. On a busy machine that is later at times, and
-	// weir's own end comes first.
+	// Behind a fault weir waits 250 ms for the peer's end. On a busy machine that is later at
+	// times, and weir's own end comes first.
 	{
 		proxy: "nginx", client: "gorilla_h1", afterFault: true, adds: reset, seldom: true,
 		why: "nginx closes a connection with octets unread when the server has ended",

@@ -105,8 +105,8 @@ func (x *extended) opens(version string, status int) {
 	}
 }
 
-// TestExtendedProxies: clients by extended CONNECT through proxies that turn it into an Upgrade, to servers of other
-// libraries.
+// TestExtendedProxies: clients by extended CONNECT through proxies that turn it into an Upgrade, to
+// servers of other libraries.
 func TestExtendedProxies(t *testing.T) {
 	for client, open := range extendedClients {
 		t.Run(client, func(t *testing.T) { extendedProxies(t, open) })
@@ -245,7 +245,8 @@ func node(t *testing.T, args ...string) string {
 	return strings.TrimSpace(line)
 }
 
-// TestExtendedNode: clients by extended CONNECT to Node's http2 server, which has framing of its own.
+// TestExtendedNode: clients by extended CONNECT to Node's http2 server, which has framing of its
+// own.
 func TestExtendedNode(t *testing.T) {
 	for client, open := range extendedClients {
 		t.Run(client, func(t *testing.T) { extendedNode(t, open) })

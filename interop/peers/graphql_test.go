@@ -18,9 +18,9 @@ import (
 	weir "weir/websocket"
 )
 
-// graphqlTalk is gqlgen's handler, as its users mount it. The subscription says its text three times;
-// one who comes with a bad token is sent away. ends is told the code that the handler ends each
-// WebSocket with: 1000 after the client has closed, whatever the client's code.
+// graphqlTalk is gqlgen's handler, as its users mount it. The subscription says its text three
+// times; one who comes with a bad token is sent away. ends is told the code that the handler ends
+// each WebSocket with: 1000 after the client has closed, whatever the client's code.
 func graphqlTalk(ends chan<- int) http.Handler {
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `
 		type Query { name: String! }

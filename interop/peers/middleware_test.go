@@ -26,8 +26,8 @@ import (
 type wrapped struct {
 	name  string
 	mount func(h http.Handler) http.Handler
-	// The libraries whose handlers do not work behind it over HTTP/2 although they do over HTTP/1.1,
-	// and why.
+	// The libraries whose handlers do not work behind it over HTTP/2 although they do over
+	// HTTP/1.1, and why.
 	not map[string]string
 }
 

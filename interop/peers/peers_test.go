@@ -1,5 +1,6 @@
-// Package peers runs other people's clients and proxies against `weir serve`. It is a module of its own: what it needs
-// reaches no user of the library. Only tests are in it; interop/peers.sh runs them and says what must be installed.
+// Package peers runs other people's clients and proxies against `weir serve`. It is a module of its
+// own: what it needs reaches no user of the library. Only tests are in it; interop/peers.sh runs
+// them and says what must be installed.
 package peers
 
 import (

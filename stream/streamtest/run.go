@@ -8,8 +8,9 @@ import (
 	"weir/stream"
 )
 
-// Open gives two connected streams nobody has attached to: a is the one under test, b its peer, which obeys the
-// contract as well. The test's cleanup may end what carries them; the suite gives both streams up.
+// Open gives two connected streams nobody has attached to: a is the one under test, b its peer,
+// which obeys the contract as well. The test's cleanup may end what carries them; the suite gives
+// both streams up.
 type Open func(t *testing.T) (a, b stream.Stream)
 
 // Run runs the suite in real time.
@@ -19,8 +20,8 @@ func Run(t *testing.T, open Open) {
 	}
 }
 
-// RunFake runs each case of the suite in a bubble of testing/synctest, which open is called in: no goroutine may be
-// left of the streams.
+// RunFake runs each case of the suite in a bubble of testing/synctest, which open is called in: no
+// goroutine may be left of the streams.
 func RunFake(t *testing.T, open Open) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

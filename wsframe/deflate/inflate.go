@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// inflater decodes one message (RFC 1951) straight into where it is wanted. It stops and goes on between two symbols.
+// inflater decodes one message (RFC 1951) straight into where it is wanted. It stops and goes on
+// between two symbols.
 type inflater struct {
 	in     []byte // the payload, then the four octets that were left out of it
 	pos    int
@@ -47,8 +48,8 @@ const (
 	corrupt
 )
 
-// slack is the room there has to be before a symbol is decoded: the longest copy, and seven octets that copying in
-// words writes behind it.
+// slack is the room there has to be before a symbol is decoded: the longest copy, and seven octets
+// that copying in words writes behind it.
 const slack = 258 + 7
 
 var inflaters = sync.Pool{New: func() any { return new(inflater) }}
@@ -109,8 +110,8 @@ func (f *inflater) left() int64 {
 	return n
 }
 
-// run decodes to buf[n:], buf[base:n] being the message so far, and returns the new n. Without buf it only counts, up
-// to limit.
+// run decodes to buf[n:], buf[base:n] being the message so far, and returns the new n. Without buf
+// it only counts, up to limit.
 func (f *inflater) run(buf []byte, base, n, limit int) (int, status) {
 	for {
 		var s status
@@ -150,8 +151,8 @@ func (f *inflater) begin() status {
 // header begins the next block, or finds that there is none.
 func (f *inflater) header() status {
 	if f.final {
-		// What follows a final block starts at an octet (RFC 7692, 7.2.3.4). A payload may end with it as well: the
-		// tail is then none of its blocks.
+		// What follows a final block starts at an octet (RFC 7692, 7.2.3.4). A payload may end with
+		// it as well: the tail is then none of its blocks.
 		f.take(f.nb & 7)
 		if f.open && f.left() == 0 {
 			return starved

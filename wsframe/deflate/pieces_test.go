@@ -105,7 +105,8 @@ func TestPiecesOfABomb(t *testing.T) {
 	}
 }
 
-// TestPiecesCorrupt: the octets before what is wrong are told with the error, the same however the payload is cut.
+// TestPiecesCorrupt: the octets before what is wrong are told with the error, the same however the
+// payload is cut.
 func TestPiecesCorrupt(t *testing.T) {
 	for _, c := range []struct{ name, payload, want string }{
 		{"7692-7.2.2/garbage_behind", "f248cdc9c907000600000000000000", "Hello"},
@@ -137,7 +138,8 @@ func TestPiecesCorrupt(t *testing.T) {
 	}
 }
 
-// FuzzPieces holds Feed and Next against Append: the same octets, and an error for the same payloads.
+// FuzzPieces holds Feed and Next against Append: the same octets, and an error for the same
+// payloads.
 func FuzzPieces(f *testing.F) {
 	for _, s := range []string{"", "00", "f248cdc9c90700", "f200110000", "f348cdc9c9070000", "000500faff48656c6c6f00", "04", "0300", "07",
 		"f248050000 00ffff cac9c90700", "f348cdc9c90700f348cdc9c9070000", "010500faff48656c6c6f", "f5ffffffffffffff"} {

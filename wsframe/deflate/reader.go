@@ -5,11 +5,12 @@ import "errors"
 // ErrTooBig is for a message that inflates to more than it may.
 var ErrTooBig = errors.New("deflate: message over the limit")
 
-// ErrCorrupt is for a payload that is no DEFLATE data, ends inside a block, or refers back further than the window
-// or than there is anything.
+// ErrCorrupt is for a payload that is no DEFLATE data, ends inside a block, or refers back further
+// than the window or than there is anything.
 var ErrCorrupt error = &Error{Rule: "RFC 7692, 7.2.2", Msg: "corrupt DEFLATE data"}
 
-// Reader inflates the messages of one session. It is a value to embed; without context takeover it never changes.
+// Reader inflates the messages of one session. It is a value to embed; without context takeover it
+// never changes.
 type Reader struct {
 	win      window
 	bits     uint8
@@ -17,8 +18,8 @@ type Reader struct {
 	part     *inflater // of a message that comes in pieces (Feed); nil: none is under way
 }
 
-// NewReader is for messages from a peer that has agreed on a window of that many bits. With takeover a message may
-// refer back to those before it (RFC 7692, 7.1.1).
+// NewReader is for messages from a peer that has agreed on a window of that many bits. With
+// takeover a message may refer back to those before it (RFC 7692, 7.1.1).
 func NewReader(bits int, takeover bool) Reader {
 	return Reader{bits: uint8(clampBits(bits)), takeover: takeover}
 }
@@ -26,13 +27,14 @@ func NewReader(bits int, takeover bool) Reader {
 // doubled is up to what size room is doubled; from there on it is counted.
 const doubled = 64 << 10
 
-// Append appends what the payload of a whole message inflates to (RFC 7692, 7.2.2). The payload is read, not kept. It
-// writes to the spare capacity of dst, and to a new array if that is too small. More than max octets are ErrTooBig,
-// found out before there is room for them; a negative max is no limit. With ErrTooBig and ErrCorrupt dst comes back
-// as it was, and with takeover the session has no use for r any more. Of two errors the first in the message counts.
+// Append appends what the payload of a whole message inflates to (RFC 7692, 7.2.2). The payload is
+// read, not kept. It writes to the spare capacity of dst, and to a new array if that is too small.
+// More than max octets are ErrTooBig, found out before there is room for them; a negative max is no
+// limit. With ErrTooBig and ErrCorrupt dst comes back as it was, and with takeover the session has
+// no use for r any more. Of two errors the first in the message counts.
 //
-// A payload of no octets is an empty message: zlib reads it so, though RFC 7692, 7.2.3.6 asks for one octet. Blocks may
-// follow a final one, with the window as it was (RFC 7692, 7.2.3.4).
+// A payload of no octets is an empty message: zlib reads it so, though RFC 7692, 7.2.3.6 asks for
+// one octet. Blocks may follow a final one, with the window as it was (RFC 7692, 7.2.3.4).
 func (r *Reader) Append(dst, payload []byte, max int64) ([]byte, error) {
 	if len(payload) == 0 {
 		return dst, nil
@@ -81,16 +83,16 @@ func (r *Reader) Append(dst, payload []byte, max int64) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// grow is a new array of size octets with the first n of buf. What is not known to be needed is not asked for: appending
-// would take a quarter more.
+// grow is a new array of size octets with the first n of buf. What is not known to be needed is not
+// asked for: appending would take a quarter more.
 func grow(buf []byte, n, size int) []byte {
 	grown := make([]byte, size)
 	copy(grown, buf[:n])
 	return grown
 }
 
-// count is how long the message will be, found out by a copy of f that writes nothing: the room for a large message is
-// then taken once and exactly, that for one over the limit never.
+// count is how long the message will be, found out by a copy of f that writes nothing: the room for
+// a large message is then taken once and exactly, that for one over the limit never.
 func (f *inflater) count(base, n, limit int) (int, error) {
 	g := inflaters.Get().(*inflater)
 	defer g.release()

@@ -1,4 +1,5 @@
-// Package agent drives weir's WebSocket client through a fuzzing server: it visits every case, and echoes what it gets.
+// Package agent drives weir's WebSocket client through a fuzzing server: it visits every case, and
+// echoes what it gets.
 package agent
 
 import (
@@ -30,8 +31,9 @@ type Options struct {
 	Visited func(n, of int)
 }
 
-// Echo visits the cases of a fuzzing server, whose URL is that of its root, and has it write its reports. What comes of the cases is
-// known to the server: an error is a server that cannot be reached, or the end of ctx.
+// Echo visits the cases of a fuzzing server, whose URL is that of its root, and has it write its
+// reports. What comes of the cases is known to the server: an error is a server that cannot be
+// reached, or the end of ctx.
 func Echo(ctx context.Context, root string, o Options) error {
 	if o.Dialer == nil {
 		o.Dialer = new(websocket.Dialer)

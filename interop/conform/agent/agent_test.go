@@ -39,7 +39,8 @@ func hijack(w http.ResponseWriter) net.Conn {
 	return nc
 }
 
-// TestShutdown: a server that is asked to end need not answer. One that says no, and one that was not asked and goes, has failed.
+// TestShutdown: a server that is asked to end need not answer. One that says no, and one that was
+// not asked and goes, has failed.
 func TestShutdown(t *testing.T) {
 	drop := func(w http.ResponseWriter, _ *http.Request) { hijack(w).Close() }
 	for _, test := range []struct {

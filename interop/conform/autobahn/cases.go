@@ -7,8 +7,9 @@ import (
 	"weir/interop/conform/wire"
 )
 
-// Cases are the cases for a server: the 517 of the catalogue, in its order, and those that are stricter. How long a peer is waited
-// for, which is a second where the catalogue says nothing else, is the target's pace.
+// Cases are the cases for a server: the 517 of the catalogue, in its order, and those that are
+// stricter. How long a peer is waited for, which is a second where the catalogue says nothing else,
+// is the target's pace.
 func Cases() []conform.Case {
 	specs := catalogue(new(library))
 	specs = append(specs, stricter()...)

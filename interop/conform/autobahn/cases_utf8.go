@@ -57,7 +57,8 @@ func texts() []spec {
 	return all
 }
 
-// failFast are 6.4.*: after each part comes a second, in which the peer has to see what is wrong. whole: the parts are of one frame.
+// failFast are 6.4.*: after each part comes a second, in which the peer has to see what is wrong.
+// whole: the parts are of one frame.
 func failFast(id, title string, whole bool, first, second int) spec {
 	return spec{
 		id: id, title: title, expect: "the peer fails the connection with 1007, or drops it, within a second of the bad octet; later is not strict",

@@ -11,8 +11,8 @@ import (
 	"weir/stream"
 )
 
-// TestFlaws: for each thing that may be wrong with a server, exactly which of the cases say so. Most of it is waiting, for servers
-// that say nothing, so many are asked at a time.
+// TestFlaws: for each thing that may be wrong with a server, exactly which of the cases say so.
+// Most of it is waiting, for servers that say nothing, so many are asked at a time.
 func TestFlaws(t *testing.T) {
 	runs := make([]conform.Run, len(flawTable))
 	results := make([][]conform.Result, len(flawTable))
@@ -57,7 +57,8 @@ func TestFlaws(t *testing.T) {
 	}
 }
 
-// TestFlawsCover: each group of the catalogue has a flaw that one of its cases finds. 7.13.* are informational for all.
+// TestFlawsCover: each group of the catalogue has a flaw that one of its cases finds. 7.13.* are
+// informational for all.
 func TestFlawsCover(t *testing.T) {
 	var found []string
 	for _, test := range flawTable {

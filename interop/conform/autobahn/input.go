@@ -129,10 +129,12 @@ func (t *tester) data(f wire.Frame) {
 	}
 }
 
-// looks is of how many compressed messages of a case it is looked how far back they refer: it takes its time.
+// looks is of how many compressed messages of a case it is looked how far back they refer: it takes
+// its time.
 const looks = 8
 
-// reaches says that a message refers farther back than the window that was agreed on, or "". A strict case has a judge of its own.
+// reaches says that a message refers farther back than the window that was agreed on, or "". A
+// strict case has a judge of its own.
 func (t *tester) reaches(packed []byte) string {
 	u := t.unpacker
 	if u.bits == 15 || t.spec.strict || t.looked == looks {
@@ -145,8 +147,8 @@ func (t *tester) reaches(packed []byte) string {
 	return ""
 }
 
-// closed takes the peer's close frame. One that breaks a rule counts as one all the same: its code is judged, and where it
-// comes first our close frame, which says what is wrong, is the second.
+// closed takes the peer's close frame. One that breaks a rule counts as one all the same: its code
+// is judged, and where it comes first our close frame, which says what is wrong, is the second.
 func (t *tester) closed(p []byte) {
 	if t.replied {
 		if t.spec.strict {

@@ -28,18 +28,21 @@ type ServerOptions struct {
 	Cases []conform.Case // of ServerCases; nil: the catalogue
 	Pace  *conform.Pace  // how long clients are waited for; nil: one of its own
 
-	// Result is told of each case that has been played; Updated of a client that is done, with its results in the order of the cases. Completed
-	// comes after it, when that client asked for the server to end (shutdownOnComplete). They come from any goroutine, and may be nil.
+	// Result is told of each case that has been played; Updated of a client that is done, with its
+	// results in the order of the cases. Completed comes after it, when that client asked for the
+	// server to end (shutdownOnComplete). They come from any goroutine, and may be nil.
 	Result    func(conform.Result)
 	Updated   func(agent string, results []conform.Result)
 	Completed func(agent string)
 }
 
-// Server is the fuzzing server: an http.Handler that clients visit for one case after another, echoing what they get. It serves
-// HTTP/1.1 on any server of net/http, and HTTP/2 on one that h2.ConfigureServer or websocket.ConfigureServer have set up.
+// Server is the fuzzing server: an http.Handler that clients visit for one case after another,
+// echoing what they get. It serves HTTP/1.1 on any server of net/http, and HTTP/2 on one that
+// h2.ConfigureServer or websocket.ConfigureServer have set up.
 //
-// Its paths are the ones that clients with a harness know, each a WebSocket: /getCaseCount, which sends a number; /runCase?case=N&agent=A, from 1;
-// /getCaseInfo?case=N; /getCaseStatus?case=N&agent=A; /updateReports?agent=A, with shutdownOnComplete=true.
+// Its paths are the ones that clients with a harness know, each a WebSocket: /getCaseCount, which
+// sends a number; /runCase?case=N&agent=A, from 1; /getCaseInfo?case=N;
+// /getCaseStatus?case=N&agent=A; /updateReports?agent=A, with shutdownOnComplete=true.
 type Server struct {
 	o     ServerOptions
 	cases []conform.Case
@@ -50,7 +53,8 @@ type Server struct {
 	playing map[string]map[int]chan struct{}  // likewise; closed when the result is there
 }
 
-// ServerCases are the cases a Server has: the 517 of the catalogue, and those that are stricter. They are there to be selected from: they cannot be run.
+// ServerCases are the cases a Server has: the 517 of the catalogue, and those that are stricter.
+// They are there to be selected from: they cannot be run.
 func ServerCases() []conform.Case {
 	var cases []conform.Case
 	for _, s := range append(catalogue(new(library)), stricter()...) {
@@ -170,7 +174,8 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request, agent string) {
 	}
 }
 
-// settle waits for the cases that an agent has left, and that have not come to their results yet, at most 2 s.
+// settle waits for the cases that an agent has left, and that have not come to their results yet,
+// at most 2 s.
 func (s *Server) settle(ctx context.Context, agent string) {
 	ctx, cancel := s.o.Pace.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -67,7 +67,8 @@ func TestClient(t *testing.T) {
 				}
 				for _, r := range rs {
 					if blocking && r.Body == conform.NonStrict && len(r.Case.ID) <= 5 && r.Case.ID[0] != '6' {
-						// What is good and what is bad came in one piece: the WebSocket has ended before its reader wakes up.
+						// What is good and what is bad came in one piece: the WebSocket has ended
+						// before its reader wakes up.
 						continue
 					}
 					check(t, r)

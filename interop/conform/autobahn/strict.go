@@ -12,7 +12,8 @@ import (
 	"weir/interop/conform/wire"
 )
 
-// stricter are the cases that the catalogue lacks, but for those of the opening handshake and those with two connections.
+// stricter are the cases that the catalogue lacks, but for those of the opening handshake and those
+// with two connections.
 func stricter() (all []spec) {
 	for _, group := range [][]spec{strictFrames(), strictCloses(), strictEchoes(), strictSubprotocols(), strictAnswers(), strictDeflate()} {
 		all = append(all, group...)
@@ -199,7 +200,8 @@ func pinging(big func() []byte) spec {
 	return s
 }
 
-// strictSubprotocols are about Sec-WebSocket-Protocol (RFC 6455, 4.2.2); that an answer names nothing else is held at each dial.
+// strictSubprotocols are about Sec-WebSocket-Protocol (RFC 6455, 4.2.2); that an answer names
+// nothing else is held at each dial.
 func strictSubprotocols() []spec {
 	offer := func(id, title string, names ...string) spec {
 		return spec{id: "subprotocol." + id, title: title, expect: "one of those offered is chosen, or none, and the WebSocket echoes", section: "RFC 6455, 4.2.2", oneWay: true,

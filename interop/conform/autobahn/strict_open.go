@@ -93,7 +93,8 @@ func isOpen(r *http.Response) (conform.Verdict, string) {
 	return conform.OK, ""
 }
 
-// isRefused judges an answer that may open none. The statuses are those that are right; others of a refusal are not strict.
+// isRefused judges an answer that may open none. The statuses are those that are right; others of a
+// refusal are not strict.
 func isRefused(right ...int) func(r *http.Response) (conform.Verdict, string) {
 	return func(r *http.Response) (conform.Verdict, string) {
 		for _, s := range right {
@@ -108,7 +109,8 @@ func isRefused(right ...int) func(r *http.Response) (conform.Verdict, string) {
 	}
 }
 
-// isVersion judges the answer to a version that does not exist: the server says which it has (RFC 6455, 4.4).
+// isVersion judges the answer to a version that does not exist: the server says which it has (RFC
+// 6455, 4.4).
 func isVersion(r *http.Response) (conform.Verdict, string) {
 	v, why := isRefused(426, 400)(r)
 	if v == conform.OK && r.Header.Get("Sec-Websocket-Version") == "" {
@@ -117,7 +119,8 @@ func isVersion(r *http.Response) (conform.Verdict, string) {
 	return v, why
 }
 
-// leniently makes an answer that opened the WebSocket not strict: the RFC leaves the check to the server.
+// leniently makes an answer that opened the WebSocket not strict: the RFC leaves the check to the
+// server.
 func leniently(judge func(r *http.Response) (conform.Verdict, string)) func(r *http.Response) (conform.Verdict, string) {
 	return func(r *http.Response) (conform.Verdict, string) {
 		v, why := judge(r)

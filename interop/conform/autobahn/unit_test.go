@@ -147,7 +147,8 @@ func TestSequences(t *testing.T) {
 	}
 }
 
-// TestCorpora: sizes are those of the original's files, and what deflate makes of them is about the same.
+// TestCorpora: sizes are those of the original's files, and what deflate makes of them is about the
+// same.
 func TestCorpora(t *testing.T) {
 	for i, want := range []struct {
 		octets int
@@ -213,7 +214,8 @@ func TestPacking(t *testing.T) {
 	}
 }
 
-// TestReach holds the farthest reference against compressors that are free to look back as far as they like.
+// TestReach holds the farthest reference against compressors that are free to look back as far as
+// they like.
 func TestReach(t *testing.T) {
 	p := append(prose(30000), prose(30000)...)
 	for level := range 10 {

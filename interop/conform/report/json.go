@@ -16,7 +16,8 @@ type entry struct {
 	ReportFile      string          `json:"reportfile"`      // the page of the case, in the folder of WriteHTML
 }
 
-// WriteJSON writes the layout of Autobahn's index.json: by agent, which is a column's name here, then by case.
+// WriteJSON writes the layout of Autobahn's index.json: by agent, which is a column's name here,
+// then by case.
 func (r *Report) WriteJSON(w io.Writer) error {
 	index := map[string]map[string]entry{}
 	v := r.view()

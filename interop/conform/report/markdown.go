@@ -9,9 +9,10 @@ import (
 	"weir/interop/conform"
 )
 
-// Markdown gives page with the tables of the suites in it: each stands between <!-- conform:NAME --> and
-// <!-- end of conform:NAME -->, each on a line of its own, where NAME is the suite's. Tables that the page has no place for
-// are left out; a page with a place for none is an error, and so is a place without an end.
+// Markdown gives page with the tables of the suites in it: each stands between <!-- conform:NAME
+// --> and <!-- end of conform:NAME -->, each on a line of its own, where NAME is the suite's.
+// Tables that the page has no place for are left out; a page with a place for none is an error, and
+// so is a place without an end.
 func (r *Report) Markdown(page []byte) ([]byte, error) {
 	v := r.view()
 	placed := false
@@ -40,7 +41,8 @@ func (r *Report) Markdown(page []byte) ([]byte, error) {
 	return page, nil
 }
 
-// table is a suite as a table: groups down, columns across; under it each result that is neither OK nor informational.
+// table is a suite as a table: groups down, columns across; under it each result that is neither OK
+// nor informational.
 func (r *Report) table(v *view, s *Suite) string {
 	var groups []*group
 	var rows []row
@@ -99,7 +101,8 @@ func (t Tally) brief() string {
 	return strings.Join(parts, ", ")
 }
 
-// remarks say of each result that is not OK what it is, those that say the same of a case in one line.
+// remarks say of each result that is not OK what it is, those that say the same of a case in one
+// line.
 func (r *Report) remarks(v *view, rows []row, columns []int) string {
 	var b strings.Builder
 	for _, row := range rows {

@@ -16,7 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of testdata")
 
-// evil is what a peer may send: markup, control characters, an end of a table's cell, and the end of a place in a page.
+// evil is what a peer may send: markup, control characters, an end of a table's cell, and the end
+// of a place in a page.
 const evil = "<script>alert(1)</script>\x1b[2J|\u202e\xff\n<!-- end of conform:autobahn -->"
 
 // outcome makes an outcome; code -1 is none.

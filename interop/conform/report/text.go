@@ -40,7 +40,8 @@ func colorOf(o conform.Outcome) string {
 	return blue
 }
 
-// Line is one result as one line: case, column, verdict, time, and why if there is something to say.
+// Line is one result as one line: case, column, verdict, time, and why if there is something to
+// say.
 func Line(res *conform.Result, color bool) string {
 	s := fmt.Sprintf("%-8s %s over %s  %s  %s", res.Case.ID, reach.Line(res.Agent), res.Transport, Paint(color, colorOf(res.Outcome), words(res.Outcome)), seconds(res.Duration))
 	if res.Why != "" {
@@ -49,7 +50,8 @@ func Line(res *conform.Result, color bool) string {
 	return s
 }
 
-// WriteText writes a table for each column, with what failed under it, and a line that sums it all up.
+// WriteText writes a table for each column, with what failed under it, and a line that sums it all
+// up.
 func (r *Report) WriteText(w io.Writer, color bool) error {
 	var b bytes.Buffer
 	v := r.view()
@@ -100,7 +102,8 @@ func (t Tally) write(b *bytes.Buffer, width int, label string, color bool) {
 		cell(t.Informational, 13, blue), cell(t.Unimplemented, 13, blue), cell(t.Failed, 6, red), seconds(t.Time))
 }
 
-// failures are the results of a column that failed, in order; those of which the same is said come together.
+// failures are the results of a column that failed, in order; those of which the same is said come
+// together.
 func (r *Report) failures(rows []row, column int) (groups [][]*conform.Result) {
 	at := map[string]int{}
 	for _, row := range rows {

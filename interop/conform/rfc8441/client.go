@@ -22,11 +22,13 @@ const (
 	silence  = 60 * time.Millisecond // for something that must not
 )
 
-// defaultWindow is the window of a stream and of the connection before anybody says otherwise (RFC 9113, 6.9.2).
+// defaultWindow is the window of a stream and of the connection before anybody says otherwise (RFC
+// 9113, 6.9.2).
 const defaultWindow = 65535
 
-// client is a case at work: one HTTP/2 connection, what the case knows of it, and how it went. The first thing that goes
-// wrong stays, and whatever a case does afterwards does nothing and waits for nothing: a case is written as if all went well.
+// client is a case at work: one HTTP/2 connection, what the case knows of it, and how it went. The
+// first thing that goes wrong stays, and whatever a case does afterwards does nothing and waits for
+// nothing: a case is written as if all went well.
 type client struct {
 	ctx      context.Context
 	target   *conform.Target
@@ -91,7 +93,8 @@ func (c *client) fail(format string, args ...any) {
 	}
 }
 
-// judge says what is not as it should be, and is no fault: NON-STRICT, INFORMATIONAL or UNIMPLEMENTED.
+// judge says what is not as it should be, and is no fault: NON-STRICT, INFORMATIONAL or
+// UNIMPLEMENTED.
 func (c *client) judge(v conform.Verdict, format string, args ...any) {
 	if c.outcome.Body == conform.OK {
 		c.outcome.Body, c.outcome.Why = v, fmt.Sprintf(format, args...)
@@ -105,7 +108,8 @@ func (c *client) bad() bool { return c.outcome.Bad() }
 // over says whether there is no use in going on.
 func (c *client) over() bool { return c.bad() || c.ended != nil }
 
-// open connects, unless that is done, and waits for the server's SETTINGS. line has ours: "INITIAL_WINDOW_SIZE=0".
+// open connects, unless that is done, and waits for the server's SETTINGS. line has ours:
+// "INITIAL_WINDOW_SIZE=0".
 func (c *client) open(line string) {
 	c.dial(line)
 	c.until("the server's SETTINGS (RFC 9113, 3.4)", func() bool { return len(c.settings) > 0 })
@@ -129,8 +133,8 @@ func (c *client) dial(line string) {
 	c.setting(line)
 }
 
-// setting sends SETTINGS, "NAME=n …". What they change of our windows counts at once if it widens them, otherwise when the server has
-// acknowledged it (RFC 9113, 6.5.3).
+// setting sends SETTINGS, "NAME=n …". What they change of our windows counts at once if it widens
+// them, otherwise when the server has acknowledged it (RFC 9113, 6.5.3).
 func (c *client) setting(line string) {
 	after := func() {}
 	var words []string
@@ -202,7 +206,8 @@ func (c *client) write(b []byte) {
 	}
 }
 
-// until waits for what has to come. It has failed if the connection ends, or nothing comes for too long.
+// until waits for what has to come. It has failed if the connection ends, or nothing comes for too
+// long.
 func (c *client) until(what string, ok func() bool) bool {
 	if c.wait(ok) {
 		return true
@@ -281,7 +286,8 @@ func (c *client) end() string {
 	return s
 }
 
-// ping sends a PING and waits for its answer: whatever the server said to what came before it, and says at once, is here then.
+// ping sends a PING and waits for its answer: whatever the server said to what came before it, and
+// says at once, is here then.
 func (c *client) ping() {
 	n := c.pongs + 1
 	c.send1(pingLine(n))

@@ -87,7 +87,8 @@ func settles(a alter) fault {
 	}
 }
 
-// larger is a server that sends nothing on a window of less than so many octets: it does not hear of what makes it no larger.
+// larger is a server that sends nothing on a window of less than so many octets: it does not hear
+// of what makes it no larger.
 func larger(than uint32) fault {
 	return func() (up, down alter) {
 		held := map[uint32]uint32{0: 0}

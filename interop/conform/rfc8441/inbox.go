@@ -19,8 +19,8 @@ const (
 	maxUnread = 16 << 20
 )
 
-// inbox is a connection and the frames that came over it and were not taken yet. Whatever a case does, its connection is
-// read, so that a server is never blocked by its own writes.
+// inbox is a connection and the frames that came over it and were not taken yet. Whatever a case
+// does, its connection is read, so that a server is never blocked by its own writes.
 type inbox struct {
 	nc   net.Conn
 	gone chan struct{} // closed when the reader has ended
@@ -120,7 +120,8 @@ func (in *inbox) put(fs []h2test.Frame, size int, err error) {
 	}
 }
 
-// take takes the next frame. It waits until the deadline, os.ErrDeadlineExceeded, or the end of ctx or the connection.
+// take takes the next frame. It waits until the deadline, os.ErrDeadlineExceeded, or the end of ctx
+// or the connection.
 func (in *inbox) take(ctx context.Context, due conform.Deadline) (h2test.Frame, error) {
 	timer := time.NewTimer(due.Left())
 	defer timer.Stop()

@@ -10,13 +10,16 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// Flow control of what the server sends. That it never sends more than the windows take is looked at with each DATA frame of each case.
+// Flow control of what the server sends. That it never sends more than the windows take is looked
+// at with each DATA frame of each case.
 
-// small is how long a server may take to fill a small window. One that waits for a larger one gives up some time.
+// small is how long a server may take to fill a small window. One that waits for a larger one gives
+// up some time.
 const small = 2 * time.Second
 
-// fills waits until so many octets of DATA have come, which is what the window has. A server that waits for a larger one before
-// it sends is not strict, as nothing forbids it (RFC 9113, 5.2.1); the case goes on, and waits for such a server no more.
+// fills waits until so many octets of DATA have come, which is what the window has. A server that
+// waits for a larger one before it sends is not strict, as nothing forbids it (RFC 9113, 5.2.1);
+// the case goes on, and waits for such a server no more.
 func (t *tunnel) fills(n int, of string) bool {
 	c, ok := t.c, func() bool { return t.total >= n || t.done() }
 	switch {

@@ -20,8 +20,9 @@ type Answer struct {
 	Log         *conform.Log
 }
 
-// Accept takes a request over: HTTP/1.1 by hijacking, HTTP/2 (RFC 8441) through the stream.Opener behind w. One that is no WebSocket
-// handshake is answered, and an error comes of it. ctx bounds the connection's life; that of the request may end.
+// Accept takes a request over: HTTP/1.1 by hijacking, HTTP/2 (RFC 8441) through the stream.Opener
+// behind w. One that is no WebSocket handshake is answered, and an error comes of it. ctx bounds
+// the connection's life; that of the request may end.
 func Accept(ctx context.Context, w http.ResponseWriter, r *http.Request, a Answer) (*Conn, error) {
 	h := http.Header{}
 	if a.Extensions != "" {

@@ -143,7 +143,8 @@ func TestConn(t *testing.T) {
 	})
 }
 
-// The end of the context drops the connection, and a peer that sends more than is taken is not read on.
+// The end of the context drops the connection, and a peer that sends more than is taken is not read
+// on.
 func TestConnBounds(t *testing.T) {
 	h := accepting(wire.Answer{}, func(c *wire.Conn) {
 		for range 100 {
@@ -180,7 +181,8 @@ func TestConnBounds(t *testing.T) {
 	})
 }
 
-// TestProbe: a path that is no WebSocket is told from one that is, and from one whose answer is wrong, which cases look into.
+// TestProbe: a path that is no WebSocket is told from one that is, and from one whose answer is
+// wrong, which cases look into.
 func TestProbe(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -37,7 +37,8 @@ type Request struct {
 	Log          *conform.Log
 }
 
-// RefusedError is an answer that opened no WebSocket: another status, or one that RFC 6455, 4.1 has a client fail.
+// RefusedError is an answer that opened no WebSocket: another status, or one that RFC 6455, 4.1 has
+// a client fail.
 type RefusedError struct {
 	Status int
 	Header http.Header
@@ -47,8 +48,9 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return e.Why }
 
-// Dial opens a WebSocket on a connection of its own, within 5 s by the target's pace. ctx bounds all of its life: when it ends, the connection is dropped. An error is
-// a *RefusedError where there was an answer.
+// Dial opens a WebSocket on a connection of its own, within 5 s by the target's pace. ctx bounds
+// all of its life: when it ends, the connection is dropped. An error is a *RefusedError where there
+// was an answer.
 func Dial(ctx context.Context, t *conform.Target, r Request) (*Conn, error) {
 	open, cancel := t.Pace.WithTimeout(ctx, openTimeout)
 	defer cancel()
@@ -189,8 +191,8 @@ func (r *Request) fields() []string {
 	return fs
 }
 
-// judge says what is wrong with an answer's extensions and subprotocol (RFC 6455, 4.1), or "". Parameters of an extension are
-// the caller's.
+// judge says what is wrong with an answer's extensions and subprotocol (RFC 6455, 4.1), or "".
+// Parameters of an extension are the caller's.
 func (r *Request) judge(h http.Header) string {
 	offered := map[string]bool{}
 	for e := range strings.SplitSeq(r.Extensions, ",") {
@@ -242,7 +244,8 @@ func Accepted(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Exchange sends octets as they are on a new connection of HTTP/1.1, and reads one answer, its body too, at most for 5 s.
+// Exchange sends octets as they are on a new connection of HTTP/1.1, and reads one answer, its body
+// too, at most for 5 s.
 func Exchange(ctx context.Context, t *conform.Target, head []byte, log *conform.Log) (*http.Response, error) {
 	ctx, cancel := t.Pace.WithTimeout(ctx, openTimeout)
 	defer cancel()

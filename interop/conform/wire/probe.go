@@ -9,8 +9,9 @@ import (
 	"weir/interop/conform"
 )
 
-// Probe opens a WebSocket and closes it: an error says that there is none at the target's path, or none over its version of HTTP
-// (conform.ErrNotSpoken). An answer that opens one and is not as it has to be is no error: cases say more of it.
+// Probe opens a WebSocket and closes it: an error says that there is none at the target's path, or
+// none over its version of HTTP (conform.ErrNotSpoken). An answer that opens one and is not as it
+// has to be is no error: cases say more of it.
 func Probe(ctx context.Context, t *conform.Target) error {
 	c, err := Dial(ctx, t, Request{})
 	refused, answered := errors.AsType[*RefusedError](err)

@@ -66,7 +66,8 @@ func netHTTP(s *stage, _ *options) (string, error) {
 	return "ws://" + addr + "/", err
 }
 
-// nodeHTTP2 is Node's http2 module with frames by hand, as people write them who want no more than an echo.
+// nodeHTTP2 is Node's http2 module with frames by hand, as people write them who want no more than
+// an echo.
 func nodeHTTP2(s *stage, _ *options) (string, error) {
 	url, err := s.line(nil, "node", "node_server.mjs", "connect")
 	return url + "/echo", err
