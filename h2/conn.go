@@ -42,22 +42,24 @@ type conn struct {
 	core     *core
 	flushing bool   // somebody writes, and writes on until nothing is left
 	spare    []byte // the buffer of the last write
-	begun    []byte // of a write that has left a rest; nil: none has
-	inSink   bool   // the reader is inside a sink: nobody may write to the socket on its goroutine
-	hungUp   bool   // our side of the socket is closed, or about to be
-	bounded  bool   // see boundWrite
-	linger   lingering
-	timer    *time.Timer
-	armed    time.Time // when timer fires
-	flusher  func()    // method values, so that go statements do not allocate
-	notifier func()
-	crew     crew
-	in       source // the reader's
-	full     bool   // a plain socket takes no more of the write under way
-	lowat    lowat
-	wrote    sync.Cond // on mu: a write is done, for those who wait in large
-	plain    plain     // nc, if it is a plain socket
-	below    below     // what is below it, if it is none
+	// unyielded is the octets that were written one behind the other since others had the processor.
+	unyielded int
+	begun     []byte // of a write that has left a rest; nil: none has
+	inSink    bool   // the reader is inside a sink: nobody may write to the socket on its goroutine
+	hungUp    bool   // our side of the socket is closed, or about to be
+	bounded   bool   // see boundWrite
+	linger    lingering
+	timer     *time.Timer
+	armed     time.Time // when timer fires
+	flusher   func()    // method values, so that go statements do not allocate
+	notifier  func()
+	crew      crew
+	in        source // the reader's
+	full      bool   // a plain socket takes no more of the write under way
+	lowat     lowat
+	wrote     sync.Cond // on mu: a write is done, for those who wait in large
+	plain     plain     // nc, if it is a plain socket
+	below     below     // what is below it, if it is none
 
 	running int         // handlers
 	crowd   bool        // there were several at a time, in the same ctx

@@ -271,6 +271,8 @@ func (x *exchange) head(fields []hpack.HeaderField, fin, final, flush bool) erro
 		return x.closedErr()
 	case x.opened: // meanwhile, by an Accept that the handler did not wait for
 		return http.ErrHijacked
+	case x.writing.passed: // or what the flusher has under way would take it along
+		return os.ErrDeadlineExceeded
 	}
 	x.answered = x.answered || final
 	if err := c.core.answer(x.s, fields, fin, false); err != nil {

@@ -29,11 +29,13 @@ func (c *conn) flush(own, waits bool) {
 			go c.flusher() // ends when there is nothing to write
 			return
 		}
-		if own && c.core.pending() { // others wait for the processor, and the socket may take all
+		if own && c.core.pending() && c.unyielded >= fairShare { // the socket may take all, and others wait
+			c.unyielded = 0
 			c.outside(runtime.Gosched)
 		}
 	}
 	c.rest()
+	c.unyielded = 0
 	if c.core.over() && !c.hungUp {
 		c.hungUp = true
 		c.outside(c.hangUp)

@@ -114,7 +114,9 @@ func (c *conn) put(waits bool) (whole bool) {
 	}
 	if len(out) > 0 {
 		lent := c.core.lent
-		if len(c.core.streams) > 1 && c.lowat.due(len(out)+lentSize(lent), now) {
+		size := len(out) + lentSize(lent)
+		c.unyielded += size
+		if len(c.core.streams) > 1 && c.lowat.due(size, now) {
 			c.lowat.limitSocket(c.io)
 		}
 		if c.plain.raw == nil { // it may block, and nobody will know

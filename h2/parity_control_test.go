@@ -175,6 +175,22 @@ var parityControls = []parityCase{
 		why:     "counts: Write has said how much it took, and a handler may go on behind it",
 	},
 	{
+		name: "net/http/write_deadline_passed_before_the_header",
+		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
+			rc := http.NewResponseController(w)
+			rc.SetWriteDeadline(time.Now().Add(-time.Second))
+			io.WriteString(w, "all")
+			p.note("handler", "%s", broken(rc.Flush()))
+			rc.SetWriteDeadline(time.Time{})
+			p.note("handler", "%s", broken(rc.Flush()))
+		},
+		client:  func(p *play) { p.ask("GET", "/") },
+		what:    "SetWriteDeadline after one has passed before the header left",
+		nethttp: `client: RST_STREAM INTERNAL_ERROR | handler: error; error`,
+		weir:    `client: 200 | handler: error; ok`,
+		why:     "counts: nothing has left yet, and the whole answer may",
+	},
+	{
 		name: "net/http/write_deadline_of_a_silent_handler",
 		handler: func(p *play, w http.ResponseWriter, r *http.Request) {
 			rc := http.NewResponseController(w)

@@ -104,7 +104,7 @@ func (w *responseWriter) WriteHeader(status int) {
 			fs = appendFields(fs, w.header, connectionOptions(w.header), func(name string) bool {
 				return name == "content-length"
 			})
-			w.err = w.x.head(fs, false, false, true)
+			_ = w.broken(w.x.head(fs, false, false, true))
 		}
 		return
 	}
@@ -251,10 +251,6 @@ func (w *responseWriter) flush(last bool) error {
 // begin sends the header block, before the octets p, which are the first of the answer. last: they
 // are all of it, but for tail.
 func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) error {
-	w.sent = true
-	if w.x.upgrade {
-		w.x.c.srv.noteRefused(w.x.c, w.x.r.URL.Path, w.status)
-	}
 	fin := last && len(p) == 0 && tail == nil
 	fs := w.fields(p, last && tail == nil)
 	switch {
@@ -263,7 +259,15 @@ func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) er
 	case !bodyAllowed(w.status): // until the handler is done the client may send its body: END_STREAM would stop it
 		p, fin = nil, last
 	}
-	if w.err = w.x.head(fs, fin, true, len(p) == 0 && !last); w.err != nil || fin {
+	err := w.x.head(fs, fin, true, len(p) == 0 && !last)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // a later deadline may let it leave
+		return err
+	}
+	w.sent, w.err = true, err
+	if w.x.upgrade {
+		w.x.c.srv.noteRefused(w.x.c, w.x.r.URL.Path, w.status)
+	}
+	if w.err != nil || fin {
 		w.mute = true
 	}
 	return w.err

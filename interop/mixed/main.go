@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,9 @@ Servers are weir with a WebSocket (RFC 8441), weir with a POST whose body is ech
 with such a POST, which stands for the WebSocket that it does not have.
 
 Links are the loopback, one with a round trip of -rtt, and one that is limited to -rate besides: a relay in a process of its
-own holds everything back for half a round trip.
+own holds everything back for half a round trip. On the loopback the server and the client have half of the processors each,
+for else an echo waits for the time slices of the system's scheduler, and it is those that are measured: the link "shared"
+measures them.
 
 The p99 beside the others is allowed to be three times that alone, and one round trip.
 
@@ -45,7 +48,7 @@ func main() {
 	rate := flag.Int("rate", 100, "Mbit/s of the link that is limited")
 	rounds := flag.Int("rounds", 3, "rounds, in which the servers take turns; what is printed is the median of them")
 	servers := flag.String("servers", "weir,weir-post,nethttp", "which servers")
-	links := flag.String("links", "loopback,rtt,rate", "which links")
+	links := flag.String("links", "loopback,shared,rtt,rate", "which links")
 	serve := flag.String("serve", "", "be a server (used by the command itself)")
 	relayTo := flag.String("relay", "", "be the relay to an address (used by the command itself)")
 	flag.Usage = func() {
@@ -87,6 +90,16 @@ type row struct {
 }
 
 func (r *runner) all(servers, links []string) error {
+	for _, s := range servers {
+		if titles[s] == "" {
+			return fmt.Errorf("-servers: there is no %q", s)
+		}
+	}
+	for _, l := range links {
+		if !slices.Contains([]string{"loopback", "shared", "rtt", "rate"}, l) {
+			return fmt.Errorf("-links: there is no %q", l)
+		}
+	}
 	for _, l := range links {
 		rows := make([]row, len(servers))
 		for range r.rounds {
@@ -109,18 +122,24 @@ func (r *runner) one(server, over string) (result, error) {
 	kind, post := strings.CutSuffix(server, "-post")
 	cfg := r.cfg
 	cfg.post = post || kind == "nethttp"
-	addr, stop, err := child("-serve", kind)
+	var env []string
+	if over == "loopback" {
+		half := max(1, runtime.NumCPU()/2)
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(half))
+		env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", half))
+	}
+	addr, stop, err := child(env, "-serve", kind)
 	if err != nil {
 		return result{}, err
 	}
 	defer stop()
-	if over != "loopback" {
+	if over == "rtt" || over == "rate" {
 		rate := 0
 		if over == "rate" {
 			rate = r.rate
 		}
 		var stopRelay func()
-		addr, stopRelay, err = child("-relay", addr, "-rtt", r.rtt.String(), "-rate", fmt.Sprint(rate))
+		addr, stopRelay, err = child(nil, "-relay", addr, "-rtt", r.rtt.String(), "-rate", fmt.Sprint(rate))
 		if err != nil {
 			return result{}, err
 		}
@@ -129,14 +148,14 @@ func (r *runner) one(server, over string) (result, error) {
 	return measure(addr, cfg)
 }
 
-// child starts this program in another role, and gives the address that it prints.
-func child(args ...string) (addr string, stop func(), err error) {
+// child starts this program in another role, and gives the address that it prints. No env: its own.
+func child(env []string, args ...string) (addr string, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr, cmd.Env = os.Stderr, env
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return "", nil, err
@@ -165,6 +184,8 @@ var titles = map[string]string{"weir": "weir, WebSocket", "weir-post": "weir, PO
 func (r *runner) print(l string, rows []row) {
 	title := "loopback"
 	switch l {
+	case "shared":
+		title = "loopback, all processors shared"
 	case "rtt":
 		title = fmt.Sprintf("a round trip of %v", r.rtt)
 	case "rate":
