@@ -51,6 +51,7 @@ func main() {
 	links := flag.String("links", "loopback,shared,rtt,rate", "which links")
 	serve := flag.String("serve", "", "be a server (used by the command itself)")
 	relayTo := flag.String("relay", "", "be the relay to an address (used by the command itself)")
+	procs := flag.Int("procs", 0, "processors that a server may use, 0: all (used by the command itself)")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), usage)
 		flag.PrintDefaults()
@@ -62,6 +63,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	case *serve != "":
+		runtime.GOMAXPROCS(*procs)
 		err = serveOn(*serve, os.Stdin, os.Stdout)
 	case *relayTo != "":
 		err = relayOn(*relayTo, link{delay: *rtt / 2, rate: *rate * 1e6 / 8}, os.Stdin, os.Stdout)
@@ -122,13 +124,12 @@ func (r *runner) one(server, over string) (result, error) {
 	kind, post := strings.CutSuffix(server, "-post")
 	cfg := r.cfg
 	cfg.post = post || kind == "nethttp"
-	var env []string
+	procs := 0
 	if over == "loopback" {
-		half := max(1, runtime.NumCPU()/2)
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(half))
-		env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", half))
+		procs = max(1, runtime.NumCPU()/2)
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 	}
-	addr, stop, err := child(env, "-serve", kind)
+	addr, stop, err := child("-serve", kind, "-procs", fmt.Sprint(procs))
 	if err != nil {
 		return result{}, err
 	}
@@ -139,7 +140,7 @@ func (r *runner) one(server, over string) (result, error) {
 			rate = r.rate
 		}
 		var stopRelay func()
-		addr, stopRelay, err = child(nil, "-relay", addr, "-rtt", r.rtt.String(), "-rate", fmt.Sprint(rate))
+		addr, stopRelay, err = child("-relay", addr, "-rtt", r.rtt.String(), "-rate", fmt.Sprint(rate))
 		if err != nil {
 			return result{}, err
 		}
@@ -148,14 +149,14 @@ func (r *runner) one(server, over string) (result, error) {
 	return measure(addr, cfg)
 }
 
-// child starts this program in another role, and gives the address that it prints. No env: its own.
-func child(env []string, args ...string) (addr string, stop func(), err error) {
+// child starts this program in another role, and gives the address that it prints.
+func child(args ...string) (addr string, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Stderr, cmd.Env = os.Stderr, env
+	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return "", nil, err
