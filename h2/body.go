@@ -78,13 +78,23 @@ func (x *exchange) takeTrailers() {
 	x.trailers = nil
 }
 
-// Close drops what has not been read.
+// Close drops what has not been read, and what still comes. The peer gets no credit for it before
+// the handler has returned.
 func (b *body) Close() error {
-	c := b.x.c
+	x := b.x
+	c := x.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b.closed = true
-	b.x.in.close()
-	b.x.wake()
+	if b.closed || x.returned {
+		return nil
+	}
+	b.closed, x.unread = true, true
+	spent, n := x.in.drop()
+	x.countRoom()
+	c.core.release(x.s, spent)
+	c.core.withhold(x.s, n)
+	c.core.readEnds(&x.growth)
+	c.after(false)
+	x.wake()
 	return nil
 }

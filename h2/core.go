@@ -38,6 +38,7 @@ type core struct {
 	hdec    *hpack.Decoder
 	credit  flow.Credit // of the connection: what the peer may send
 	held    int         // octets that wait on the streams, either way, see core_memory.go
+	queues  int         // those of them that wait to be sent
 	granted int         // octets that the windows of bodies have grown by, see growth
 	trip    trip
 	events  queue

@@ -2,8 +2,6 @@ package h2
 
 import (
 	"time"
-
-	"weir/flow"
 )
 
 const (
@@ -89,7 +87,7 @@ func (c *core) untilUpdate(s *coreStream) int {
 	case s.lack > 0:
 		return 0
 	case s.state == stateClosed || !c.wantsMore(s):
-		return flow.MaxWindow
+		return batch(s) // more of it is not to count as if nobody had read it
 	}
 	return max(batch(s)-s.credit.Due(), 0)
 }

@@ -84,13 +84,13 @@ func (c *core) lendDone(s *coreStream) {
 		return
 	}
 	if n > 0 {
-		behind := s.buf[s.off:]
-		c.held += n + len(behind) - cap(s.buf)
+		behind, before := s.buf[s.off:], cap(s.buf)
 		s.buf, s.off = make([]byte, 0, n+len(behind)), 0
 		for _, p := range v {
 			s.buf = append(s.buf, p...)
 		}
 		s.buf = append(s.buf, behind...)
+		c.resized(s, before)
 	}
 	s.above = s.above || s.over()
 	if s.sent {

@@ -26,6 +26,12 @@ func (e *memoryError) Error() string {
 
 func (e *memoryError) Unwrap() error { return &stream.ResetError{Code: stream.Cancel} }
 
+// resized counts a queue whose buffer had room for before octets.
+func (c *core) resized(s *coreStream, before int) {
+	c.held += cap(s.buf) - before
+	c.queues += cap(s.buf) - before
+}
+
 // receive is credit.Receive, and counts.
 func (c *core) receive(s *coreStream, n int) error {
 	err := s.credit.Receive(n)

@@ -194,9 +194,9 @@ func (c *core) dropQueue(s *coreStream) {
 // shift takes n octets off a queue, which have left.
 func (c *core) shift(s *coreStream, n int) {
 	if s.off += int32(n); s.off > 1<<30 {
-		c.held -= cap(s.buf)
+		before := cap(s.buf)
 		s.buf, s.off = slices.Clone(s.buf[s.off:]), 0
-		c.held += cap(s.buf)
+		c.resized(s, before)
 	}
 }
 
@@ -205,8 +205,9 @@ func (c *core) recycle(s *coreStream) {
 	if c.spare == nil && cap(s.buf) <= 64<<10 {
 		c.spare = s.buf[:0]
 	}
-	c.held -= cap(s.buf)
+	before := cap(s.buf)
 	s.buf, s.off = nil, 0
+	c.resized(s, before)
 }
 
 // enqueue copies octets behind the queue.
@@ -223,5 +224,5 @@ func (c *core) enqueue(s *coreStream, p []byte) {
 		s.buf, s.off = s.buf[:n], 0
 	}
 	s.buf = append(s.buf, p...)
-	c.held += cap(s.buf) - before
+	c.resized(s, before)
 }

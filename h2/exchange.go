@@ -26,7 +26,7 @@ const (
 
 // high is the one of the two that counts now; mu is held.
 func (c *conn) high() int {
-	if c.core.cfg.hold > 0 && c.core.held > holdFree {
+	if c.core.cfg.hold > 0 && c.core.queues > holdFree {
 		return sendLeast
 	}
 	return sendHigh
@@ -46,6 +46,7 @@ type exchange struct {
 	room      int // see countRoom
 	reading   deadline
 	writing   deadline
+	unread    bool // the handler has closed the body: what comes is dropped
 	wants100  bool // the client waits for 100 before it sends its body (RFC 9110, 10.1.1)
 	answered  bool // the final answer's header is on its way
 	closed    bool
@@ -155,7 +156,9 @@ func (x *exchange) event(ev event) {
 			x.c.core.discard(x.s, len(ev.data))
 			return
 		}
-		if x.in.put(ev.data); x.s.lack > 0 {
+		if x.unread {
+			x.c.core.withhold(x.s, len(ev.data))
+		} else if x.in.put(ev.data); x.s.lack > 0 {
 			x.in.reportNext()
 		}
 		x.countRoom()
@@ -172,6 +175,7 @@ func (x *exchange) event(ev event) {
 		}
 		x.reading.stop()
 		x.writing.stop()
+		x.in.reportNext()
 		if x.waits { // no handler will see the request
 			x.cancel()
 			x.r, x.trailers = nil, nil
@@ -194,10 +198,13 @@ func (x *exchange) countRoom() {
 	x.room = room
 }
 
-// arrivedWhole notes the end of the request's body: there is nothing more to wait for.
+// arrivedWhole notes the end of the request's body: there is nothing more to wait for. A handler
+// that has read all of it may go on for long, and what its body was granted is for others.
 func (x *exchange) arrivedWhole() {
-	x.in.fin = true
 	x.reading.stop()
+	if x.in.end() && !x.returned {
+		x.giveCredit()
+	}
 }
 
 // wait waits for wake, with mu held.

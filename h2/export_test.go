@@ -29,6 +29,18 @@ func Watch(w http.ResponseWriter) func() bool {
 	return func() bool { return p.Value() != nil }
 }
 
+// Counted is what the connections count for their streams: octets that they hold, and by which the
+// windows of bodies have grown.
+func (s *Server) Counted() (held, granted int) {
+	for _, c := range s.all() {
+		c.mu.Lock()
+		held += c.core.held
+		granted += c.core.granted
+		c.mu.Unlock()
+	}
+	return held, granted
+}
+
 // Rest looks at every connection and says what each still holds of requests that are over: streams,
 // handlers, octets, credit, timers. Without faults the connections are at rest. windows are what
 // each peer lets its connection send, by the peer's address.
@@ -56,6 +68,16 @@ func (s *Server) Rest() (windows map[string]int, faults []string) {
 		}
 		if k.held != 0 {
 			bad("%d octets are held for streams", k.held)
+		}
+		if k.granted != 0 {
+			bad("%d octets of windows are granted to bodies", k.granted)
+		}
+		if n := k.counts.tunnelsNow; n != 0 {
+			bad("%d tunnels", n)
+		}
+		if k.stalls.n != 0 || len(k.loans) != 0 || len(c.ending) != 0 || len(c.notices) != 0 {
+			bad("%d stalled, %d loans, %d to finish, %d to be told", k.stalls.n, len(k.loans), len(c.ending),
+				len(c.notices))
 		}
 		if k.pending() || len(k.lent) != 0 {
 			bad("%d octets to write", len(k.out))

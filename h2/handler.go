@@ -98,9 +98,12 @@ func (x *exchange) end(normal bool) {
 	case !normal && x.writing.passed:
 		c.core.reset(x.s, InternalError)
 	case !normal:
+		c.core.withhold(x.s, n)
 		c.core.giveUp(x.s, InternalError)
 	default:
-		c.core.discard(x.s, n)
+		if c.core.discard(x.s, n); x.unread && x.s.state != stateClosed {
+			c.core.announce(x.s)
+		}
 		c.finish(x.s)
 	}
 	c.after(true)

@@ -3,8 +3,6 @@ package h2
 import (
 	"sync"
 	"time"
-
-	"weir/flow"
 )
 
 const (
@@ -30,6 +28,7 @@ type inbox struct {
 	late        int   // those of them that came after the read deadline: none is read
 	spent       int   // octets that were read, and whose credit has not been given back
 	free        int   // octets that may be read before conn.mu is needed
+	ends        bool  // nothing comes behind those that are there: conn.mu is needed for the last
 	closed      bool  // nobody reads any more
 }
 
@@ -141,10 +140,20 @@ func (in *inbox) next() {
 func (in *inbox) tryRead(p []byte) (n int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.closed || in.spent+min(len(p), in.size-in.late) >= in.free {
+	n = min(len(p), in.size-in.late)
+	if in.closed || in.spent+n >= in.free || in.ends && n == in.size {
 		return 0
 	}
 	return in.take(p)
+}
+
+// end says that nothing comes any more; conn.mu is held. empty: everything has been read.
+func (in *inbox) end() (empty bool) {
+	in.fin = true
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.ends = true
+	return in.size == 0
 }
 
 // reportNext has the next Read tell at once what was read: frames have come that count until they
@@ -153,13 +162,6 @@ func (in *inbox) reportNext() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.free = 0
-}
-
-// close ends tryRead.
-func (in *inbox) close() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.closed = true
 }
 
 // drop forgets everything, and says how many octets it is, and how many were read before whose
@@ -175,28 +177,31 @@ func (in *inbox) drop() (spent, left int) {
 	return spent, left
 }
 
-// all takes everything out.
-func (in *inbox) all() []byte {
+// all takes everything out, and leaves it to its new owner to give the credit back.
+func (in *inbox) all() (b []byte) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.late = 0; in.size == 0 {
-		return nil
+	if in.late = 0; in.size > 0 {
+		b = make([]byte, in.size)
+		in.take(b)
 	}
-	b := make([]byte, in.size)
-	return b[:in.take(b)]
+	in.spent = 0
+	return b
 }
 
-// giveCredit gives back the credit of what was read until now, and grants more at the first Read;
-// conn.mu is held.
+// giveCredit gives back the credit of what was read until now, and grants more at the first Read,
+// or takes that back when all has been read that will ever come; conn.mu is held.
 func (x *exchange) giveCredit() {
 	c, in := x.c, &x.in
 	in.mu.Lock()
-	spent := in.spent
+	spent, empty := in.spent, in.size == 0
 	in.spent = 0
 	in.mu.Unlock()
-	free := flow.MaxWindow
-	if in.fin { // nobody waits for credit
-		c.core.release(x.s, spent)
+	free := batch(x.s)      // more of it is not to count as if nobody had read it
+	if in.fin || x.closed { // nobody waits for credit
+		if c.core.release(x.s, spent); empty {
+			c.core.readEnds(&x.growth)
+		}
 	} else {
 		now := time.Now()
 		c.core.readBegins(x.s, &x.growth, now)

@@ -251,6 +251,7 @@ func (c *conn) tunnelOf(x *exchange) *tunnel {
 	x.reading.stop()
 	x.writing.stop()
 	t := &tunnel{c: c, s: x.s, pend: x.in.all()}
+	x.countRoom() // from here on the credit says what is held
 	x.s.owner = t
 	x.opened = true
 	c.core.setPatience(x.s, 0) // Attach says
