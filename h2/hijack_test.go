@@ -483,6 +483,36 @@ func TestHijackEnds(t *testing.T) {
 	}
 }
 
+// TestHijackedCloseOfAStalledClient: what was written before Close waits for a client that opens no
+// window, but not for ever.
+func TestHijackedCloseOfAStalledClient(t *testing.T) {
+	for name, head := range map[string]string{
+		"101": head101,
+		"403": "HTTP/1.1 403 Forbidden\r\nContent-Length: 50000\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
+				c, _ := hijack(w)
+				c.Write(append([]byte(head), make([]byte, 50_000)...))
+				c.Close()
+			}, func(s *site) {
+				p := s.dialWith(noWindow)
+				if _, err := p.Connect("/"); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(34 * time.Second)
+				if n := s.h2.Stats().Streams; n != 1 {
+					t.Errorf("%d streams after 34 s", n)
+				}
+				time.Sleep(2 * time.Second)
+				if _, faults := s.h2.Rest(); len(faults) > 0 {
+					t.Error(faults)
+				}
+			})
+		})
+	}
+}
+
 // TestHijackBeforeTheEnd: a client that resets the stream before there is a head.
 func TestHijackBeforeTheEnd(t *testing.T) {
 	handled := make(chan error, 2)

@@ -164,8 +164,10 @@ func (t *translator) answer(status int, h http.Header) error {
 // content sends what follows such a head; mu is held.
 func (t *translator) content(v [][]byte, fin bool) (queued int, err error) {
 	switch {
-	case t.body.mute, t.body.done && len(v) == 0:
+	case t.body.mute:
 		return 0, nil
+	case t.body.done && len(v) == 0:
+		return t.tunnel.Send(nil, false) // asked what is queued, or an end that was said already
 	case t.body.done:
 		return 0, http.ErrBodyNotAllowed
 	}

@@ -10,7 +10,9 @@ import (
 
 const (
 	connHigh = 64 << 10        // queued octets above which Write waits
-	connWait = 5 * time.Second // how long after Close the peer has for its end, and what is queued for leaving
+	connWait = 5 * time.Second // how long after Close the peer has for its end
+	// connStall is how long then, while something is queued, the peer may take nothing of it.
+	connStall = DefaultWriteTimeout
 )
 
 // Conn is a stream as a net.Conn, with CloseWrite. Reads give credit back as they take octets; a
@@ -27,7 +29,9 @@ type Conn struct {
 	err     error  // with it
 	closed  bool   // Close was called
 	queued  int
+	writing bool        // a Write is under way
 	late    *time.Timer // gives the stream up after Close
+	left    int         // octets that were queued when it fired last
 	rd, wd  connDeadline
 }
 
@@ -112,13 +116,15 @@ func (c *Conn) readError() error {
 	return nil
 }
 
-// Write queues b, and waits until little enough is queued to go on. An error after the octets were
-// queued is told by the next Write.
-func (c *Conn) Write(b []byte) (int, error) {
-	for done := 0; ; {
-		if err := c.writable(); err != nil {
-			return done, err
-		}
+// Write queues b, and waits until little enough is queued to go on. Another Write waits until it is
+// done: the octets of one are never between those of another. An error after the octets were queued
+// is told by the next Write.
+func (c *Conn) Write(b []byte) (done int, err error) {
+	if err := c.writable(true); err != nil {
+		return 0, err
+	}
+	defer c.wrote()
+	for {
 		n := min(len(b)-done, connHigh)
 		queued, err := c.st.Send([][]byte{b[done : done+n]}, false)
 		if err != nil {
@@ -130,11 +136,22 @@ func (c *Conn) Write(b []byte) (int, error) {
 		if done += n; done == len(b) {
 			return done, nil
 		}
+		if err := c.writable(false); err != nil {
+			return done, err
+		}
 	}
 }
 
-// writable waits until there is room in the queue.
-func (c *Conn) writable() error {
+// wrote ends a Write.
+func (c *Conn) wrote() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writing = false
+	c.changed.Broadcast()
+}
+
+// writable waits until there is room in the queue, and first until no other Write is under way.
+func (c *Conn) writable(first bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -147,7 +164,11 @@ func (c *Conn) writable() error {
 			return c.wrap("write", c.err)
 		case c.over:
 			return c.wrap("write", ErrClosed)
+		case first && c.writing:
+			c.changed.Wait()
+			continue
 		case c.queued <= connHigh:
+			c.writing = true
 			return nil
 		}
 		c.queued, _ = c.st.Send(nil, false) // Drained may have come before queued was noted
@@ -164,7 +185,8 @@ func (c *Conn) CloseWrite() error {
 }
 
 // Close ends our side behind what was written, and drops what still arrives. A peer that does not
-// end its side within 5 s is given up.
+// end its side within 5 s is given up, but not before it has got what was written; then one that
+// takes nothing of that for 30 s.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	if c.closed {
@@ -175,7 +197,7 @@ func (c *Conn) Close() error {
 	held := len(c.in)
 	c.in = nil
 	if !c.over {
-		c.late = time.AfterFunc(connWait, func() { c.st.Reset(NoError) })
+		c.late = time.AfterFunc(connWait, c.expire)
 	}
 	c.rd.stop()
 	c.wd.stop()
@@ -184,6 +206,22 @@ func (c *Conn) Close() error {
 	c.st.Release(held)
 	_, _ = c.st.Send(nil, true) // an error says that our side has ended already
 	return nil
+}
+
+// expire gives the stream up: at first behind what is queued, and then without it.
+func (c *Conn) expire() {
+	c.st.Reset(NoError)
+	queued, _ := c.st.Send(nil, false) // only asked
+	c.mu.Lock()
+	stalled := queued > 0 && queued == c.left
+	c.left = queued
+	if !c.over && queued > 0 && !stalled {
+		c.late.Reset(connStall)
+	}
+	c.mu.Unlock()
+	if stalled {
+		c.st.Reset(Cancel)
+	}
 }
 
 // Reset gives the stream up: RST_STREAM, or a TCP reset.

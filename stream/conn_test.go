@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,99 @@ func TestConnWriteWaitsForItsPeer(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestConnWritesAreWhole: as with every net.Conn, the octets of one Write are never between those of
+// another, however many goroutines write.
+func TestConnWritesAreWhole(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *stream.Conn) {
+		const writers, size = 4, 300_000
+		var all sync.WaitGroup
+		for i := range writers {
+			all.Go(func() { a.Write(bytes.Repeat([]byte{byte(i)}, size)) })
+		}
+		go func() { // ends when all is written
+			all.Wait()
+			a.CloseWrite()
+		}()
+		got, err := io.ReadAll(b)
+		if len(got) != writers*size || err != nil {
+			t.Fatalf("%d octets, %v", len(got), err)
+		}
+		for i := range writers {
+			if n := len(bytes.TrimLeft(got[i*size:][:size], string(got[i*size:][:1]))); n != 0 {
+				t.Errorf("within write %d there are %d octets of others", i, n)
+			}
+		}
+	})
+}
+
+// TestConnWriteThatWaits: a Write that waits for another ends with its deadline, and with Close.
+func TestConnWriteThatWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *stream.Conn) {
+		errs := make(chan error, 2)
+		write := func() {
+			_, err := a.Write(make([]byte, 300_000))
+			errs <- err
+		}
+		a.SetWriteDeadline(time.Now().Add(time.Second))
+		go write() // ends with the deadline, both do
+		go write()
+		for range 2 {
+			if err := <-errs; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error(err)
+			}
+		}
+		a.SetWriteDeadline(time.Time{})
+		go write() // ends with Close, both do
+		go write()
+		synctest.Wait()
+		a.Close()
+		for range 2 {
+			if err := <-errs; !errors.Is(err, net.ErrClosed) {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestConnCloseOfAStalledPeer: behind Close what was written has the time that it takes, as long as
+// some of it leaves every 30 s.
+func TestConnCloseOfAStalledPeer(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		read bool
+		ends time.Duration
+	}{
+		{"it_takes_nothing", false, 35 * time.Second},
+		{"it_takes_little", true, 60*20*time.Second + 35*time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, a, b *stream.Conn) {
+				a.Write(make([]byte, 60_000))
+				start := time.Now()
+				a.Close()
+				if tt.read {
+					for range 60 {
+						time.Sleep(20 * time.Second)
+						if n, err := b.Read(make([]byte, 500)); n != 500 || err != nil {
+							t.Fatalf("after %v: %d octets, %v", time.Since(start), n, err)
+						}
+					}
+				}
+				time.Sleep(tt.ends - time.Since(start) - time.Second)
+				synctest.Wait()
+				if err := b.Err(); err != nil && !tt.read {
+					t.Errorf("after %v: %v", time.Since(start), err)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if err := b.Err(); err == nil {
+					t.Errorf("the peer is not given up after %v", time.Since(start))
+				}
+			})
+		})
+	}
 }
 
 func TestConnReadDeadline(t *testing.T) {
