@@ -26,6 +26,7 @@ var floors = map[string][]string{
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
+	"internal/pages":    {},
 	// The conformance suites.
 	"interop/conform":          {"stream", "internal/reach"},
 	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
@@ -57,7 +58,7 @@ const (
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs
 // for interop's scripts. They may do what tests may.
-var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
+var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{
