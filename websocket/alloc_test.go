@@ -56,8 +56,8 @@ func TestEchoAllocatesNothing(t *testing.T) {
 		t.Run("own/"+name, func(t *testing.T) {
 			f := &fakeStream{own: true}
 			s := started(f)
-			defer s.Closed(nil) // else it sends when it has been idle, if other tests take so long
-			if n := testing.AllocsPerRun(100, func() { copy(b, one); s.Data(b, false) }); n >= 1 {
+			defer s.streamClosed(nil) // else it sends when it has been idle, if other tests take so long
+			if n := testing.AllocsPerRun(100, func() { copy(b, one); s.data(b, false) }); n >= 1 {
 				t.Errorf("%v allocations a message", n)
 			}
 		})
@@ -65,8 +65,8 @@ func TestEchoAllocatesNothing(t *testing.T) {
 			f := &fakeStream{}
 			s := started(f)
 			f.left = make(chan struct{})
-			defer s.Closed(nil)
-			if n := testing.AllocsPerRun(100, func() { copy(b, one); s.Data(b, false); <-f.left }); n >= 1 {
+			defer s.streamClosed(nil)
+			if n := testing.AllocsPerRun(100, func() { copy(b, one); s.data(b, false); <-f.left }); n >= 1 {
 				t.Errorf("%v allocations a message", n)
 			}
 		})
@@ -84,14 +84,14 @@ func oneWriteATurn(t *testing.T) {
 	for range 16 {
 		in = append(in, masked(fin(wsframe.Text), "hello")...)
 	}
-	s.Data(in, false)
+	s.data(in, false)
 	if f.writes != 1 || f.octets != 16*7 {
 		t.Errorf("%d octets in %d writes", f.octets, f.writes)
 	}
 	if f.given != len(in) {
 		t.Errorf("released %d of %d", f.given, len(in))
 	}
-	s.Closed(nil) // the session lets go of its timer
+	s.streamClosed(nil) // the session lets go of its timer
 	synctest.Wait()
 }
 
@@ -108,7 +108,7 @@ func BenchmarkEcho(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				copy(buf, one)
-				s.Data(buf, false)
+				s.data(buf, false)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/message")
 		})

@@ -303,7 +303,7 @@ func TestIdleDeflationHoldsNothing(t *testing.T) {
 			if forget {
 				p = packed(strings.Repeat("message ", 1000))[0]
 			}
-			s.Data(zipped(fin(wsframe.Text), p), false)
+			s.data(zipped(fin(wsframe.Text), p), false)
 		}
 		if s.m.stats.In.Messages != 2 || s.m.ended {
 			t.Fatalf("%+v %s", s.m.stats, s.m.reason)
@@ -312,6 +312,6 @@ func TestIdleDeflationHoldsNothing(t *testing.T) {
 		if d.plain != nil || d.text != nil || s.m.work != nil || s.sc != nil {
 			t.Errorf("an idle session holds %+v, %+v, %v", d, s.m.work, s.sc)
 		}
-		s.Closed(nil)
+		s.streamClosed(nil)
 	}
 }

@@ -56,7 +56,7 @@ func TestIdleSessionIsSmall(t *testing.T) {
 	for i := range all {
 		all[i] = startedCrew(new(crewStream))
 		copy(b, message)
-		all[i].Data(b, false)
+		all[i].data(b, false)
 	}
 	each := (heap() - min(before, heap())) / n
 	if each > most {
@@ -69,7 +69,7 @@ func TestIdleSessionIsSmall(t *testing.T) {
 		if s.m.stats.Out.Messages != 1 {
 			t.Fatal("no echo")
 		}
-		s.Closed(nil) // stops the timer
+		s.streamClosed(nil) // stops the timer
 	}
 }
 
@@ -88,7 +88,7 @@ func TestEchoInPiecesAllocatesNothing(t *testing.T) {
 				copy(b, one)
 				for rest := b; len(rest) > 0; {
 					n := min(len(rest), 1+len(one)/4)
-					s.Data(rest[:n], false)
+					s.data(rest[:n], false)
 					rest = rest[n:]
 				}
 			}
@@ -98,7 +98,7 @@ func TestEchoInPiecesAllocatesNothing(t *testing.T) {
 			if want := 101 * (len(one) - 4); f.octets != want || f.given != 101*len(one) {
 				t.Errorf("%d octets of answers, want %d; %d released", f.octets, want, f.given)
 			}
-			s.Closed(nil)
+			s.streamClosed(nil)
 		})
 	}
 }
@@ -140,11 +140,11 @@ func BenchmarkCrewEcho(b *testing.B) {
 				copy(buf, one)
 				for rest := buf; len(rest) > 0; {
 					n := min(len(rest), 16<<10)
-					s.Data(rest[:n], false)
+					s.data(rest[:n], false)
 					rest = rest[n:]
 				}
 			}
-			s.Closed(nil)
+			s.streamClosed(nil)
 		})
 	}
 }

@@ -90,8 +90,8 @@ func (n *netConn) Close() error {
 	return err
 }
 
-func (n *netConn) LocalAddr() net.Addr  { return n.c.s.Info().Local }
-func (n *netConn) RemoteAddr() net.Addr { return n.c.s.Info().Remote }
+func (n *netConn) LocalAddr() net.Addr  { return n.c.s.StreamInfo().Local }
+func (n *netConn) RemoteAddr() net.Addr { return n.c.s.StreamInfo().Remote }
 
 func (n *netConn) SetDeadline(t time.Time) error      { return n.set(t, n.rctx, n.wctx) }
 func (n *netConn) SetReadDeadline(t time.Time) error  { return n.set(t, n.rctx) }

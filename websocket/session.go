@@ -174,7 +174,7 @@ func (s *Session) attach() {
 		return
 	}
 	s.attached = true
-	s.st.Attach(s, stream.Limits{Window: s.m.opt.Window, Low: s.sendHigh() / 2, WriteTimeout: or(s.m.opt.SendTimeout, DefaultSendTimeout, -1)})
+	s.st.Attach((*sink)(s), stream.Limits{Window: s.m.opt.Window, Low: s.sendHigh() / 2, WriteTimeout: or(s.m.opt.SendTimeout, DefaultSendTimeout, -1)})
 }
 
 func (s *Session) window() int { return or(s.m.opt.Window, stream.DefaultWindow, stream.DefaultWindow) }
@@ -211,8 +211,9 @@ func (s *Session) Post(msg any) error {
 	return nil
 }
 
-// Info says what the WebSocket runs on.
-func (s *Session) Info() stream.Info { return s.st.Info() }
+// StreamInfo says what the WebSocket runs on. It is the stream's Info, under a name that is no
+// callback's: a handler may embed its *Session.
+func (s *Session) StreamInfo() stream.Info { return s.st.Info() }
 
 // Stats are what the session has received and sent so far.
 func (s *Session) Stats() Stats {
@@ -227,8 +228,8 @@ func (s *Session) Stats() Stats {
 // Context is cancelled when the stream ends or is cut. It carries the values of Options.Context.
 func (s *Session) Context() context.Context { return contextOf(&s.ctx, s.m.opt.Context) }
 
-// Data implements stream.Sink.
-func (s *Session) Data(b []byte, fin bool) {
+// data takes what arrived, see stream.Sink.
+func (s *Session) data(b []byte, fin bool) {
 	if s.phase.Load() == phaseDeaf {
 		s.st.Release(len(b))
 		if !fin {
@@ -316,9 +317,9 @@ func (s *Session) credit(n int) {
 	}
 }
 
-// Fill implements stream.Filler. While somebody works for the session, or something waits for it,
+// fill is where what comes next belongs, see stream.Filler. While somebody works for the session, or something waits for it,
 // what comes next cannot be known.
-func (s *Session) Fill() (b []byte) {
+func (s *Session) fill() (b []byte) {
 	if !s.large.Load() || !s.mail.Claim() {
 		return nil
 	}
@@ -330,14 +331,14 @@ func (s *Session) Fill() (b []byte) {
 	return b
 }
 
-// Drained implements stream.Sink.
-func (s *Session) Drained() {
+// queueDrained is told when the send queue is short again.
+func (s *Session) queueDrained() {
 	s.mail.Lock().drained = true
 	s.start(s.mail.Unlock())
 }
 
-// Closed implements stream.Sink.
-func (s *Session) Closed(err error) {
+// streamClosed is told, once and last, when the stream has come to its end.
+func (s *Session) streamClosed(err error) {
 	cancelContext(&s.ctx)
 	box := s.mail.Lock()
 	box.closed = true
@@ -354,7 +355,7 @@ func (s *Session) start(start bool) {
 		return
 	}
 	if r, ok := s.st.(stream.Runner); ok {
-		r.Enlist(s)
+		r.Enlist((*sink)(s))
 	} else {
 		go takeRunner(s).run() // ends when the mailbox is empty; whoever fills it starts the next
 	}

@@ -133,7 +133,7 @@ func creditBalances(t *testing.T, seed uint64) {
 		done := make(chan struct{})
 		go func() { // ends with Data, which a handler's Goexit may end
 			defer close(done)
-			s.Data(b, fin)
+			s.data(b, fin)
 		}()
 		<-done
 	}
@@ -154,7 +154,7 @@ func creditBalances(t *testing.T, seed uint64) {
 			_ = s.Post("x") // the session may have ended
 		case 1:
 			st.drain()
-			s.Drained()
+			s.queueDrained()
 		case 2:
 			time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond)
 		case 3:
@@ -173,7 +173,7 @@ func creditBalances(t *testing.T, seed uint64) {
 			break
 		}
 	}
-	s.Closed([]error{nil, io.EOF, &stream.ResetError{Code: stream.Cancel, Remote: true}, errors.New("lost")}[r.IntN(4)])
+	s.streamClosed([]error{nil, io.EOF, &stream.ResetError{Code: stream.Cancel, Remote: true}, errors.New("lost")}[r.IntN(4)])
 	synctest.Wait()
 	if n := st.released(); n != came {
 		t.Fatalf("seed %d: %d octets given back of %d; %s", seed, n, came, s.m.reason)
@@ -219,7 +219,7 @@ func TestOneTimer(t *testing.T) {
 			t.Fatal("the idle timeout needs a timer")
 		}
 		for range 1000 {
-			s.Data(masked(fin(wsframe.Text), "hello"), false)
+			s.data(masked(fin(wsframe.Text), "hello"), false)
 			time.Sleep(time.Millisecond)
 		}
 		if now, at, _ := look(); now != timer || at != set {
@@ -238,7 +238,7 @@ func TestOneTimer(t *testing.T) {
 		if now, _, ended := look(); !ended || s.m.reason.String() != "timeout" || now != timer {
 			t.Errorf("ended %v: %s", ended, s.m.reason)
 		}
-		s.Closed(nil)
+		s.streamClosed(nil)
 		synctest.Wait()
 	})
 }

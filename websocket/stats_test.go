@@ -33,7 +33,7 @@ func TestAccessorsFromAnyGoroutine(t *testing.T) {
 			look := func(s *websocket.Session) websocket.Stats {
 				mu.Lock()
 				defer mu.Unlock()
-				_, _, _, _, _ = s.Info(), s.Request(), s.Subprotocol(), s.Extensions(), s.Context()
+				_, _, _, _, _ = s.StreamInfo(), s.Request(), s.Subprotocol(), s.Extensions(), s.Context()
 				return s.Stats()
 			}
 			s, c := h.accept(&o)

@@ -23,8 +23,8 @@ func (s *Session) takeTurns(sc *scratch) {
 	}
 }
 
-// Turn implements stream.Turner.
-func (s *Session) Turn(now time.Time) (again bool) {
+// turnFor is one turn of the crew's, or of another stream.Runner's.
+func (s *Session) turnFor(now time.Time) (again bool) {
 	var box inbox
 	if s.mail.Take(&box) {
 		sc := takeScratch()

@@ -125,7 +125,7 @@ func (p *printer) say(format string, args ...any) {
 }
 
 func (p *printer) open(s *websocket.Session) {
-	info := s.Info()
+	info := s.StreamInfo()
 	e := connectOpen{Time: timestamp(), Event: "open", URL: p.url, HTTPVersion: info.Transport.HTTPVersion(), Transport: info.Transport,
 		Stream: info.ID, Subprotocol: s.Subprotocol(), Extensions: s.Extensions()}
 	if info.Remote != nil {

@@ -84,7 +84,7 @@ func reportTLS(cs *tls.ConnectionState) *tlsReport {
 }
 
 func (h *headers) Init(s *websocket.Session, out websocket.Commands) websocket.Commands {
-	h.report.HTTPVersion = s.Info().Transport.HTTPVersion()
+	h.report.HTTPVersion = s.StreamInfo().Transport.HTTPVersion()
 	h.report.Subprotocol = s.Subprotocol()
 	h.report.Extensions = s.Extensions()
 	text, err := json.Marshal(h.report)

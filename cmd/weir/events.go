@@ -120,7 +120,7 @@ func (e *events) watch(h websocket.Handler, path string) *watched {
 // Init reports the WebSocket as open before its handler may say anything.
 func (w *watched) Init(s *websocket.Session, out websocket.Commands) websocket.Commands {
 	w.session, w.id = s, w.events.nextID()
-	info := s.Info()
+	info := s.StreamInfo()
 	e := openEvent{
 		Time:        timestamp(),
 		Event:       "open",

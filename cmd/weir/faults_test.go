@@ -418,7 +418,7 @@ func (w way) fine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info := c.Session().Info()
+	info := c.Session().StreamInfo()
 	if string(info.Transport) != w.transport || (info.TLS != nil) != w.tls() || (res.TLS != nil) != w.tls() {
 		t.Errorf("transport %s, TLS %v, and of the response %v", info.Transport, info.TLS != nil, res.TLS != nil)
 	}

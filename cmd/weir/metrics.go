@@ -126,7 +126,7 @@ type socketMetrics struct {
 func (s *socketMetrics) trace(e websocket.Event) {
 	switch e.Kind {
 	case websocket.EventOpen:
-		s.open.WithLabelValues(string(e.Session.Info().Transport)).Inc()
+		s.open.WithLabelValues(string(e.Session.StreamInfo().Transport)).Inc()
 	case websocket.EventMessage:
 		d := &s.in
 		if e.Sent {
@@ -149,7 +149,7 @@ func (s *socketMetrics) trace(e websocket.Event) {
 	case websocket.EventTerminate:
 		s.queue(false)
 		s.ended = true
-		s.open.WithLabelValues(string(e.Session.Info().Transport)).Dec()
+		s.open.WithLabelValues(string(e.Session.StreamInfo().Transport)).Dec()
 		s.ends.WithLabelValues(e.Reason.String()).Inc()
 	}
 }
