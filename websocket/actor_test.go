@@ -10,6 +10,9 @@ import (
 	"weir/websocket"
 )
 
+// fromInfo is posted to an actor, whose Info returns it.
+type fromInfo websocket.Commands
+
 // actor is a handler that a test drives by functions, and that notes what it was told.
 type actor struct {
 	onInit   func(s *websocket.Session, out websocket.Commands) websocket.Commands
@@ -63,9 +66,9 @@ func (a *actor) Handle(f websocket.Frame, out websocket.Commands) websocket.Comm
 }
 
 func (a *actor) Info(msg any, out websocket.Commands) websocket.Commands {
-	if cmds, ok := msg.(websocket.Commands); ok {
+	if cmds, ok := msg.(fromInfo); ok {
 		defer a.enter("info")()
-		return cmds
+		return websocket.Commands(cmds)
 	}
 	defer a.enter("info %v", msg)()
 	if a.onInfo != nil {

@@ -32,9 +32,9 @@ func active(h *house) {
 	c.send(text("pause"), text("held 1"), ping("held 2"), binary("held 3"))
 	c.wantText("the callback's own frame is sent", "pause")
 	c.wantQuiet("from the end of the callback on no frame is handled")
-	a.s.Post(websocket.Commands{websocket.Text("posts arrive")})
+	a.s.Post(fromInfo{websocket.Text("posts arrive")})
 	c.wantText("posted messages still arrive", "posts arrive")
-	a.s.Post(websocket.Commands{websocket.Active(true), websocket.Active(true)})
+	a.s.Post(fromInfo{websocket.Active(true), websocket.Active(true)})
 	c.wantText("held frames are handled in order", "held 1")
 	c.want("held frames are handled in order", wsframe.Pong, "held 2")
 	c.want("held frames are handled in order", wsframe.Ping+1, "held 2")
@@ -90,7 +90,7 @@ func TestActiveNoCredit(t *testing.T) {
 		if n := sent(); n != before {
 			h.Fatalf("a post gave credit: %d, then %d", before, n)
 		}
-		a.s.Post(websocket.Commands{websocket.Active(true)})
+		a.s.Post(fromInfo{websocket.Active(true)})
 		synctest.Wait()
 		if n := sent(); n != 1<<20 {
 			h.Fatalf("active, and %d octets could be sent", n)
@@ -120,7 +120,7 @@ func TestInactiveHoldsEnds(t *testing.T) {
 					c.wire.CloseWrite()
 				}
 				c.wantQuiet("nothing is parsed")
-				a.s.Post(websocket.Commands{websocket.Active(true)})
+				a.s.Post(fromInfo{websocket.Active(true)})
 				c.wantText("held octets come first", "held")
 				if r.half {
 					c.wantEnd("then the end is seen")

@@ -107,7 +107,7 @@ func TestActiveFalseFromInit(t *testing.T) {
 		c := h.open(a, nil)
 		c.send(text("held"))
 		c.wantQuiet("nothing is delivered")
-		a.session().Post(websocket.Commands{websocket.Active(true)})
+		a.session().Post(fromInfo{websocket.Active(true)})
 		c.wantText("what was held is handled", "held")
 	})
 }
@@ -240,7 +240,7 @@ func TestWhatHandleSees(t *testing.T) {
 			}
 		}}
 		c := h.open(a, o)
-		a.session().Post(websocket.Commands{websocket.Text("1"), websocket.Binary("2"), websocket.Ping("3"), websocket.Text("4")})
+		a.session().Post(fromInfo{websocket.Text("1"), websocket.Binary("2"), websocket.Ping("3"), websocket.Text("4")})
 		synctest.Wait()
 		c.more()
 		want := string([]byte{0x81, 1, '1', 0x82, 1, '2', 0x89, 1, '3', 0x81, 1, '4'})

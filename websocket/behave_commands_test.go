@@ -17,7 +17,7 @@ func TestFrameCommands(t *testing.T) {
 		a := new(actor)
 		c := h.open(a, nil)
 		long := strings.Repeat("x", 65536)
-		a.session().Post(websocket.Commands{websocket.Text("t"), websocket.Text([]byte("u")), websocket.Binary(long), websocket.Ping("p"), websocket.Pong("")})
+		a.session().Post(fromInfo{websocket.Text("t"), websocket.Text([]byte("u")), websocket.Binary(long), websocket.Ping("p"), websocket.Pong("")})
 		c.wantText("in order", "t")
 		c.wantText("in order", "u")
 		c.want("in order", wsframe.Binary, long)
@@ -57,7 +57,7 @@ func TestEndingCommands(t *testing.T) {
 		{id: "3.shutdown_reason", name: "crash", cmds: refused(websocket.Ping(long)), code: 1011, reason: "crash:error"},
 		{id: "3.cannot_be_sent", name: "ping_126", cmds: refused(websocket.Ping(long)), code: 1011, reason: "crash:error"},
 		{id: "3.cannot_be_sent", name: "pong_126", cmds: refused(websocket.Pong(long)), code: 1011, reason: "crash:error"},
-		{id: "3.cannot_be_sent", name: "prepared_ping_126", cmds: refused(websocket.Send(websocket.Prepare(websocket.PingFrame, long))), code: 1011, reason: "crash:error"},
+		{id: "3.cannot_be_sent", name: "prepared_ping_126", cmds: refused(websocket.SendPrepared(websocket.Prepare(websocket.PingFrame, long))), code: 1011, reason: "crash:error"},
 		{id: "3.cannot_be_sent", name: "code_1005", cmds: refused(websocket.Close(1005, "")), code: 1011, reason: "crash:error"},
 		{id: "3.cannot_be_sent", name: "code_2999", cmds: refused(websocket.Close(2999, "")), code: 1011, reason: "crash:error"},
 		{id: "3.cannot_be_sent", name: "text_124", cmds: refused(websocket.Close(1000, long[:124])), code: 1011, reason: "crash:error"},
@@ -69,7 +69,7 @@ func TestEndingCommands(t *testing.T) {
 			row(t, r.id, all, func(h *house) {
 				a := new(actor)
 				c := h.open(a, nil)
-				a.session().Post(r.cmds)
+				a.session().Post(fromInfo(r.cmds))
 				c.wantClose("the list's end", r.code, r.text)
 				if got := h.wantReason(a, r.reason); got.Shutdown != r.shutdown {
 					h.Fatalf("shutdown %v, want %v", got.Shutdown, r.shutdown)
@@ -94,7 +94,7 @@ func TestShutdownReasonAtOtherEnds(t *testing.T) {
 		} {
 			a := new(actor)
 			c := h.open(a, nil)
-			a.session().Post(websocket.Commands{websocket.ShutdownReason("why")})
+			a.session().Post(fromInfo{websocket.ShutdownReason("why")})
 			synctest.Wait()
 			r.end(c)
 			if got := h.wantReason(a, r.reason); got.Shutdown != "why" {
@@ -110,7 +110,7 @@ func TestSetOptions(t *testing.T) {
 		c := h.open(a, nil)
 		s := a.session()
 		time.Sleep(30 * time.Second)
-		s.Post(websocket.Commands{websocket.SetOptions(websocket.Changes{IdleTimeout: 40 * time.Second})})
+		s.Post(fromInfo{websocket.SetOptions(websocket.Changes{IdleTimeout: 40 * time.Second})})
 		synctest.Wait()
 		start := time.Now()
 		c.wantCloseFrame("the timer started anew", 1000, "")
@@ -122,7 +122,7 @@ func TestSetOptions(t *testing.T) {
 	row(t, "3.set_options.idle", all, func(h *house) {
 		a := new(actor)
 		c := h.open(a, nil)
-		a.session().Post(websocket.Commands{websocket.SetOptions(websocket.Changes{IdleTimeout: -1})})
+		a.session().Post(fromInfo{websocket.SetOptions(websocket.Changes{IdleTimeout: -1})})
 		time.Sleep(time.Hour)
 		c.send(text("still there"))
 		c.wantText("no timeout", "still there")
@@ -130,7 +130,7 @@ func TestSetOptions(t *testing.T) {
 	row(t, "3.set_options.size", all, func(h *house) {
 		a := new(actor)
 		c := h.open(a, nil)
-		a.session().Post(websocket.Commands{websocket.SetOptions(websocket.Changes{MaxFrameSize: 5})})
+		a.session().Post(fromInfo{websocket.SetOptions(websocket.Changes{MaxFrameSize: 5})})
 		synctest.Wait()
 		c.send(text("12345"), text("123456"))
 		c.wantText("up to the limit", "12345")
@@ -144,11 +144,11 @@ func TestHibernate(t *testing.T) {
 	row(t, "3.hibernate", all, func(h *house) {
 		a := new(actor)
 		c := h.open(a, nil)
-		a.session().Post(websocket.Commands{websocket.Text("good night"), websocket.Hibernate()})
+		a.session().Post(fromInfo{websocket.Text("good night"), websocket.Hibernate()})
 		c.wantText("its list is sent", "good night")
 		c.send(begin(wsframe.Text, "aw"))
 		synctest.Wait()
-		a.s.Post(websocket.Commands{websocket.Hibernate()})
+		a.s.Post(fromInfo{websocket.Hibernate()})
 		synctest.Wait()
 		c.send(last("ake"))
 		c.wantText("an event wakes it, a message in the middle goes on", "awake")
@@ -174,7 +174,7 @@ func TestNothingReturned(t *testing.T) {
 	row(t, "3.not_checked", all, func(h *house) {
 		a := new(actor)
 		c := h.open(a, nil)
-		a.session().Post(websocket.Commands{websocket.Text("\xff")})
+		a.session().Post(fromInfo{websocket.Text("\xff")})
 		c.wantText("as it is", "\xff")
 	})
 }

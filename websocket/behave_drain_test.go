@@ -170,7 +170,7 @@ func TestDrainCutsUnsent(t *testing.T) {
 			a := new(actor)
 			c := h.open(a, &websocket.Options{Group: g, SendTimeout: -1})
 			c.withhold()
-			a.session().Post(websocket.Commands{websocket.Binary(strings.Repeat("x", 900_000))})
+			a.session().Post(fromInfo{websocket.Binary(strings.Repeat("x", 900_000))})
 			settle()
 			if ends { // then ours is handed over, and waits, too
 				c.wire.CloseWrite()

@@ -49,7 +49,7 @@ func TestLinger(t *testing.T) {
 		a := new(actor)
 		c := h.open(a, nil)
 		s := a.session()
-		s.Post(websocket.Commands{websocket.Close(1000, "")})
+		s.Post(fromInfo{websocket.Close(1000, "")})
 		c.wantCloseFrame("our close", 1000, "")
 		h.wantReason(a, "stop")
 		start := time.Now()
@@ -89,7 +89,7 @@ func TestOurEndWithAnswer(t *testing.T) {
 		c = h.open(a, nil)
 		c.send(text("held"))
 		c.wire.CloseWrite()
-		a.session().Post(websocket.Commands{websocket.Close(4001, "")})
+		a.session().Post(fromInfo{websocket.Close(4001, "")})
 		c.wantCloseFrame("behind the peer's end", 4001, "")
 		c.endsAfter("with it", start, 0)
 	})
@@ -125,8 +125,8 @@ func (h *house) closers() []struct {
 		end  func() *client
 		code websocket.CloseCode
 	}{
-		{"Close", opened(nil, func(a *actor) { a.s.Post(websocket.Commands{websocket.Close(4401, "")}) }), 4401},
-		{"Stop", opened(nil, func(a *actor) { a.s.Post(websocket.Commands{websocket.Stop()}) }), 1000},
+		{"Close", opened(nil, func(a *actor) { a.s.Post(fromInfo{websocket.Close(4401, "")}) }), 4401},
+		{"Stop", opened(nil, func(a *actor) { a.s.Post(fromInfo{websocket.Stop()}) }), 1000},
 		{"timeout", opened(&websocket.Options{IdleTimeout: time.Second}, func(*actor) {}), 1000},
 		{"Close in Init", func() *client {
 			return h.open(&actor{onInit: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
@@ -185,7 +185,7 @@ func TestOurEndSkipsFrames(t *testing.T) {
 		} {
 			a := new(actor)
 			c := h.open(a, &websocket.Options{MaxFrameSize: 10})
-			a.session().Post(websocket.Commands{websocket.Close(4000, "")})
+			a.session().Post(fromInfo{websocket.Close(4000, "")})
 			c.wantCloseFrame("our close", 4000, "")
 			start := time.Now()
 			time.Sleep(100 * time.Millisecond)
@@ -198,7 +198,7 @@ func TestOurEndSkipsFrames(t *testing.T) {
 		a := inactive()
 		c := h.open(a, nil)
 		c.send(text("held"), closing(1000, ""))
-		a.session().Post(websocket.Commands{websocket.Close(4000, "")})
+		a.session().Post(fromInfo{websocket.Close(4000, "")})
 		start := time.Now()
 		c.wantCloseFrame("the peer's close frame is held", 4000, "")
 		c.endsAfter("it counts", start, 0)
@@ -273,7 +273,7 @@ func TestLingerHTTP2(t *testing.T) {
 			a := new(actor)
 			c := h.open(a, nil)
 			tun := c.wire.(*h2test.Tunnel)
-			a.session().Post(websocket.Commands{websocket.Close(1000, "")})
+			a.session().Post(fromInfo{websocket.Close(1000, "")})
 			c.wantClose("our close, and END_STREAM behind it", 1000, "")
 			if ends {
 				c.wire.CloseWrite()
@@ -298,7 +298,7 @@ func TestQueuedBehindWindow(t *testing.T) {
 		big := strings.Repeat("x", 900_000)
 		s := a.session()
 		start := time.Now()
-		s.Post(websocket.Commands{websocket.Binary(big), websocket.Close(4000, "end")})
+		s.Post(fromInfo{websocket.Binary(big), websocket.Close(4000, "end")})
 		settle()
 		h.wantReason(a, "stop")
 		time.Sleep(2500 * time.Millisecond)
@@ -311,7 +311,7 @@ func TestQueuedBehindWindow(t *testing.T) {
 		a := new(actor)
 		c := h.open(a, nil)
 		c.withhold()
-		a.session().Post(websocket.Commands{websocket.Binary(strings.Repeat("x", 900_000)), websocket.Close(4000, "end")})
+		a.session().Post(fromInfo{websocket.Binary(strings.Repeat("x", 900_000)), websocket.Close(4000, "end")})
 		time.Sleep(4900 * time.Millisecond)
 		c.allow()
 		c.next("the message")
@@ -321,7 +321,7 @@ func TestQueuedBehindWindow(t *testing.T) {
 		a := new(actor)
 		c := h.open(a, &websocket.Options{SendTimeout: -1})
 		c.withhold()
-		a.session().Post(websocket.Commands{websocket.Binary(strings.Repeat("x", 900_000)), websocket.Close(4000, "end")})
+		a.session().Post(fromInfo{websocket.Binary(strings.Repeat("x", 900_000)), websocket.Close(4000, "end")})
 		start := time.Now()
 		<-a.s.Context().Done()
 		if d := time.Since(start); d != 5*time.Second {
@@ -341,8 +341,8 @@ func TestTerminate(t *testing.T) {
 			func(c *client, _ *actor) { c.send([]byte{0xff, 0xff}) },
 			func(c *client, _ *actor) { c.wire.CloseWrite() },
 			func(c *client, _ *actor) { c.reset() },
-			func(_ *client, a *actor) { a.s.Post(websocket.Commands{websocket.Stop()}) },
-			func(_ *client, a *actor) { a.s.Post(websocket.Commands{websocket.Close(1, "")}) },
+			func(_ *client, a *actor) { a.s.Post(fromInfo{websocket.Stop()}) },
+			func(_ *client, a *actor) { a.s.Post(fromInfo{websocket.Close(1, "")}) },
 			func(*client, *actor) { time.Sleep(time.Minute) },
 		} {
 			a := new(actor)
@@ -460,7 +460,7 @@ func TestSendTimeout(t *testing.T) {
 			s := a.session()
 			start := time.Now()
 			for range 10 {
-				s.Post(websocket.Commands{websocket.Binary(strings.Repeat("x", 200<<10))})
+				s.Post(fromInfo{websocket.Binary(strings.Repeat("x", 200<<10))})
 			}
 			if r.want == 0 {
 				time.Sleep(time.Hour)

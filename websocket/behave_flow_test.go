@@ -57,7 +57,7 @@ func TestPausedPeerIsStopped(t *testing.T) {
 			other.send(text("alive"))
 			other.wantText("a sibling", "alive")
 		}
-		a.s.Post(websocket.Commands{websocket.Active(true)})
+		a.s.Post(fromInfo{websocket.Active(true)})
 		if err := <-done; err != nil {
 			h.Fatal(err)
 		}
@@ -208,7 +208,7 @@ func TestWindowOfLargeFrame(t *testing.T) {
 			}()
 			more <- frame[:40_000]
 			synctest.Wait()
-			a.session().Post(websocket.Commands{websocket.Active(false)})
+			a.session().Post(fromInfo{websocket.Active(false)})
 			synctest.Wait()
 			more <- append(frame[40_000:], binary(strings.Repeat("y", 1<<20))...)
 			synctest.Wait()
@@ -218,7 +218,7 @@ func TestWindowOfLargeFrame(t *testing.T) {
 			other := h.open(new(actor), nil)
 			other.send(text("alive"))
 			other.wantText("a sibling", "alive")
-			a.session().Post(websocket.Commands{websocket.Active(true)})
+			a.session().Post(fromInfo{websocket.Active(true)})
 			c.want("all of it", wsframe.Binary, strings.Repeat("x", r.size))
 			c.want("and what came behind it", wsframe.Binary, strings.Repeat("y", 1<<20))
 		})

@@ -24,7 +24,7 @@ func TestNegativeOptions(t *testing.T) {
 		{"PingInterval", websocket.Options{PingInterval: -1, IdleTimeout: -1}, stays},
 		{"SendTimeout", websocket.Options{SendTimeout: -1, IdleTimeout: -1}, func(h *house, a *actor, c *client) {
 			c.withhold()
-			a.session().Post(websocket.Commands{websocket.Binary(much)})
+			a.session().Post(fromInfo{websocket.Binary(much)})
 			time.Sleep(24 * time.Hour)
 			if told := a.told(); told != "init; info" {
 				h.Fatal(told)
@@ -44,7 +44,7 @@ func TestNegativeOptions(t *testing.T) {
 			c.withhold()
 			s := a.session()
 			for range 3 {
-				s.Post(websocket.Commands{websocket.Binary(much)})
+				s.Post(fromInfo{websocket.Binary(much)})
 			}
 			time.Sleep(time.Second) // a Send waits for a moment where a Write may block
 			if told := a.told(); told != "init; info; info; info" {

@@ -28,7 +28,7 @@ func TestIdleTimeout(t *testing.T) {
 		start := time.Now()
 		for range 9 {
 			time.Sleep(time.Second)
-			s.Post(websocket.Commands{websocket.Text("sends and posts do not")})
+			s.Post(fromInfo{websocket.Text("sends and posts do not")})
 			c.wantText("posted", "sends and posts do not")
 		}
 		c.wantCloseFrame("idle", 1000, "")
@@ -151,7 +151,7 @@ func TestPingWithinIdleTimeout(t *testing.T) {
 			s := a.session()
 			start := time.Now()
 			if r.changed != 0 {
-				s.Post(websocket.Commands{websocket.SetOptions(websocket.Changes{IdleTimeout: r.changed})})
+				s.Post(fromInfo{websocket.SetOptions(websocket.Changes{IdleTimeout: r.changed})})
 				synctest.Wait()
 			}
 			for n := range 3 {

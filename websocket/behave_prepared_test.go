@@ -70,7 +70,7 @@ func TestPrepared(t *testing.T) {
 			}
 			s := a.session()
 			for range 2 {
-				s.Post(websocket.Commands{websocket.Text("mine"), websocket.Send(p), websocket.Text(said[100:200]), websocket.Send(late), websocket.Send(p)})
+				s.Post(fromInfo{websocket.Text("mine"), websocket.SendPrepared(p), websocket.Text(said[100:200]), websocket.SendPrepared(late), websocket.SendPrepared(p)})
 				want("own", "mine")
 				want("prepared", said)
 				n := want("own, of the prepared", said[100:200])
@@ -80,7 +80,7 @@ func TestPrepared(t *testing.T) {
 				want("prepared, other", "and "+said)
 				want("prepared, again", said)
 			}
-			s.Post(websocket.Commands{websocket.Deflate(false), websocket.Send(p), websocket.Deflate(true), websocket.Text(said)})
+			s.Post(fromInfo{websocket.Deflate(false), websocket.SendPrepared(p), websocket.Deflate(true), websocket.Text(said)})
 			c.wantText("uncompressed where it is switched off", said)
 			want("and on", said)
 		}
@@ -88,7 +88,7 @@ func TestPrepared(t *testing.T) {
 	row(t, "6.prepared", all, func(h *house) {
 		a := new(actor)
 		c := h.agreed(a, websocket.Options{CompressThreshold: 10}, plainOffer)
-		a.session().Post(websocket.Commands{websocket.Send(websocket.Prepare(websocket.TextFrame, "123456789")), websocket.Send(websocket.Prepare(websocket.PingFrame, "a ping of more than ten octets"))})
+		a.session().Post(fromInfo{websocket.SendPrepared(websocket.Prepare(websocket.TextFrame, "123456789")), websocket.SendPrepared(websocket.Prepare(websocket.PingFrame, "a ping of more than ten octets"))})
 		c.wantText("under the threshold", "123456789")
 		c.want("a ping is never compressed", wsframe.Ping, "a ping of more than ten octets")
 	})
@@ -128,7 +128,7 @@ func TestTrace(t *testing.T) {
 		c.send(rsv1(wsframe.Header{Op: wsframe.Text}, p[:2]), ping("p"), last(p[2:]))
 		c.want("pong", wsframe.Pong, "p")
 		c.wantDeflated("echo", "hello")
-		s.Post(websocket.Commands{websocket.Active(false), websocket.Active(false), websocket.Active(true), websocket.Send(websocket.Prepare(websocket.BinaryFrame, "p"))})
+		s.Post(fromInfo{websocket.Active(false), websocket.Active(false), websocket.Active(true), websocket.SendPrepared(websocket.Prepare(websocket.BinaryFrame, "p"))})
 		c.frame("prepared")
 		c.send(closing(4000, "bye"))
 		c.wantClose("close", 4000, "")
@@ -151,7 +151,7 @@ func TestTrace(t *testing.T) {
 		}})
 		c.withhold()
 		big := strings.Repeat("x", 900_000)
-		a.session().Post(websocket.Commands{websocket.Binary(big)})
+		a.session().Post(fromInfo{websocket.Binary(big)})
 		settle()
 		if len(queue) != 1 || queue[0] == 0 {
 			h.Fatalf("queue %v", queue)

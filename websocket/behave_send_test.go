@@ -24,7 +24,7 @@ func TestSendHigh(t *testing.T) {
 			c.withhold()
 			s := a.session()
 			for range n {
-				s.Post(websocket.Commands{websocket.Binary(strings.Repeat("x", size))})
+				s.Post(fromInfo{websocket.Binary(strings.Repeat("x", size))})
 			}
 			time.Sleep(time.Second) // a Send waits for a moment where a Write may block
 			first := strings.Count(a.told(), "info")

@@ -63,7 +63,7 @@ func TestNotReadStillHeard(t *testing.T) {
 		a := new(actor)
 		c := h.open(a, &websocket.Options{SendHigh: 1 << 20, SendTimeout: -1})
 		c.withhold()
-		a.session().Post(websocket.Commands{websocket.Binary(strings.Repeat("x", 500_000))})
+		a.session().Post(fromInfo{websocket.Binary(strings.Repeat("x", 500_000))})
 		settle()
 		c.send(text("hello"), ping("p"))
 		settle()

@@ -276,7 +276,7 @@ func TestPreparedOnce(t *testing.T) {
 	for i := range 40 {
 		group.Go(func() {
 			m := compressing(&Options{}, deflate.Params{ServerMaxWindowBits: []int{9, 15}[i%2], ClientMaxWindowBits: 15, ServerNoContextTakeover: i%3 == 0})
-			m.apply(Commands{Send(p), Send(p), Deflate(false), Send(p)}, epoch)
+			m.apply(Commands{SendPrepared(p), SendPrepared(p), Deflate(false), SendPrepared(p)}, epoch)
 		})
 	}
 	group.Wait()

@@ -96,7 +96,7 @@ func TestDialServerCloses(t *testing.T) {
 		if err != nil {
 			h.Fatal(err)
 		}
-		a.session().Post(websocket.Commands{websocket.Close(4001, "over")})
+		a.session().Post(fromInfo{websocket.Close(4001, "over")})
 		if r := <-told; r.Code != 4001 || r.Text != "over" {
 			h.Fatal(r)
 		}
@@ -144,7 +144,7 @@ func TestDialKeepsOpen(t *testing.T) {
 		if wire.ended.Load() {
 			h.Fatal("the client ended its side before the server's answer")
 		}
-		a.session().Post(websocket.Commands{websocket.Active(true)})
+		a.session().Post(fromInfo{websocket.Active(true)})
 		if err := <-closed; err != nil {
 			h.Fatal(err)
 		}

@@ -230,7 +230,7 @@ func ExamplePrepare() {
 	news := websocket.Prepare(websocket.TextFrame, "the same for everybody")
 	url, stop := exampleServer(websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
 		return websocket.HandlerFunc(func(_ websocket.Frame, out websocket.Commands) websocket.Commands {
-			return append(out, websocket.Send(news), websocket.Stop())
+			return append(out, websocket.SendPrepared(news), websocket.Stop())
 		}), &websocket.Options{Compress: true}
 	}))
 	defer stop()

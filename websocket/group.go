@@ -2,6 +2,8 @@ package websocket
 
 import (
 	"context"
+	"iter"
+	"slices"
 	"sync"
 	"time"
 )
@@ -66,6 +68,14 @@ func (g *Group) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.n
+}
+
+// Sessions are those that Len counts, at the time of the call: to post to all of them, say, or to
+// close those of one user with a code by Session.Send.
+func (g *Group) Sessions() iter.Seq[*Session] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Values(g.all())
 }
 
 // Shutdown brings every session to its end: each gets Drain if its handler has it, else close 1001,

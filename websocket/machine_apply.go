@@ -13,15 +13,9 @@ func (m *machine) apply(cmds Commands, now time.Time) {
 	if m.ended {
 		return
 	}
-	for i := range cmds {
-		c := &cmds[i]
-		if err := c.check(); err != nil {
-			m.crash(upgrade.ClassError, err)
-			return
-		}
-		if c.kind == cmdClose || c.kind == cmdStop {
-			break
-		}
+	if err := cmds.check(); err != nil {
+		m.crash(upgrade.ClassError, err)
+		return
 	}
 	for i := range cmds {
 		if m.applyOne(&cmds[i], now); m.ended {
@@ -112,6 +106,20 @@ func (c *Command) length() int {
 		return len(p.payload)
 	}
 	return len(c.data) + len(c.text)
+}
+
+// check says why a list cannot be applied. What follows a Close or Stop is dropped anyway.
+func (cmds Commands) check() error {
+	for i := range cmds {
+		c := &cmds[i]
+		if err := c.check(); err != nil {
+			return err
+		}
+		if c.kind == cmdClose || c.kind == cmdStop {
+			break
+		}
+	}
+	return nil
 }
 
 // check says why a command cannot be sent.

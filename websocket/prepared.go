@@ -26,8 +26,8 @@ func Prepare[T ~string | ~[]byte](t FrameType, payload T) *Prepared {
 	return &Prepared{op: t, payload: plain[len(plain)-len(payload):], plain: plain}
 }
 
-// Send sends a prepared frame.
-func Send(p *Prepared) Command { return Command{kind: cmdPrepared, op: p.op, val: p} }
+// SendPrepared sends a prepared frame.
+func SendPrepared(p *Prepared) Command { return Command{kind: cmdPrepared, op: p.op, val: p} }
 
 // deflated is the frame compressed for a level and a window.
 func (p *Prepared) deflated(level, bits int) []byte {

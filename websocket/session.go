@@ -119,7 +119,7 @@ func (box *inbox) buffer() *buffer {
 	return box.data
 }
 
-// The errors of Post.
+// The errors of Post and Send.
 var (
 	ErrEnded   = errors.New("websocket: the session has ended")
 	ErrBacklog = errors.New("websocket: too many posted messages wait")
@@ -194,10 +194,23 @@ func (s *Session) backlogLimit() int {
 // Options.Backlog messages wait already, ErrEnded that nobody will see it, ErrNoInfo that the
 // handler is no Informer; that of a Conn is none. All leave msg unposted. What still waits when the
 // session ends is dropped.
+//
+// To post a Command or Commands is to Send them: Info does not see them, and need not be there.
 func (s *Session) Post(msg any) error {
+	switch c := msg.(type) {
+	case Command:
+		return s.Send(c)
+	case Commands:
+		return s.Send(c...)
+	}
 	if !s.informs {
 		return ErrNoInfo
 	}
+	return s.post(msg)
+}
+
+// post puts msg into the mailbox: a message for Info, or what Send sends.
+func (s *Session) post(msg any) error {
 	if s.over() {
 		return ErrEnded
 	}

@@ -153,7 +153,9 @@ func (s *Session) infos() {
 	n, posts := 0, s.sc.posts
 	for ; n < len(posts) && !s.stalled && !s.m.ended; n++ {
 		s.backlog.Add(-1)
-		if i, ok := s.h.(Informer); ok {
+		if of, ok := posts[n].(*sent); ok {
+			s.applySent(of.cmds)
+		} else if i, ok := s.h.(Informer); ok {
 			s.call(call{kind: callInfo, informer: i, msg: posts[n]})
 		}
 		posts[n] = nil

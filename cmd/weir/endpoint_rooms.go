@@ -104,7 +104,7 @@ func (m *member) Info(msg any, out websocket.Commands) websocket.Commands {
 		if m.waiting.Add(-msg.cost()) == 0 {
 			m.behind.Store(false)
 		}
-		out = append(out, websocket.Send(msg.Prepared))
+		out = append(out, websocket.SendPrepared(msg.Prepared))
 		if msg.gate != nil {
 			msg.gate.pass()
 			out = m.portion.taken(msg.gate, out)

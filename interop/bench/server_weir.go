@@ -72,7 +72,7 @@ func (m *weirMember) Handle(f websocket.Frame, out websocket.Commands) websocket
 }
 
 func (m *weirMember) Info(msg any, out websocket.Commands) websocket.Commands {
-	return append(out, websocket.Send(msg.(*websocket.Prepared)))
+	return append(out, websocket.SendPrepared(msg.(*websocket.Prepared)))
 }
 
 func (m *weirMember) Terminate(websocket.Reason, *websocket.PartialRequest) {
