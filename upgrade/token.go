@@ -18,6 +18,11 @@ func Token(r *http.Request) string {
 	return r.Header.Get(":protocol") // net/http's own HTTP/2
 }
 
+// Asks says that r asks for an upgrade to token, as the protocols of this package judge it: by
+// Connection and Upgrade (RFC 9110, 7.8), over HTTP/2 and HTTP/3 by extended CONNECT. Whether the
+// handshake is good is another matter, see WebSocket.
+func Asks(r *http.Request, token string) bool { return asked(r, token) == nil }
+
 // asked judges whether r asks for an upgrade to token, on every version of HTTP by the same form:
 // that of RFC 9110, 7.8. On HTTP/2 and HTTP/3 it has to be extended CONNECT besides, which alone
 // has another form where h2.Config.UpgradeTokens does not name the token. An error is a

@@ -47,7 +47,9 @@ func connCalls(c *websocket.Conn) map[string]func() error {
 		"WriteJSON":      func() error { return c.WriteJSON(background, 1) },
 		"Writer":         func() error { _, err := c.Writer(background, websocket.TextFrame); return err },
 		"Ping":           func() error { return c.Ping(background) },
+		"WritePrepared":  func() error { return c.WritePrepared(background, websocket.Prepare(websocket.TextFrame, "x")) },
 		"Close":          func() error { return c.Close(1000, "") },
+		"SendClose":      func() error { return c.SendClose(1000, "") },
 		"SetIdleTimeout": func() error { return c.SetIdleTimeout(time.Hour) },
 		"Read":           func() error { _, _, err := c.Read(background); return err },
 		"ReadJSON":       func() error { var v any; return c.ReadJSON(background, &v) },
@@ -87,6 +89,7 @@ func TestConnEnds(t *testing.T) {
 				done := make(chan error, 100)
 				waiting := connCalls(s)
 				delete(waiting, "Close")
+				delete(waiting, "SendClose")
 				delete(waiting, "SetIdleTimeout")
 				for _, f := range waiting {
 					go func() { done <- f() }() // ends with the WebSocket

@@ -29,6 +29,7 @@ type Conn struct {
 
 	ended  chan struct{} // closed when err is there
 	closed atomic.Bool   // by Close or CloseNow
+	limit  atomic.Int64  // of SetReadLimit; 0: that of the options; negative: none
 
 	mu       sync.Mutex
 	parts    []part        // received, not read
@@ -41,6 +42,8 @@ type Conn struct {
 	window   int
 	paused   bool // the peer waits for a reader
 	pongs    map[string]chan struct{}
+	onPing   func(payload []byte) // nil: nobody is told
+	onPong   func(payload []byte)
 	writer   *MessageWriter // the open one
 }
 
@@ -59,6 +62,11 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
 	}
 	return c, nil
 }
+
+// IsWebSocket says that r asks for a WebSocket, over any version of HTTP: then it is for Accept or
+// Handle, which answer it with the WebSocket or with what is wrong with the handshake. A handler
+// that serves a page at the same path looks here.
+func IsWebSocket(r *http.Request) bool { return upgrade.Asks(r, "websocket") }
 
 func newConn() *Conn {
 	c := &Conn{reading: make(chan struct{}, 1), writing: make(chan struct{}, 1), ended: make(chan struct{})}
@@ -144,16 +152,23 @@ func (c *Conn) Ping(ctx context.Context) error {
 // WebSocket that has ended gives a *CloseError, at once. Any other error says that code or text
 // cannot be sent (RFC 6455, 5.5 and 7.4): nothing was sent, and the WebSocket goes on.
 func (c *Conn) Close(code CloseCode, text string) error {
+	if err := c.SendClose(code, text); err != nil {
+		return err
+	}
+	<-c.Context().Done() // the session ends it after 5 s
+	return nil
+}
+
+// SendClose is Close that does not wait: the WebSocket has ended when it returns, and the stream
+// ends by itself, within 5 s. What was received before can still be read; what the peer sends from
+// then on is dropped.
+func (c *Conn) SendClose(code CloseCode, text string) error {
 	cmd := Close(code, text)
 	if err := cmd.check(); err != nil {
 		return err
 	}
 	c.closed.Store(true)
-	if err := c.s.doNow(Commands{cmd}); err != nil {
-		return c.endOf(err)
-	}
-	<-c.Context().Done() // the session ends it after 5 s
-	return nil
+	return c.endOf(c.s.doNow(Commands{cmd}))
 }
 
 // CloseNow gives the WebSocket up without a close frame: RST_STREAM(CANCEL), or a TCP reset. One

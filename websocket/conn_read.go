@@ -19,15 +19,24 @@ type connHandler Conn
 
 // Handle sees control frames alone: messages come as parts.
 func (h *connHandler) Handle(f Frame, out Commands) Commands {
-	if f.Type == PongFrame {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if pong := h.pongs[string(f.Payload)]; pong != nil {
-			close(pong)
-			delete(h.pongs, string(f.Payload))
-		}
+	if hook := h.control(f); hook != nil {
+		hook(f.Payload)
 	}
 	return out
+}
+
+// control takes a ping or a pong, and gives the user's hook for it, to be called without a lock.
+func (h *connHandler) control(f Frame) (hook func([]byte)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f.Type == PingFrame {
+		return h.onPing
+	}
+	if pong := h.pongs[string(f.Payload)]; pong != nil {
+		close(pong)
+		delete(h.pongs, string(f.Payload))
+	}
+	return h.onPong
 }
 
 // partCost is what a part counts besides its octets: empty messages are not free.
@@ -179,8 +188,8 @@ func acquire(ctx context.Context, token chan struct{}) error {
 
 func free(token chan struct{}) { token <- struct{}{} }
 
-// Read reads a message whole. One over Options.MaxFrameSize ends the WebSocket with 1009, and
-// reading with it. If ctx ends before the message is there, what has arrived of it is read by the
+// Read reads a message whole. One over Options.MaxFrameSize, or what SetReadLimit said, ends the
+// WebSocket with 1009, and reading with it. If ctx ends before the message is there, what has arrived of it is read by the
 // next Read.
 func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
 	if err := c.acquireReading(ctx); err != nil {
@@ -190,7 +199,7 @@ func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
 	if err := c.discard(ctx); err != nil {
 		return 0, nil, err
 	}
-	limit := or(c.s.m.opt.MaxFrameSize, DefaultMaxFrameSize, 0)
+	var limit int64
 	msg := []byte{}
 	var kind FrameType
 	for {
@@ -199,7 +208,9 @@ func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
 			c.unread(msg, kind)
 			return 0, nil, err
 		}
-		kind = p.kind
+		if kind == 0 { // it begins: SetReadLimit may have been called while it was waited for
+			kind, limit = p.kind, c.readLimit()
+		}
 		if limit > 0 && int64(len(msg)+len(p.octets)) > limit {
 			return 0, nil, c.refuse()
 		}

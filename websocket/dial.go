@@ -94,19 +94,21 @@ func (d *Dialer) DialHandler(ctx context.Context, url string, h Handler, o *Dial
 		given := reach.RedactURL(url)
 		return nil, nil, &DialError{URL: given, Msg: "bad request", Err: requestError{err}}
 	}
+	hs.sendCookies(d.Jar)
 	ctx, stop := d.bound(ctx)
 	defer stop()
 	st, resp, err := d.open(ctx, hs)
+	begun := false
+	defer func() { // also when a method of a net.Conn or of the Jar panics
+		if st != nil && !begun {
+			st.Reset(stream.Cancel)
+		}
+	}()
+	hs.keepCookies(d.Jar, resp)
 	if err != nil {
 		fault := hs.fault(resp, err)
 		return nil, fault.Response, fault
 	}
-	begun := false
-	defer func() { // also when a method of a net.Conn panics
-		if !begun {
-			st.Reset(stream.Cancel)
-		}
-	}()
 	s, err := hs.session(st, resp, h)
 	if err != nil {
 		return nil, resp, err

@@ -68,6 +68,12 @@ type Dialer struct {
 	// HTTPAuto is HTTP/1.1 and HTTP2 is taken for granted.
 	DialTLSContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
+	// Jar has the cookies that a handshake sends besides those of DialOptions.Header, and is told
+	// those of the server's answer, be it a WebSocket or a refusal; nil: none. It is asked about an
+	// http or https URL, with the host of DialOptions.Host, as that of an http.Client. A Transport
+	// asks no Jar of its Dialer: the http.Client before it has one.
+	Jar http.CookieJar
+
 	single bool // connections end with their only WebSocket
 
 	mu     sync.Mutex

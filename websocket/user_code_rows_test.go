@@ -21,6 +21,7 @@ import (
 	"weir/stream/memnet"
 	"weir/upgrade"
 	"weir/websocket"
+	"weir/wsframe"
 )
 
 // Why something is left out of TestUserCode; docs/architecture.md says it in the same words.
@@ -141,6 +142,8 @@ var userCodes = []userCode{
 		}
 		s.echo(c)
 	}},
+	{id: "conn.on_ping", modes: overHTTP, run: func(s *stage) { s.hooked(websocket.PingFrame) }},
+	{id: "conn.on_pong", modes: overHTTP, run: func(s *stage) { s.hooked(websocket.PongFrame) }},
 	{id: "conn.json", modes: overHTTP, run: func(s *stage) {
 		c := s.conn()
 		s.armed.Store(true)
@@ -327,6 +330,18 @@ var userCodes = []userCode{
 			d.Proxy = func(*http.Request) (*url.URL, error) { s.do(); return nil, nil }
 		})
 	}},
+	{id: "dial.jar", modes: overHTTP, run: func(s *stage) {
+		s.mux.HandleFunc("/jar", func(w http.ResponseWriter, r *http.Request) {
+			http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
+			websocket.Accept(w, r, nil)
+		})
+		for i, at := range []string{"Cookies", "SetCookies"} {
+			s.dialsAt("/jar", func(d *websocket.Dialer, _ *context.Context) { d.Jar = badJar{at, s.do} })
+			if int(s.hits.Load()) != i+1 {
+				s.Errorf("%s was not called", at)
+			}
+		}
+	}},
 	{id: "dial.dial_context", modes: overHTTP, run: func(s *stage) {
 		s.dials(func(d *websocket.Dialer, _ *context.Context) {
 			dial := d.DialContext
@@ -442,6 +457,58 @@ func (s *stage) conn() *websocket.Conn {
 		s.Fatal(err)
 	}
 	return c
+}
+
+// hooked has the hook of a Conn for a kind of frame crash.
+func (s *stage) hooked(kind websocket.FrameType) {
+	conns := make(chan *websocket.Conn, 1)
+	s.mux.HandleFunc("/hooked", func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			s.Error(err)
+		}
+		conns <- c
+	})
+	c, err := s.tryOpenAt("/hooked")
+	if err != nil {
+		s.Error(err)
+		return
+	}
+	own := <-conns
+	own.OnPing(func([]byte) { s.do() })
+	own.OnPong(func([]byte) { s.do() })
+	s.armed.Store(true)
+	c.send(frame(wsframe.Header{Fin: true, Op: kind}, "p"))
+	if s.blocks() {
+		time.Sleep(5 * time.Millisecond)
+		own.CloseNow()
+		c.reset()
+		return
+	}
+	if kind == websocket.PingFrame {
+		c.want("a ping is answered before the hook", wsframe.Pong, "p")
+	}
+	c.wantClose("a crash is 1011", 1011, "")
+	c.wire.CloseWrite()
+}
+
+// badJar is an http.CookieJar that crashes in one method.
+type badJar struct {
+	at string
+	do func()
+}
+
+func (j badJar) SetCookies(*url.URL, []*http.Cookie) {
+	if j.at == "SetCookies" {
+		j.do()
+	}
+}
+
+func (j badJar) Cookies(*url.URL) []*http.Cookie {
+	if j.at == "Cookies" {
+		j.do()
+	}
+	return nil
 }
 
 // echo wants a Conn to work, and closes it.
@@ -697,7 +764,9 @@ func (s *stage) netConn(method string) {
 }
 
 // dials dials with a Dialer that set has changed, and drops what comes of it.
-func (s *stage) dials(set func(d *websocket.Dialer, ctx *context.Context)) {
+func (s *stage) dials(set func(d *websocket.Dialer, ctx *context.Context)) { s.dialsAt("/", set) }
+
+func (s *stage) dialsAt(path string, set func(d *websocket.Dialer, ctx *context.Context)) {
 	s.armed.Store(false)
 	if !s.fresh { // a request of the Dial before may come to its handler only now
 		s.fresh = true
@@ -714,7 +783,7 @@ func (s *stage) dials(set func(d *websocket.Dialer, ctx *context.Context)) {
 	set(d, &ctx)
 	s.armed.Store(true)
 	caught(func() {
-		if c, _, err := d.Dial(ctx, s.url("/"), nil); err == nil {
+		if c, _, err := d.Dial(ctx, s.url(path), nil); err == nil {
 			c.CloseNow()
 		}
 	})
