@@ -1,4 +1,6 @@
-package websocket_test
+// Package transport holds websocket.Transport with a client of another make. It is apart from package
+// websocket because go.sum of a program has the modules that the tests of its imports need.
+package transport
 
 //lint:file-ignore SA1019 the module lives on under another path; it is a peer here, whatever its name
 
@@ -10,8 +12,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
+	"net/textproto"
 	"net/url"
+	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,9 +44,11 @@ var backends = map[stream.Transport]websocket.HTTPVersion{
 
 func newBackend(t *testing.T, over stream.Transport) *backend {
 	t.Helper()
-	s := newScene(t)
-	s.d.HTTP = backends[over]
-	b := &backend{t: &websocket.Transport{Dialer: s.d}, over: make(chan stream.Transport, 10)}
+	ln := memnet.Listen()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return ln.Dial(ctx) }
+	insecure := &tls.Config{InsecureSkipVerify: true}
+	d := &websocket.Dialer{HTTP: backends[over], TLS: insecure, DialContext: dial}
+	b := &backend{t: &websocket.Transport{Dialer: d}, over: make(chan stream.Transport, 10)}
 	echo := websocket.Handle(func(_ http.ResponseWriter, r *http.Request) (websocket.Handler, *websocket.Options) {
 		return websocket.HandlerFunc(func(f websocket.Frame, out websocket.Commands) websocket.Commands {
 			if string(f.Payload) == "close" {
@@ -79,19 +87,33 @@ func newBackend(t *testing.T, over stream.Transport) *backend {
 	b.url = "http://weir.test"
 	if over == stream.H1TLS || over == stream.H2 {
 		b.url = "https://weir.test"
-		go srv.ServeTLS(s.ln, "", "") // ends with srv
+		go srv.ServeTLS(ln, "", "") // ends with srv
 	} else {
-		go srv.Serve(s.ln) // likewise
+		go srv.Serve(ln) // likewise
 	}
-	dial := s.d.DialContext
-	b.t.Base = &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	b.t.Base = &http.Transport{DialContext: dial, TLSClientConfig: insecure.Clone()}
 	b.stop = func() {
 		b.t.CloseIdleConnections()
-		s.d.Close()
+		d.Close()
 		srv.Close()
 		time.Sleep(time.Minute)
 	}
 	return b
+}
+
+// testCert is the certificate of package httptest.
+var testCert = sync.OnceValue(func() tls.Certificate {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	defer s.Close()
+	return s.TLS.Certificates[0]
+})
+
+// TestMain makes what must not be made inside a bubble.
+func TestMain(m *testing.M) {
+	testCert()
+	textproto.CanonicalMIMEHeaderKey("x") // its cache is built under a sync.Once
+	os.Exit(m.Run())
 }
 
 // converses is all that a client of another make expects.
