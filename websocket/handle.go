@@ -6,6 +6,7 @@ import (
 
 	"weir/stream"
 	"weir/upgrade"
+	"weir/websocket/internal/hook"
 	"weir/wsframe/deflate"
 )
 
@@ -60,6 +61,9 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if o == nil {
 		o = &noOptions
 	}
+	if hk := hook.From(r.Context()); hk != nil {
+		h, o = observed(hk, h, o)
+	}
 	if err := o.Deflate.Check(); err != nil {
 		return err
 	}
@@ -99,6 +103,14 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	s.begin()
 	begun = true
 	return nil
+}
+
+// observed is what runs in the place of h and o in a test of websockettest.
+func observed(hk *hook.Hook, h Handler, o *Options) (Handler, *Options) {
+	if _, isConn := h.(*connHandler); !isConn {
+		h = hk.Handler(h).(Handler)
+	}
+	return h, hk.Options(o).(*Options)
 }
 
 // FilterRequest implements upgrade.Filter by ReqFilter.

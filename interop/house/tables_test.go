@@ -17,7 +17,8 @@ var floors = map[string][]string{
 	// 2: what a request becomes
 	"upgrade": {"stream", "wsframe", "wsframe/deflate", "h1", httpguts, idna},
 	// 3: the public face
-	"websocket": {"upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts, proxy},
+	"websocket/internal/hook": {},
+	"websocket":               {"websocket/internal/hook", "upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts, proxy},
 	// 4: programs
 	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", "interop/conform/wire", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
@@ -26,7 +27,9 @@ var floors = map[string][]string{
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
-	"internal/pages":    {},
+	// The kit for tests of handlers, which users import too.
+	"websocket/websockettest": {"websocket", "websocket/internal/hook", "upgrade", "h1", "h2", "stream", "stream/memnet", "wsframe", "wsframe/deflate"},
+	"internal/pages":          {},
 	// The conformance suites.
 	"interop/conform":          {"stream", "internal/reach"},
 	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
@@ -58,7 +61,7 @@ const (
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs
 // for interop's scripts. They may do what tests may.
-var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
+var support = []string{"websocket/websockettest", "stream/memnet", "stream/streamtest", "h2/h2test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{

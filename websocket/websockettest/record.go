@@ -1,0 +1,259 @@
+package websockettest
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+
+	"weir/websocket"
+	"weir/websocket/internal/hook"
+)
+
+// record is what is known of the handler's side of a WebSocket. The wire's mu guards it.
+type record struct {
+	path, remote string // of a Server's
+	w            *wire
+	handled      bool // there is a websocket.Handler, and not a Conn
+	session      *websocket.Session
+	commands     []websocket.Command
+	reason       *websocket.Reason
+	crash        string // the stack of a callback that panicked or called runtime.Goexit
+	excused      bool   // a test wanted it
+}
+
+// hook has the WebSocket of a request recorded.
+func (r *record) hook() *hook.Hook {
+	return &hook.Hook{
+		Handler: func(h any) any { return r.around(h.(websocket.Handler)) },
+		Options: func(o any) any { return r.options(o.(*websocket.Options)) },
+	}
+}
+
+// options are o, and tell of the session.
+func (r *record) options(o *websocket.Options) *websocket.Options {
+	own := websocket.Options{}
+	if o != nil {
+		own = *o
+	}
+	trace := own.Trace
+	own.Trace = func(e websocket.Event) {
+		r.event(e)
+		if trace != nil {
+			trace(e)
+		}
+	}
+	return &own
+}
+
+func (r *record) event(e websocket.Event) {
+	switch e.Kind {
+	case websocket.EventOpen, websocket.EventTerminate:
+	default:
+		return
+	}
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.session = e.Session
+	if e.Kind == websocket.EventTerminate && !r.handled {
+		r.ended(e.Reason)
+	}
+	r.w.change()
+}
+
+// ended notes why the session ended; mu is held.
+func (r *record) ended(reason websocket.Reason) {
+	r.reason = &reason
+	r.w.note("                              ended: %s", reason)
+	r.w.change()
+}
+
+// around is h, and what it does is recorded. It has those optional callbacks of h whose presence
+// makes a difference.
+func (r *record) around(h websocket.Handler) websocket.Handler {
+	r.w.mu.Lock()
+	r.handled = true
+	r.w.mu.Unlock()
+	o := &observer{h, r}
+	_, informs := h.(websocket.Informer)
+	_, drains := h.(websocket.Drainer)
+	switch {
+	case informs && drains:
+		return struct {
+			*observer
+			informer
+			drainer
+		}{o, informer{o}, drainer{o}}
+	case informs:
+		return struct {
+			*observer
+			informer
+		}{o, informer{o}}
+	case drains:
+		return struct {
+			*observer
+			drainer
+		}{o, drainer{o}}
+	}
+	return o
+}
+
+// observer is a handler that is recorded.
+type observer struct {
+	h websocket.Handler
+	r *record
+}
+
+type informer struct{ o *observer }
+type drainer struct{ o *observer }
+
+func (o *observer) Init(s *websocket.Session, out websocket.Commands) websocket.Commands {
+	i, ok := o.h.(websocket.Initer)
+	if !ok {
+		return out
+	}
+	return o.call("init", func() websocket.Commands { return i.Init(s, out) })
+}
+
+func (o *observer) Handle(f websocket.Frame, out websocket.Commands) websocket.Commands {
+	what := "handle " + Frame{Type: f.Type, Payload: string(f.Payload)}.String()
+	return o.call(what, func() websocket.Commands { return o.h.Handle(f, out) })
+}
+
+func (i informer) Info(msg any, out websocket.Commands) websocket.Commands {
+	what := fmt.Sprintf("info %T", msg)
+	return i.o.call(what, func() websocket.Commands { return i.o.h.(websocket.Informer).Info(msg, out) })
+}
+
+func (d drainer) Drain(out websocket.Commands) websocket.Commands {
+	return d.o.call("drain", func() websocket.Commands { return d.o.h.(websocket.Drainer).Drain(out) })
+}
+
+func (o *observer) Terminate(reason websocket.Reason, req *websocket.PartialRequest) {
+	if t, ok := o.h.(websocket.Terminator); ok {
+		o.call("terminate", func() websocket.Commands { t.Terminate(reason, req); return nil })
+	}
+	o.r.w.mu.Lock()
+	defer o.r.w.mu.Unlock()
+	o.r.ended(reason)
+}
+
+// call makes a callback. What it panics with goes on to the session, which ends for it.
+func (o *observer) call(what string, f func() websocket.Commands) (cmds websocket.Commands) {
+	returned := false
+	defer func() {
+		if !returned {
+			o.crashed(what, string(debug.Stack()))
+		}
+	}()
+	cmds = f()
+	returned = true
+	o.r.returned(what, cmds)
+	return cmds
+}
+
+func (o *observer) crashed(what, stack string) {
+	o.r.w.mu.Lock()
+	defer o.r.w.mu.Unlock()
+	o.r.crash = what + " did not return: it panicked, or called runtime.Goexit (t.Fatal does)\n" + stack
+	o.r.w.note("                              %s did not return", what)
+	o.r.w.change()
+}
+
+// returned notes what a callback returned. The payloads are lent for a moment only.
+func (r *record) returned(what string, cmds websocket.Commands) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if r.w.note("                              %s → %v", what, cmds); len(cmds) == 0 {
+		return
+	}
+	for _, c := range cmds {
+		r.commands = append(r.commands, cloned(c))
+	}
+	r.w.change()
+}
+
+// story is what has happened, for messages.
+func (r *record) story() string {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if len(r.w.told) == 0 {
+		return ""
+	}
+	return "\n\t" + strings.Join(r.w.told, "\n\t")
+}
+
+// crashText is for messages; mu is held.
+func (r *record) crashText() string {
+	if r.crash == "" {
+		return ""
+	}
+	r.excused = true // it is told here
+	return "\n" + r.crash
+}
+
+// report fails the test for a crash that nobody wanted.
+func (r *record) report(t testing.TB) {
+	t.Helper()
+	r.w.mu.Lock()
+	crash, excused := r.crash, r.excused
+	r.w.mu.Unlock()
+	if crash != "" && !excused {
+		t.Errorf("websockettest: %s", crash)
+	}
+}
+
+// observed fails the test of a peer that is the server; mu is held.
+func (p *Peer) observed() {
+	p.t.Helper()
+	if p.host == nil {
+		p.failf("this peer is the server, and nothing is known of the client's handler")
+	}
+}
+
+// Commands are the commands that the handler's callbacks have returned since the last call of
+// Commands or WantCommands, in order. What they send has been copied.
+func (p *Peer) Commands() []websocket.Command {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	cmds := p.record.commands
+	p.record.commands = nil
+	return cmds
+}
+
+// WantCommands waits for commands of the handler's callbacks, and wants those that were returned
+// since the last call of Commands or WantCommands to be these, in order.
+func (p *Peer) WantCommands(want ...websocket.Command) {
+	p.t.Helper()
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	p.observed()
+	r := p.record
+	p.await(func() bool { return len(r.commands) >= len(want) || r.reason != nil })
+	if got := r.commands; !slices.EqualFunc(got, want, equal) {
+		p.failf("the callbacks returned %v, want %v", got, want)
+	}
+	r.commands = nil
+}
+
+// WantReason waits until the handler's session has ended, its Terminate too, and wants it to have
+// ended for this reason, as Reason.String spells it: stop, timeout, remote, error:badframe,
+// crash:throw. A test that wants a crash does not fail for the panic.
+func (p *Peer) WantReason(want string) websocket.Reason {
+	p.t.Helper()
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	p.observed()
+	r := p.record
+	if !p.await(func() bool { return r.reason != nil }) {
+		p.failf("the session has not ended, want %s", want)
+	}
+	if got := r.reason.String(); got != want {
+		p.failf("the session ended for %s (%+v), want %s", got, *r.reason, want)
+	}
+	if r.reason.Kind == websocket.ReasonCrash {
+		r.excused = true
+	}
+	return *r.reason
+}
