@@ -217,10 +217,21 @@ func (e *pipeEnd) put(ev pipeEvent) {
 	}
 }
 
-func (e *pipeEnd) run() {
-	var in pipeBox
-	for e.box.Take(&in) {
-		for _, ev := range in.told {
+func (e *pipeEnd) run() { e.tell(new(pipeBox), 0) }
+
+// tell tells the sink what is in the box, after what has been taken of it from done on. A handler
+// that runs inside Data may end the goroutine (runtime.Goexit): then another one goes on.
+func (e *pipeEnd) tell(in *pipeBox, done int) {
+	returned := false
+	defer func() {
+		if !returned {
+			go e.tell(in, done) // ends as run does
+		}
+	}()
+	for {
+		for done < len(in.told) {
+			ev := in.told[done]
+			done++
 			switch {
 			case ev.kind == pipeClosed:
 				e.sink.Closed(ev.err)
@@ -232,8 +243,12 @@ func (e *pipeEnd) run() {
 			}
 		}
 		clear(in.told)
-		in.told = in.told[:0]
+		in.told, done = in.told[:0], 0
+		if !e.box.Take(in) {
+			break
+		}
 	}
+	returned = true
 }
 
 type pipeAddr struct{}

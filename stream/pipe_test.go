@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 
@@ -82,6 +83,43 @@ func TestPipeQuietAfterTheirEnd(t *testing.T) {
 		synctest.Wait()
 		if len(x.closed) != 1 || x.closed[0] != nil || len(y.closed) != 1 || y.closed[0] != nil || y.n != 3 || !y.fin {
 			t.Errorf("%+v, the peer %+v", x, y)
+		}
+	})
+}
+
+// leaver is a sink whose Data ends its goroutine, as a handler that runs inside it may.
+type leaver struct {
+	fakeSink
+	more func() // what happens meanwhile
+}
+
+func (l *leaver) Data(b []byte, fin bool) {
+	l.fakeSink.Data(b, fin)
+	l.more()
+	runtime.Goexit()
+}
+
+// TestPipeGoexit: the other events are told all the same, once each: those that came before, those
+// that come meanwhile, and those that come when nobody is at it.
+func TestPipeGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := stream.Pipe()
+		send := func(n int, fin bool) { a.Send([][]byte{make([]byte, n)}, fin) }
+		var x fakeSink
+		y := leaver{more: func() {}}
+		send(1, false)
+		send(10, false)
+		a.Attach(&x, stream.Limits{})
+		b.Attach(&y, stream.Limits{})
+		synctest.Wait()
+		y.more = func() { y.more = func() {}; send(100, false) }
+		send(1000, false)
+		synctest.Wait()
+		y.more = func() { b.Reset(stream.Cancel) }
+		send(10000, true)
+		synctest.Wait()
+		if y.n != 11111 || !y.fin || len(y.closed) != 1 {
+			t.Errorf("told %d octets of 11111, fin %v, Closed %d times", y.n, y.fin, len(y.closed))
 		}
 	})
 }
