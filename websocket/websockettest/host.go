@@ -41,6 +41,8 @@ type Host struct {
 	log     lines
 	watched *watched
 
+	shutdowns tally
+
 	asking sync.Mutex // one handshake at a time
 
 	mu    sync.Mutex
@@ -83,7 +85,11 @@ func (h *Host) recordOf(*http.Request) *record {
 // Shutdown shuts the server down as websocket.Server.Shutdown does: each session gets Drain, or is
 // closed with 1001. It waits for their ends, until ctx ends: a test that plays the peers meanwhile
 // calls it on another goroutine, or Peer.Drain.
-func (h *Host) Shutdown(ctx context.Context) error { return h.ws.Shutdown(ctx) }
+func (h *Host) Shutdown(ctx context.Context) error {
+	h.shutdowns.begin("")
+	defer h.shutdowns.end("")
+	return h.ws.Shutdown(ctx)
+}
 
 // Sessions is how many sessions are open, or have ended and wait for their peer's end.
 func (h *Host) Sessions() int { return h.ws.Group().Len() }
@@ -101,11 +107,13 @@ func (h *Host) end() {
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	defer stop()
 	if err := h.ws.Group().Shutdown(ctx); err != nil || h.ws.Group().Len() > 0 {
-		h.t.Errorf("websockettest: %d sessions have not come to their end: a callback or a handler does not return",
-			h.ws.Group().Len())
+		h.t.Errorf("websockettest: %d sessions have not come to their end: a callback or a handler does not return%s",
+			h.ws.Group().Len(), stories(peers))
 	}
+	h.watched.returned(h.t, patience)
 	_ = h.ws.Shutdown(ctx)
 	_ = h.srv.Close() // what is left
+	h.shutdowns.wait(patience)
 	for _, p := range peers {
 		p.record.report(h.t)
 	}
@@ -115,6 +123,16 @@ func (h *Host) end() {
 			h.t.Log("the server's log: " + l)
 		}
 	}
+}
+
+// stories is what has happened to peers whose sessions have not ended.
+func stories(peers []*Peer) (all string) {
+	for _, p := range peers {
+		for _, rec := range open([]*record{p.record}) {
+			all += "\n\tone of them:" + rec.story()
+		}
+	}
+	return all
 }
 
 // Request is a handshake. The zero value asks for the path /.

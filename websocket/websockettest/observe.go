@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"testing"
+	"time"
 
 	"weir/websocket/internal/hook"
 )
@@ -15,14 +16,26 @@ type watched struct {
 	handler http.Handler
 	record  func(r *http.Request) *record // whose request it is; nil: nobody's
 
+	serving tally // by path
+
 	mu     sync.Mutex
 	stacks []string
+}
+
+// returned waits until all requests have been served, and fails the test for those that are not.
+func (o *watched) returned(t testing.TB, wait time.Duration) {
+	t.Helper()
+	for _, path := range o.serving.wait(wait) {
+		t.Errorf("websockettest: the http.Handler of %s has not returned, though all WebSockets have ended", path)
+	}
 }
 
 func (o *watched) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rec := o.record(r); rec != nil {
 		r = r.WithContext(hook.With(r.Context(), rec.hook()))
 	}
+	o.serving.begin(r.URL.Path)
+	defer o.serving.end(r.URL.Path)
 	returned := false
 	defer func() {
 		if !returned {

@@ -178,7 +178,9 @@ func (p *Peer) Unsent() int {
 // 1001, within 10 s.
 func (p *Peer) Drain() {
 	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
+	p.host.shutdowns.begin("")
 	go func() { // ends with the Shutdown
+		defer p.host.shutdowns.end("")
 		defer stop()
 		_ = p.host.Shutdown(ctx) // what is left is told when the test ends
 	}()

@@ -19,6 +19,8 @@ import (
 type Server struct {
 	// URL is https://127.0.0.1 with a port. A Dialer takes it as wss.
 	URL string
+	// LeakTime is how long Close waits for sessions to end that are about to: 10 s unless it is set.
+	LeakTime time.Duration
 
 	t       testing.TB
 	srv     *http.Server
@@ -26,9 +28,9 @@ type Server struct {
 	watched *watched
 	log     lines
 	client  *http.Client
-	once    sync.Once
 
 	mu      sync.Mutex
+	closed  bool
 	records []*record
 	dialers []*websocket.Dialer
 }
@@ -36,7 +38,7 @@ type Server struct {
 // NewServer starts a Server for handler. It is closed when t ends, unless Close was called before.
 func NewServer(t testing.TB, handler http.Handler) *Server {
 	t.Helper()
-	s := &Server{t: t}
+	s := &Server{t: t, LeakTime: 10 * time.Second}
 	s.watched = &watched{handler: handler, record: s.newRecord}
 	s.srv = &http.Server{Handler: s.watched, ErrorLog: log.New(&s.log, "", 0), TLSConfig: serverTLS()}
 	ws, err := websocket.ConfigureServer(s.srv, nil)
@@ -84,19 +86,19 @@ func (s *Server) Dialer() *websocket.Dialer {
 // Sessions is how many sessions are open, or have ended and wait for their peer's end.
 func (s *Server) Sessions() int { return s.ws.Group().Len() }
 
-// leakTime is how long Close waits for sessions to end that are about to.
-const leakTime = 10 * time.Second
-
 // Close ends the server. The test fails for each session that is still open and does not end
-// within 10 s: somebody has forgotten to close it. So it does for what handlers have panicked with.
-func (s *Server) Close() { s.t.Helper(); s.once.Do(s.close) }
-
-func (s *Server) close() {
+// within LeakTime: somebody has forgotten to close it. So it does for handlers that do not return,
+// and for what they have panicked with.
+func (s *Server) Close() {
 	s.t.Helper()
 	s.mu.Lock()
-	records, dialers := s.records, s.dialers
+	records, dialers, closed := s.records, s.dialers, s.closed
+	s.closed = true
 	s.mu.Unlock()
-	for end := time.Now().Add(leakTime); time.Now().Before(end) && len(open(records)) > 0; {
+	if closed {
+		return
+	}
+	for end := time.Now().Add(s.LeakTime); time.Now().Before(end) && len(open(records)) > 0; {
 		time.Sleep(2 * time.Millisecond)
 	}
 	for _, rec := range open(records) {
@@ -112,6 +114,7 @@ func (s *Server) close() {
 	defer stop()
 	_ = s.ws.Shutdown(ctx) // what is left has been told
 	_ = s.srv.Close()
+	s.watched.returned(s.t, max(s.LeakTime, time.Second))
 	for _, rec := range records {
 		rec.report(s.t)
 	}

@@ -1,0 +1,318 @@
+package websockettest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/stream"
+	"weir/websocket"
+	. "weir/websocket/websockettest"
+	"weir/wsframe"
+)
+
+// What a peer does, and what comes of it: one test a verb, over all transports.
+
+func TestReset(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		p := Open(t, tr, echo{}, nil)
+		p.Reset()
+		p.WantReason("error:closed")
+	})
+}
+
+func TestCloseWrite(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		p := Open(t, tr, echo{}, nil)
+		p.SendText("x")
+		p.CloseWrite()
+		p.WantText("x")
+		p.WantEnd()
+		p.WantReason("error:closed")
+	})
+}
+
+// TestLose: nobody is told that the network is gone. Who asks finds out.
+func TestLose(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		p := Open(t, tr, echo{}, &websocket.Options{PingInterval: 10 * time.Second, IdleTimeout: time.Minute})
+		p.AnswerPings()
+		time.Sleep(time.Hour)
+		p.SendText("still there")
+		p.WantText("still there")
+		begin := time.Now()
+		p.Lose()
+		p.SendText("into the void")
+		p.WantSilence(50 * time.Second)
+		p.WantReason("timeout")
+		if d := time.Since(begin); d != time.Minute {
+			t.Errorf("it was noticed after %v", d)
+		}
+	})
+}
+
+// TestLoseOne: over HTTP/1.1 and on a pipe others do not notice.
+func TestLoseOne(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		h := Serve(t, tr, websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+			return echo{}, nil
+		}))
+		p, q := h.Open(Request{}), h.Open(Request{})
+		p.Lose()
+		q.SendText("x")
+		q.WantText("x")
+		if n := h.Sessions(); n != 2 {
+			t.Errorf("%d sessions", n)
+		}
+	}, Pipe, H1, H1TLS)
+}
+
+// TestPause: a handler whose peer does not read feels it: what it sends is queued, and no post is
+// taken any more.
+func TestPause(t *testing.T) {
+	const size, most = 1000, 1000
+	Each(t, func(t *testing.T, tr Transport) {
+		taken := 0
+		p := Open(t, tr, &handler{info: func(msg any, out websocket.Commands) websocket.Commands {
+			taken++
+			return append(out, websocket.Text(msg.(string)))
+		}}, &websocket.Options{SendHigh: 4000, SendTimeout: -1, IdleTimeout: -1})
+		p.Pause()
+		s := p.Session()
+		for range most {
+			if err := s.Post(strings.Repeat("x", size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.WantSilence(time.Second)
+		if taken == most {
+			t.Fatal("all was taken, though nobody reads")
+		}
+		p.Resume()
+		for range most {
+			p.WantText(strings.Repeat("x", size))
+		}
+		if taken != most {
+			t.Errorf("%d of %d posts were taken", taken, most)
+		}
+	})
+}
+
+// TestSendTimeout: a peer that never reads is given up.
+func TestSendTimeout(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		p := Open(t, tr, replies(func(string) websocket.Commands {
+			return websocket.Commands{websocket.Text(strings.Repeat("x", 1<<20))}
+		}), &websocket.Options{SendTimeout: 5 * time.Second, IdleTimeout: -1})
+		p.Pause()
+		p.SendText("much, please")
+		p.WantReason("error:timeout")
+	})
+}
+
+// TestUnsent: Active(false) leaves the peer without credit.
+func TestUnsent(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		got := 0
+		p := Open(t, tr, &handler{
+			init: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
+				return append(out, websocket.Active(false))
+			},
+			handle: func(_ websocket.Frame, out websocket.Commands) websocket.Commands { got++; return out },
+			info:   func(_ any, out websocket.Commands) websocket.Commands { return append(out, websocket.Active(true)) },
+		}, nil)
+		p.WantCommands(websocket.Active(false))
+		for range 500 {
+			p.SendText(strings.Repeat("x", 1000))
+		}
+		p.WantSilence(time.Second)
+		if n := p.Unsent(); n == 0 || got > 0 {
+			t.Fatalf("%d octets wait, %d messages were handled", n, got)
+		}
+		p.Session().Post("go on")
+		p.WantCommands(websocket.Active(true))
+		p.WantSilence(time.Second)
+		if n := p.Unsent(); n > 0 || got != 500 {
+			t.Fatalf("%d octets wait, %d messages were handled", n, got)
+		}
+	})
+}
+
+func TestOctets(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		p := Open(t, tr, echo{}, nil)
+		frame := wsframe.AppendFrame(nil, wsframe.Header{Fin: true, Op: wsframe.Text, Masked: true}, []byte("as it is"))
+		p.SendOctets(frame[:7]...)
+		p.WantSilence(time.Second)
+		p.SendOctets(frame[7:]...)
+		p.WantText("as it is")
+		p.SendOctets(0x81, 0x01, 'x') // not masked
+		p.WantClose(1002, "")
+		p.WantReason("error:badframe")
+	})
+}
+
+func TestCut(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		p := Open(t, tr, echo{}, nil)
+		p.Session().Cut()
+		p.WantReset()
+		p.WantReason("error:closed")
+	})
+}
+
+func TestDrain(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		p := Open(t, tr, &handler{drain: func(out websocket.Commands) websocket.Commands {
+			return append(out, websocket.Text("we restart"), websocket.Close(1012, "soon"))
+		}}, nil)
+		p.Drain()
+		p.WantText("we restart")
+		p.WantClose(1012, "soon")
+		p.WantReason("stop")
+		q := Open(t, tr, echo{}, nil)
+		q.Drain()
+		q.WantClose(1001, "")
+	})
+}
+
+// TestOptionalCallbacks: a handler has those callbacks that it has, and no others.
+func TestOptionalCallbacks(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		if err := Open(t, tr, echo{}, nil).Session().Post("x"); !errors.Is(err, websocket.ErrNoInfo) {
+			t.Errorf("Post to a handler without Info: %v", err)
+		}
+		if err := Open(t, tr, &handler{}, nil).Session().Post("x"); err != nil {
+			t.Errorf("Post to one with: %v", err)
+		}
+	})
+}
+
+func TestCompression(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		h := Serve(t, tr, websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+			return echo{}, &websocket.Options{Compress: true}
+		}))
+		p := h.Open(Request{Extensions: "permessage-deflate"})
+		for range 3 { // with context takeover, both ways
+			s := strings.Repeat("hello ", 1000)
+			p.Send(Frame{Type: websocket.TextFrame, Compressed: true, Payload: s})
+			p.Want(Frame{Type: websocket.TextFrame, Compressed: true, Payload: s})
+			p.SendText(s)
+			p.WantText(s)
+		}
+	})
+}
+
+// TestConn: handlers that block.
+func TestConn(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		var last error
+		p := Serve(t, tr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(w, r, &websocket.Options{IdleTimeout: -1})
+			if err != nil {
+				return
+			}
+			defer c.CloseNow()
+			mw, err := c.Writer(context.Background(), websocket.TextFrame)
+			if err != nil {
+				return
+			}
+			for _, part := range []string{"in ", "three ", "parts"} {
+				_, _ = io.WriteString(mw, part)
+				_ = mw.Flush()
+			}
+			_ = mw.Close()
+			for {
+				kind, b, err := c.Read(context.Background())
+				if last = err; err != nil {
+					return
+				}
+				time.Sleep(time.Second) // it is a slow one
+				_ = c.Write(context.Background(), kind, b)
+			}
+		})).Open(Request{})
+		p.WantText("in three parts")
+		p.SendText("a")
+		p.SendText("b")
+		p.WantSilence(time.Second / 2)
+		p.Want(Text("a"), Text("b"))
+		p.Close(4000, "enough")
+		p.WantReason("remote")
+		synctest.Wait()
+		if code, ok := websocket.CloseStatus(last); code != 4000 || !ok {
+			t.Errorf("Read gave %v", last)
+		}
+	})
+}
+
+// TestNewTransport: a transport of one's own.
+func TestNewTransport(t *testing.T) {
+	own := NewTransport(stream.Mem, func(srv *http.Server) (Client, error) { return &client{srv.Handler}, nil })
+	Each(t, func(t *testing.T, tr Transport) {
+		p := Open(t, tr, echo{}, nil)
+		p.SendText("x")
+		p.WantText("x")
+		p.Close(1000, "")
+		p.WantReason("remote")
+	}, own)
+	broken := NewTransport(stream.H3, func(*http.Server) (Client, error) { return nil, errors.New("no packets") })
+	wantFailure(t, func(t testing.TB) { Open(t, broken, echo{}, nil) }, "h3: no packets")
+	wantFailure(t, func(t testing.TB) { Open(t, Transport{}, echo{}, nil) }, "the zero Transport")
+	wantFailure(t, func(t testing.TB) { Listen(t, Pipe) }, "nobody can dial pipe")
+	if names := slices.Collect(func(yield func(string) bool) {
+		for _, tr := range All() {
+			if !yield(tr.String()) {
+				return
+			}
+		}
+	}); strings.Join(names, " ") != "pipe h1 h1tls h2c h2" {
+		t.Error(names)
+	}
+}
+
+// client opens pipes, as a transport in a test of its own may.
+type client struct{ h http.Handler }
+
+func (c *client) Open(ctx context.Context, r *http.Request) (stream.Stream, *http.Response, error) {
+	w := &opener{header: http.Header{}}
+	c.h.ServeHTTP(w, r.WithContext(ctx))
+	return w.peer, &http.Response{StatusCode: 101, Header: w.header}, nil
+}
+
+func (c *client) Close() error { return nil }
+
+type opener struct {
+	header http.Header
+	peer   stream.Stream
+}
+
+func (o *opener) Header() http.Header         { return o.header }
+func (o *opener) WriteHeader(int)             {}
+func (o *opener) Write(b []byte) (int, error) { return len(b), nil }
+func (o *opener) OpenStream(header http.Header) (st stream.Stream, err error) {
+	o.header = header
+	st, o.peer = stream.Pipe()
+	return st, nil
+}
+
+// TestRealTime: outside of a bubble the same calls work.
+func TestRealTime(t *testing.T) {
+	for _, tr := range All() {
+		t.Run(tr.String(), func(t *testing.T) {
+			p := Open(t, tr, echo{}, nil)
+			p.Patience = time.Hour // go test ends it before
+			p.SendText("x")
+			p.WantText("x")
+			p.WantSilence(time.Millisecond)
+			p.Close(1000, "")
+			p.WantReason("remote")
+		})
+	}
+}
