@@ -64,7 +64,7 @@ func TestConnAddr(t *testing.T) {
 		c, s := h.pair(&websocket.Options{})
 		for _, conn := range []*websocket.Conn{c, s} {
 			for range 2 {
-				info := conn.Session().Info()
+				info := conn.Session().StreamInfo()
 				if got := conn.RemoteAddr(); got == nil || got.String() != info.Remote.String() {
 					h.Errorf("RemoteAddr is %v, want %v", got, info.Remote)
 				}

@@ -49,7 +49,7 @@ func (c *Conn) listen(hook *func([]byte), f func([]byte)) {
 // WritePrepared sends a prepared frame, as Write sends a message: it waits for room while much is
 // queued, and a message for a Writer that is open. An error of ctx says that nothing was sent.
 func (c *Conn) WritePrepared(ctx context.Context, p *Prepared) error {
-	cmd := Send(p)
+	cmd := SendPrepared(p)
 	if err := cmd.check(); err != nil {
 		return err
 	}
