@@ -19,7 +19,7 @@ import (
 // The response to a request that opens a WebSocket is a 101 of HTTP/1.1, whatever it came over,
 // with Connection, Upgrade and the Sec-WebSocket-Accept that fits the request's key. Its Body is an
 // io.ReadWriteCloser, and more: a net.Conn with CloseWrite. Nobody but its user closes it, the
-// request's context bounds the opening alone. Any other response is given as it is, with at most 64
+// request's context bounds the opening alone, and a Write waits while the server does not read. Any other response is given as it is, with at most 64
 // KiB of its body.
 //
 // The zero value is ready; it may be used from any goroutine, and must not be copied or changed
@@ -93,9 +93,18 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			st.Reset(stream.Cancel)
 		}
 	}()
-	res.Body = stream.NewConn(st, t.Window)
+	res.Body = stream.NewConn(patient{st}, t.Window)
 	opened = true
 	return res, nil
+}
+
+// patient is a stream whose Write waits for as long as the server does not read, as that of
+// http.Transport does. Its user may set a deadline.
+type patient struct{ stream.Stream }
+
+func (p patient) Attach(s stream.Sink, l stream.Limits) {
+	l.WriteTimeout = -1
+	p.Stream.Attach(s, l)
 }
 
 // wantsWebSocket says that a request is an opening handshake (RFC 6455, 4.1) that may leave over

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 
 	"weir/stream"
 	"weir/stream/memnet"
+	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -63,6 +65,20 @@ func newBackend(t *testing.T, over stream.Transport) *backend {
 		http.Error(w, "not you", http.StatusForbidden)
 	})
 	mux.HandleFunc("/plain", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) })
+	mux.HandleFunc("/paused", func(w http.ResponseWriter, r *http.Request) {
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+			"Sec-WebSocket-Accept: " + upgrade.AcceptKey(r.Header.Get("Sec-WebSocket-Key")) + "\r\n\r\n")
+		rw.Flush()
+		time.Sleep(45 * time.Second)
+		n, _ := io.Copy(io.Discard, rw)
+		fmt.Fprint(c, n)
+	})
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.ProtoMajor == 1 && r.TLS == nil:
@@ -241,6 +257,38 @@ func TestTransportBody(t *testing.T) {
 				}
 				if err := nc.Close(); err != nil {
 					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestTransportWaits: what is written to the Body waits for a server that does not read, as long as
+// it takes, as over http.Transport: who writes knows how long that may be.
+func TestTransportWaits(t *testing.T) {
+	for over := range backends {
+		t.Run(string(over), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBackend(t, over)
+				defer b.stop()
+				r, err := http.NewRequestWithContext(t.Context(), "GET", b.url+"/paused", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+					"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}
+				res, err := b.t.RoundTrip(r)
+				if err != nil || res.StatusCode != 101 {
+					t.Fatal(res, err)
+				}
+				nc := res.Body.(net.Conn)
+				defer nc.Close()
+				if n, err := nc.Write(make([]byte, 1<<20)); n != 1<<20 || err != nil {
+					t.Fatalf("%d octets are written: %v", n, err)
+				}
+				nc.(interface{ CloseWrite() error }).CloseWrite()
+				if got, err := io.ReadAll(nc); string(got) != "1048576" || err != nil {
+					t.Errorf("%q, %v", got, err)
 				}
 			})
 		})
