@@ -16,8 +16,8 @@ type body struct {
 }
 
 // Read waits for octets and gives their credit back. Octets that have arrived are read, and a body
-// that has arrived whole ends with io.EOF, also when the stream was reset or the deadline has
-// passed since. What arrives behind the deadline is not read before it is set anew: else a client
+// that has arrived whole ends with io.EOF, also when the stream was reset (but see tooMuch) or the
+// deadline has passed since. What arrives behind the deadline is not read before it is set anew: else a client
 // that goes on sending would never meet it.
 func (b *body) Read(p []byte) (int, error) {
 	x := b.x
@@ -45,6 +45,8 @@ func (b *body) Read(p []byte) (int, error) {
 	switch { // what has arrived comes first, whatever became of the stream since
 	case b.closed:
 		return 0, http.ErrBodyReadAfterClose
+	case x.lost:
+		return 0, x.closedErr()
 	case x.in.len() > 0:
 		return x.read(p), nil
 	case x.in.whole():

@@ -47,6 +47,7 @@ type exchange struct {
 	reading   deadline
 	writing   deadline
 	unread    bool // the handler has closed the body: what comes is dropped
+	lost      bool // what came of the body has been dropped, see tooMuch
 	wants100  bool // the client waits for 100 before it sends its body (RFC 9110, 10.1.1)
 	answered  bool // the final answer's header is on its way
 	closed    bool
@@ -176,14 +177,28 @@ func (x *exchange) event(ev event) {
 		x.reading.stop()
 		x.writing.stop()
 		x.in.reportNext()
-		if x.waits { // no handler will see the request
+		switch {
+		case x.waits: // no handler will see the request
 			x.cancel()
 			x.r, x.trailers = nil, nil
+			x.in.drop()
+		case x.tooMuch():
+			x.lost = true
 			x.in.drop()
 		}
 		x.countRoom()
 	}
 	x.wake()
+}
+
+// tooMuch says that the body of a stream that was cut is not kept for its handler, which may read it
+// much later, or never: the stream was given up for what it held, or half of MaxMemory is used up.
+func (x *exchange) tooMuch() bool {
+	if _, ok := x.err.(*memoryError); ok {
+		return true
+	}
+	most := x.c.core.cfg.memory
+	return x.err != nil && most > 0 && x.c.core.held > most/2
 }
 
 // countRoom counts what the body takes in memory besides the octets that the stream's credit

@@ -12,6 +12,8 @@ import (
 	"weir/h2"
 	"weir/h2/h2test"
 	"weir/stream"
+
+	"golang.org/x/net/http2"
 )
 
 // keeper is a sink that keeps what it is told, and releases nothing.
@@ -159,4 +161,63 @@ func TestMaxMemoryTells(t *testing.T) {
 			t.Errorf("Closed(%v)", k.err)
 		}
 	})
+}
+
+// TestMaxMemoryBesideSlowHandlers: a body whose stream is given up, and one whose stream the client
+// has reset where much is held, are gone at once, however long their handlers go on: they do not
+// cost the next streams their lives.
+func TestMaxMemoryBesideSlowHandlers(t *testing.T) {
+	for _, reset := range []bool{false, true} {
+		t.Run(map[bool]string{false: "given_up", true: "reset_by_the_client"}[reset], func(t *testing.T) {
+			var done chan bool
+			var errs chan error
+			bubble(t, &h2.Config{MaxMemory: 1 << 20}, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/small" {
+					time.Sleep(time.Second)
+					io.Copy(w, r.Body)
+					return
+				}
+				<-done
+				_, err := io.Copy(io.Discard, r.Body)
+				errs <- err
+			}, func(s *site) {
+				const n = 40
+				done, errs = make(chan bool), make(chan error, n)
+				p := s.dial()
+				for range n {
+					tn := begin(t, p, "/")
+					tn.SetReadDeadline(time.Now().Add(time.Second))
+					writeSome(tn, 60_000)
+					tn.CloseWrite()
+					synctest.Wait()
+					if reset {
+						tn.Reset(http2.ErrCodeCancel)
+						synctest.Wait()
+					}
+					if held, _ := s.h2.Counted(); held > 1<<20 {
+						t.Fatalf("%d octets are held", held)
+					}
+				}
+				tn := begin(t, p, "/small")
+				tn.Write([]byte("hello"))
+				tn.CloseWrite()
+				if got, err := io.ReadAll(tn); string(got) != "hello" || err != nil {
+					t.Errorf("the stream behind them: %q, %v", got, err)
+				}
+				close(done)
+				lost := 0
+				for range n {
+					if err := <-errs; err != nil {
+						lost++
+						if _, ok := errors.AsType[*stream.ResetError](err); !ok {
+							t.Error(err)
+						}
+					}
+				}
+				if lost < n/2 {
+					t.Errorf("%d bodies are lost of %d, and the others are told to be whole", lost, n)
+				}
+			})
+		})
+	}
 }
