@@ -112,13 +112,25 @@ func infoOf(w http.ResponseWriter, r *http.Request) stream.Info {
 func end(w http.ResponseWriter, r *http.Request, reason Reason, sw *Switch) {
 	req := Partial(r, infoOf(w, r))
 	whole := *req
-	defer terminate(r, reason, req, sw.Handler)
+	defer tell(r, reason, req, sw)
 	if f := filterOf(sw.Options); f != nil {
 		guard(func() { f.FilterRequest(r, req) }, func(v any) {
 			*req = whole
 			logf(r, "upgrade: %s %s: %v", r.Method, r.URL.Path, crashError("ReqFilter", v))
 		})
 	}
+}
+
+// tell tells the handler of a Switch whose protocol never had the request.
+func tell(r *http.Request, reason Reason, req *PartialRequest, sw *Switch) {
+	e, ok := sw.Protocol.(Ender)
+	if !ok {
+		terminate(r, reason, req, sw.Handler)
+		return
+	}
+	guard(func() { e.End(reason, req, sw.Handler) }, func(v any) {
+		logf(r, "upgrade: %v", crashError("Terminate", v))
+	})
 }
 
 // Terminate tells a handler why what it handled has ended, if it wants to know (Cowboy:

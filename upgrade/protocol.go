@@ -24,6 +24,14 @@ type Protocol interface {
 	Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error
 }
 
+// Ender may be implemented by a Protocol whose handlers have no Terminator, but something of their
+// own in its place.
+type Ender interface {
+	// End tells the handler of a Switch that the protocol will never have its request: init has
+	// answered the request itself (Normal), or gave an error as well (Crash).
+	End(reason Reason, req *PartialRequest, handler any)
+}
+
 // Switch says which protocol takes a request over, with which handler and options.
 type Switch struct {
 	Protocol Protocol // nil: init has answered the request itself, and the handler gets Terminate(normal)

@@ -1,6 +1,7 @@
 package upgrade_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -155,4 +156,53 @@ func TestAbortHandlerGoesOn(t *testing.T) {
 	}()
 	upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) { panic(http.ErrAbortHandler) }).
 		ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+}
+
+// enderProtocol is an Ender: its handlers have no Terminator.
+type enderProtocol struct {
+	fakeProtocol
+	ends []string
+	do   func()
+}
+
+func (p *enderProtocol) End(r upgrade.Reason, req *upgrade.PartialRequest, handler any) {
+	p.ends = append(p.ends, fmt.Sprint(r, " ", req.Path, " ", handler))
+	if p.do != nil {
+		p.do()
+	}
+}
+
+// A protocol that is an Ender tells its handlers itself that it never had their request.
+func TestEnder(t *testing.T) {
+	for name, row := range map[string]struct {
+		answers bool
+		err     error
+		do      func()
+		want    string
+	}{
+		"answered": {answers: true, want: "normal /x 7"},
+		"error":    {err: errors.New("boom"), want: "crash:error /x 7"},
+		"panic":    {answers: true, do: func() { panic("in End") }, want: "normal /x 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &enderProtocol{do: row.do}
+			h := upgrade.Handle(func(w http.ResponseWriter, _ *http.Request) (*upgrade.Switch, error) {
+				if row.answers {
+					io.WriteString(w, "answer")
+				}
+				return &upgrade.Switch{Protocol: p, Handler: 7}, row.err
+			})
+			var logged strings.Builder
+			srv := &http.Server{ErrorLog: log.New(&logged, "", 0)}
+			r := httptest.NewRequest("GET", "/x", nil)
+			r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, srv))
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			if got := strings.Join(p.ends, "; "); got != row.want || p.calls != 0 {
+				t.Errorf("told %q, upgraded %d times; want %q", got, p.calls, row.want)
+			}
+			if (row.do != nil) != strings.Contains(logged.String(), "in End") {
+				t.Errorf("the log says %q", &logged)
+			}
+		})
+	}
 }

@@ -3,26 +3,30 @@ package upgrade
 import (
 	"net/url"
 	"strconv"
-
-	"weir/wsframe"
 )
 
-// Kind is the first word of a terminate reason (Cowboy manual, cowboy_websocket, terminate/3).
+// Kind is the first word of a terminate reason (Cowboy guide, handlers, terminate/3).
 type Kind uint8
 
 // The kinds of Reason.
 const (
 	Normal  Kind = iota // init answered the request itself
-	Stop                // the handler closed, or the server drained
-	Timeout             // nothing was received for the idle timeout
-	Remote              // the peer sent a close frame; Code and Text as it did
-	Error               // Err says which: badframe, badencoding, badsize, closed, timeout, or an errno
-	Crash               // a callback panicked or called Goexit; Class and Value
+	Stop                // the handler ended it, or the server drained
+	Timeout             // nothing happened for the idle timeout
+	Remote              // the peer ended it, in a protocol that has a word for it
+	Error               // Name says which
+	Crash               // a callback panicked or called Goexit: Class and Value say how
 )
 
 var kindNames = [...]string{"normal", "stop", "timeout", "remote", "error", "crash"}
 
-func (k Kind) String() string { return kindNames[k] }
+// String is the kind in a word.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "kind " + strconv.Itoa(int(k))
+}
 
 // Class is what kind of crash it was (Erlang's classes).
 type Class uint8
@@ -37,31 +41,28 @@ const (
 
 var classNames = [...]string{"", "error", "exit", "throw"}
 
-func (c Class) String() string { return classNames[c] }
-
-// Names of Reason.Name beside an errno's.
-const (
-	BadFrame    = "badframe"    // protocol error: 1002
-	BadEncoding = "badencoding" // text or close text not UTF-8: 1007
-	BadSize     = "badsize"     // over MaxFrameSize: 1009; too many fragments: 1008
-	Closed      = "closed"      // ended without a close frame
-	TimedOut    = "timeout"     // nothing could be sent for SendTimeout
-)
-
-// Reason is why a handler's session ended: what terminate/3 gets.
-type Reason struct {
-	Kind     Kind
-	Code     wsframe.CloseCode // Remote: the peer's code, 0 if its close frame was empty
-	Text     string            // Remote: the peer's close text
-	Name     string            // Error: BadFrame … or the errno's name in lower case, else "other"
-	Err      error             // Error: what was behind it, nil for a plain end; for logs
-	Class    Class             // Crash
-	Value    any               // Crash: the panic's value; nil for Goexit
-	Shutdown any               // what ShutdownReason set; nil if nothing, and on a crash
+// String is the class in a word; that of no crash is empty.
+func (c Class) String() string {
+	if int(c) < len(classNames) {
+		return classNames[c]
+	}
+	return "class " + strconv.Itoa(int(c))
 }
 
-// String is the reason in one word, as the test server's events spell it: normal, stop, timeout,
-// remote, error:badframe, crash:throw.
+// Closed is the Name of a Reason of kind Error: the client has gone, or the stream was cut.
+const Closed = "closed"
+
+// Reason is why what a handler did has ended: what terminate/3 gets. WebSockets have a Reason of
+// their own, websocket.Reason, which says more.
+type Reason struct {
+	Kind  Kind
+	Name  string // Error: Closed, or a word of the protocol's
+	Err   error  // Error: what was behind it, nil for a plain end; for logs
+	Class Class  // Crash
+	Value any    // Crash: the panic's value; nil for Goexit
+}
+
+// String is the reason in a word or two: normal, stop, timeout, remote, error:closed, crash:throw.
 func (r Reason) String() string {
 	switch r.Kind {
 	case Error:
@@ -96,7 +97,8 @@ func (p *PartialRequest) URL() *url.URL {
 	return &url.URL{Scheme: p.Scheme, Host: host, Path: p.Path, RawQuery: p.Query}
 }
 
-// Terminator is the optional terminate/3 of a handler, of whatever protocol: called once, last.
+// Terminator is the optional terminate/3 of a handler: called once, last. Handlers of WebSockets
+// have websocket.Terminator.
 type Terminator interface {
 	Terminate(Reason, *PartialRequest)
 }

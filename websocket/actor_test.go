@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing/synctest"
 
-	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -115,4 +114,4 @@ func (h *house) wantReason(a *actor, want string) websocket.Reason {
 	return a.reasons[0]
 }
 
-var _ upgrade.Terminator = (*actor)(nil)
+var _ websocket.Terminator = (*actor)(nil)

@@ -4,7 +4,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"weir/upgrade"
 )
 
 // call is one callback to be made.
@@ -49,7 +48,7 @@ func (s *Session) call(c call) {
 	if s.m.out.lent != nil {
 		s.flush()
 	}
-	if r := s.m.reason; !ended && r.Kind == upgrade.Crash {
+	if r := s.m.reason; !ended && r.Kind == ReasonCrash {
 		s.note("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
 	}
 	s.sc.keep(cmds)
@@ -98,9 +97,9 @@ func (s *Session) invoke(c *call) (cmds Commands) {
 
 // crashed notes a panic, with turn held.
 func (s *Session) crashed(k callKind, v any) {
-	class := upgrade.ClassThrow
+	class := ClassThrow
 	if _, ok := v.(error); ok {
-		class = upgrade.ClassError
+		class = ClassError
 	}
 	s.note("websocket: callback panicked", "callback", k.String(), "value", v, "stack", string(debug.Stack()))
 	s.m.crash(class, v)
@@ -110,7 +109,7 @@ func (s *Session) crashed(k callKind, v any) {
 func (s *Session) afterGoexit(k callKind, stack string) {
 	s.turn.Lock()
 	s.note("websocket: callback called runtime.Goexit", "callback", k.String(), "stack", stack)
-	s.m.crash(upgrade.ClassExit, nil)
+	s.m.crash(ClassExit, nil)
 	s.resume()
 }
 
@@ -118,7 +117,7 @@ func (s *Session) afterGoexit(k callKind, stack string) {
 func (s *Session) resume() {
 	s.calling, s.handing = false, false
 	if s.gone {
-		s.m.lost(upgrade.Closed, s.goneErr(), fateGone)
+		s.m.lost(NameClosed, s.goneErr(), fateGone)
 	}
 	s.finish()
 	s.attach()

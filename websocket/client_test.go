@@ -48,7 +48,7 @@ func begin(op wsframe.Opcode, s string) []byte {
 func more(s string) []byte { return frame(wsframe.Header{Op: wsframe.Continuation}, s) }
 func last(s string) []byte { return frame(wsframe.Header{Fin: true, Op: wsframe.Continuation}, s) }
 func closing(code websocket.CloseCode, s string) []byte {
-	return frame(wsframe.Header{Fin: true, Op: wsframe.Close}, string(wsframe.AppendClose(nil, code, s)))
+	return frame(wsframe.Header{Fin: true, Op: wsframe.Close}, string(wsframe.AppendClose(nil, wsframe.CloseCode(code), s)))
 }
 
 // frame reads one frame: unmasked, unfragmented, in the shortest length form, as everything from
@@ -124,7 +124,7 @@ func (c *client) wantText(why, payload string) { c.Helper(); c.want(why, wsframe
 // wantCloseFrame wants a close frame. Code 0: the empty one.
 func (c *client) wantCloseFrame(why string, code websocket.CloseCode, text string) {
 	c.Helper()
-	c.want(why, wsframe.Close, string(wsframe.AppendClose(nil, code, text)))
+	c.want(why, wsframe.Close, string(wsframe.AppendClose(nil, wsframe.CloseCode(code), text)))
 }
 
 // wantClose wants a close frame, and that the server's side ends behind it, though the client says

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"weir/upgrade"
 )
 
 // CloseError says that a WebSocket has ended, and why. It is what the methods of a Conn give from then on.
@@ -13,9 +12,9 @@ type CloseError struct{ Reason Reason }
 func (e *CloseError) Error() string {
 	r := &e.Reason
 	switch {
-	case r.Kind == upgrade.Remote && r.Code == 0:
+	case r.Kind == ReasonRemote && r.Code == 0:
 		return "websocket: closed by the peer"
-	case r.Kind == upgrade.Remote:
+	case r.Kind == ReasonRemote:
 		return fmt.Sprintf("websocket: closed by the peer: %d %q", r.Code, r.Text)
 	case r.Err != nil:
 		return fmt.Sprintf("websocket: ended: %s: %v", r, r.Err)
@@ -35,7 +34,7 @@ func (e *CloseError) Unwrap() []error {
 // false for any other end.
 func CloseStatus(err error) (code CloseCode, ok bool) {
 	e, is := errors.AsType[*CloseError](err)
-	if !is || e.Reason.Kind != upgrade.Remote {
+	if !is || e.Reason.Kind != ReasonRemote {
 		return 0, false
 	}
 	return e.Reason.Code, true

@@ -2,15 +2,13 @@ package websocket
 
 import (
 	"time"
-
-	"weir/wsframe"
 )
 
 // Command is one thing a callback wants done (Cowboy manual, cowboy_websocket, commands()). Its payload is borrowed
 // until the commands of that callback have been applied.
 type Command struct {
 	kind commandKind
-	op   wsframe.Opcode
+	op   FrameType
 	flag bool
 	code CloseCode
 	data []byte
@@ -38,7 +36,7 @@ const (
 	cmdStop
 )
 
-func frameCommand[T ~string | ~[]byte](op wsframe.Opcode, payload T) Command {
+func frameCommand[T ~string | ~[]byte](op FrameType, payload T) Command {
 	switch p := any(payload).(type) {
 	case []byte:
 		return Command{kind: cmdFrame, op: op, data: p}
@@ -49,16 +47,16 @@ func frameCommand[T ~string | ~[]byte](op wsframe.Opcode, payload T) Command {
 }
 
 // Text sends a text message in one frame. It is not checked for UTF-8.
-func Text[T ~string | ~[]byte](payload T) Command { return frameCommand(wsframe.Text, payload) }
+func Text[T ~string | ~[]byte](payload T) Command { return frameCommand(TextFrame, payload) }
 
 // Binary sends a binary message in one frame.
-func Binary[T ~string | ~[]byte](payload T) Command { return frameCommand(wsframe.Binary, payload) }
+func Binary[T ~string | ~[]byte](payload T) Command { return frameCommand(BinaryFrame, payload) }
 
 // Ping sends a ping of at most 125 octets.
-func Ping[T ~string | ~[]byte](payload T) Command { return frameCommand(wsframe.Ping, payload) }
+func Ping[T ~string | ~[]byte](payload T) Command { return frameCommand(PingFrame, payload) }
 
 // Pong sends a pong of at most 125 octets. Pings are answered by the stack: there is no need to.
-func Pong[T ~string | ~[]byte](payload T) Command { return frameCommand(wsframe.Pong, payload) }
+func Pong[T ~string | ~[]byte](payload T) Command { return frameCommand(PongFrame, payload) }
 
 // Close sends a close frame and ends the session with reason Stop. Code 0 with no text is the empty close frame.
 // The codes are 1000–1003, 1007–1014 and 3000–4999, the text is UTF-8 of at most 123 octets; anything else is a

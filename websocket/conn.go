@@ -179,7 +179,7 @@ func (c *Conn) CloseNow() {
 	c.mu.Lock()
 	e := c.err
 	c.mu.Unlock()
-	if e == nil || e.Reason.Kind == upgrade.Stop {
+	if e == nil || e.Reason.Kind == ReasonStop {
 		c.s.Cut()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 
-	"weir/upgrade"
 )
 
 // part is a piece of a message, as it arrived.
@@ -240,8 +239,8 @@ func (c *Conn) refuse() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.parts, c.held, c.current = nil, 0, false
-	if c.refused = c.err; c.err.Reason.Name != upgrade.BadSize {
-		c.refused = &CloseError{Reason{Kind: upgrade.Error, Name: upgrade.BadSize, Err: tooBig}}
+	if c.refused = c.err; c.err.Reason.Name != NameBadSize {
+		c.refused = &CloseError{Reason{Kind: ReasonError, Name: NameBadSize, Err: tooBig}}
 	}
 	return c.refused
 }

@@ -214,7 +214,7 @@ func (w *MessageWriter) abandon() {
 
 // giveUp ends a message that will not be whole. mu is held.
 func (w *MessageWriter) giveUp(err error) {
-	if w.op == continuation && w.c.over() == nil {
+	if w.op == ContinuationFrame && w.c.over() == nil {
 		w.c.CloseNow()
 	}
 	w.end(err)
@@ -225,7 +225,7 @@ func (w *MessageWriter) fragment(fin bool) error {
 		w.giveUp(err)
 		return err
 	}
-	w.op = continuation
+	w.op = ContinuationFrame
 	w.buf = w.buf[:0]
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"weir/upgrade"
 	"weir/wsframe"
 	"weir/wsframe/deflate"
 )
@@ -223,7 +222,7 @@ func TestBombHeap(t *testing.T) {
 							peak = max(peak, before.live-start.live+total()-before.total)
 							rest = rest[n:]
 						}
-						if out, _ := m.output(); m.reason.Name != upgrade.BadSize || !bytes.HasSuffix(out, []byte{0x88, 2, 1009 >> 8, 1009 & 0xff}) {
+						if out, _ := m.output(); m.reason.Name != NameBadSize || !bytes.HasSuffix(out, []byte{0x88, 2, 1009 >> 8, 1009 & 0xff}) {
 							t.Fatalf("reason %s, output ends %x", m.reason, out[max(0, len(out)-4):])
 						}
 						return peak

@@ -90,6 +90,9 @@ func (d *Dialer) DialHandler(ctx context.Context, url string, h Handler, o *Dial
 		o = new(DialOptions)
 	}
 	hs, err := newClientHandshake(url, o)
+	if err == nil {
+		err = checkHandler(h)
+	}
 	if err != nil {
 		given := reach.RedactURL(url)
 		return nil, nil, &DialError{URL: given, Msg: "bad request", Err: requestError{err}}
@@ -176,7 +179,7 @@ func newClientHandshake(given string, o *DialOptions) (*clientHandshake, error) 
 		hs.head.Set("Sec-Websocket-Protocol", strings.Join(o.Subprotocols, ", "))
 	}
 	if o.Compress {
-		hs.head.Set("Sec-Websocket-Extensions", deflate.Offer(&o.Deflate))
+		hs.head.Set("Sec-Websocket-Extensions", deflate.Offer(o.Deflate.codec()))
 	}
 	return hs, nil
 }
@@ -330,7 +333,7 @@ func (hs *clientHandshake) extensions(resp *http.Response) (p deflate.Params, ag
 	case len(list) > 1 || list[0].Name != deflate.Name || !hs.o.Compress:
 		return p, false, errors.New("the answer names an extension that was not offered: " + list[len(list)-1].Name)
 	}
-	p, err = deflate.Accept(&hs.o.Deflate, list[0].Params)
+	p, err = deflate.Accept(hs.o.Deflate.codec(), list[0].Params)
 	return p, err == nil, err
 }
 

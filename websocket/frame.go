@@ -2,21 +2,25 @@ package websocket
 
 import "weir/wsframe"
 
-// FrameType is the kind of a frame that a handler sees or sends.
-type FrameType = wsframe.Opcode
+// FrameType is the kind of a frame: the opcode of RFC 6455, 11.8.
+type FrameType uint8
 
-// The frame types a handler sees. Close frames and fragments never reach it: messages arrive reassembled.
+// The frame types. A handler sees the first four, and messages are of the first two: they arrive
+// whole, and close frames are the stack's affair. The others are for Event.
 const (
-	TextFrame   FrameType = wsframe.Text
-	BinaryFrame FrameType = wsframe.Binary
-	PingFrame   FrameType = wsframe.Ping
-	PongFrame   FrameType = wsframe.Pong
+	TextFrame         FrameType = 1
+	BinaryFrame       FrameType = 2
+	PingFrame         FrameType = 9
+	PongFrame         FrameType = 10
+	ContinuationFrame FrameType = 0
+	CloseFrame        FrameType = 8
 )
 
-const continuation = wsframe.Continuation
+// String is the type in a word: text, binary, ping, pong, continuation, close.
+func (t FrameType) String() string { return wsframe.Opcode(t).String() }
 
-// CloseCode is a close code of RFC 6455, 7.4.
-type CloseCode = wsframe.CloseCode
+// isControl says that t is a ping, a pong or a close (RFC 6455, 5.5).
+func (t FrameType) isControl() bool { return wsframe.Opcode(t).IsControl() }
 
 // Frame is one text or binary message, one ping or one pong.
 type Frame struct {
@@ -27,8 +31,8 @@ type Frame struct {
 // IsData says that the frame is a text or binary message.
 func (f Frame) IsData() bool { return f.Type == TextFrame || f.Type == BinaryFrame }
 
-// Reply is the command that sends the frame back as it came: a message as a message, a ping as a pong.
-// (The stack has answered the ping already.)
+// Reply is the command that sends the frame back as it came: a message as a message, a ping as a
+// pong. (The stack has answered the ping already.)
 func (f Frame) Reply() Command {
 	if f.Type == PingFrame {
 		return Pong(f.Payload)

@@ -3,7 +3,6 @@ package websocket
 import (
 	"runtime/debug"
 
-	"weir/upgrade"
 )
 
 // guard calls f, which is a user's code. It says whether f returned. If f did not, crashed is
@@ -79,7 +78,7 @@ func (s *Session) callTrace(e Event) {
 func (s *Session) afterTraceGoexit(stack string) {
 	s.note("websocket: Trace called runtime.Goexit", "stack", stack)
 	s.m.out.drop()
-	s.m.end(Reason{Kind: upgrade.Crash, Class: upgrade.ClassExit}, fateCut)
+	s.m.end(Reason{Kind: ReasonCrash, Class: ClassExit}, fateCut)
 	if s.m.fate != fateGone {
 		s.m.fate = fateCut
 	}

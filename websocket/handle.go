@@ -51,6 +51,9 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if !ok {
 		return fmt.Errorf("websocket: a %T is no websocket.Handler", handler)
 	}
+	if err := checkHandler(h); err != nil {
+		return err
+	}
 	o, err := upgrade.OptionsOf[Options](opts)
 	if err != nil {
 		return err
@@ -93,7 +96,7 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 			st.Reset(stream.InternalError)
 		}
 	}()
-	s := newSession(st, h, o, g, req, header)
+	s := newSession(st, h, o, g, (*PartialRequest)(req), header)
 	if agreed {
 		s.m.compress(o, params)
 	}
@@ -113,10 +116,10 @@ func observed(hk *hook.Hook, h Handler, o *Options) (Handler, *Options) {
 	return h, hk.Options(o).(*Options)
 }
 
-// FilterRequest implements upgrade.Filter by ReqFilter.
-func (o Options) FilterRequest(r *http.Request, p *PartialRequest) {
-	if o.ReqFilter != nil {
-		o.ReqFilter(r, p)
+// End implements upgrade.Ender: init has answered the request itself, or it crashed.
+func (protocol) End(reason upgrade.Reason, req *upgrade.PartialRequest, handler any) {
+	if t, ok := handler.(Terminator); ok {
+		t.Terminate(reasonOf(reason), (*PartialRequest)(req))
 	}
 }
 
@@ -129,7 +132,7 @@ func agree(hs *upgrade.Handshake, o *Options, header http.Header) (p deflate.Par
 		if e.Name != deflate.Name {
 			continue
 		}
-		if p, answer, ok := deflate.Negotiate(&o.Deflate, e.Params); ok {
+		if p, answer, ok := deflate.Negotiate(o.Deflate.codec(), e.Params); ok {
 			header.Set("Sec-Websocket-Extensions", answer)
 			return p, true
 		}

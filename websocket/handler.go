@@ -1,6 +1,10 @@
 package websocket
 
-import "weir/upgrade"
+import (
+	"fmt"
+
+	"weir/upgrade"
+)
 
 // Handler gets every message, ping and pong of one session (Cowboy's websocket_handle/2). f is lent until Handle
 // returns; out is empty and may be appended to and returned.
@@ -32,21 +36,16 @@ type Drainer interface {
 	Drain(out Commands) Commands
 }
 
-// Terminator is told why the session ended: once, last (terminate/3).
-type Terminator = upgrade.Terminator
+// Terminator is told why the session ended: once, last (terminate/3). The session has sent what it
+// had to say by then, and sends nothing more.
+type Terminator interface {
+	Terminate(reason Reason, req *PartialRequest)
+}
 
-// Reason is why a session ended.
-type Reason = upgrade.Reason
-
-// PartialRequest is what is kept of the request.
-type PartialRequest = upgrade.PartialRequest
-
-// The kinds of Reason.
-const (
-	ReasonNormal  = upgrade.Normal
-	ReasonStop    = upgrade.Stop
-	ReasonTimeout = upgrade.Timeout
-	ReasonRemote  = upgrade.Remote
-	ReasonError   = upgrade.Error
-	ReasonCrash   = upgrade.Crash
-)
+// checkHandler says what is wrong with a handler: it has a Terminate that nobody would call.
+func checkHandler(h Handler) error {
+	if _, ok := h.(upgrade.Terminator); ok {
+		return fmt.Errorf("websocket: Terminate of a %T takes a Reason of package upgrade, not of this one", h)
+	}
+	return nil
+}

@@ -3,7 +3,6 @@ package websocket
 import (
 	"time"
 
-	"weir/upgrade"
 	"weir/wsframe"
 )
 
@@ -43,6 +42,7 @@ type few struct {
 	trace    func(Event)    // nil: nobody listens
 	told     *tracedStats   // the session's; nil: nobody listens
 	shutdown *any           // what ShutdownReason set
+	drain    bool           // it was asked to end, for the server shuts down
 	changed  *settings      // what SetOptions set
 	key      func() [4]byte // a client's masking keys (RFC 6455, 5.3); nil: a server masks nothing
 	kind     wsframe.Opcode // of the message being sent in fragments
@@ -147,9 +147,10 @@ func (m *machine) end(r Reason, f fate) {
 	if m.ended {
 		return
 	}
-	if r.Kind != upgrade.Crash {
-		if m.few != nil && m.few.shutdown != nil {
-			r.Shutdown = *m.few.shutdown
+	if few := m.few; few != nil {
+		r.Drain = few.drain
+		if r.Kind != ReasonCrash && few.shutdown != nil {
+			r.Shutdown = *few.shutdown
 		}
 	}
 	m.ended, m.reason, m.fate = true, &r, f
@@ -166,34 +167,40 @@ func (m *machine) end(r Reason, f fate) {
 
 // fail ends with the close code and the reason of a broken frame (BEHAVIOUR 4).
 func (m *machine) fail(e *wsframe.Error) {
-	name := upgrade.BadFrame
+	name := NameBadFrame
 	switch e.Code {
 	case wsframe.InvalidPayload:
-		name = upgrade.BadEncoding
+		name = NameBadEncoding
 	case wsframe.MessageTooBig, wsframe.PolicyViolation:
-		name = upgrade.BadSize
+		name = NameBadSize
 	}
-	m.sendClose(e.Code, "")
-	m.end(Reason{Kind: upgrade.Error, Name: name, Err: e}, fateFin)
+	m.end(Reason{Kind: ReasonError, Name: name, Err: e, Sent: m.sendClose(CloseCode(e.Code), "")}, fateFin)
 }
 
 // crash ends with 1011: a callback panicked, called Goexit, or returned what cannot be sent.
-func (m *machine) crash(c upgrade.Class, value any) {
+func (m *machine) crash(c CrashClass, value any) {
 	if m.ended {
 		return
 	}
-	m.sendClose(wsframe.InternalError, "")
-	m.end(Reason{Kind: upgrade.Crash, Class: c, Value: value}, fateFin)
+	m.end(Reason{Kind: ReasonCrash, Class: c, Value: value, Sent: m.sendClose(CloseInternalError, "")}, fateFin)
 }
 
 // lost ends without a close frame: the stream has come to its end, or is given up (f says which).
 func (m *machine) lost(name string, err error, f fate) {
 	if m.ended {
 		m.fate = f
+		m.unsaid()
 		return
 	}
 	m.out.drop()
-	m.end(Reason{Kind: upgrade.Error, Name: name, Err: err}, f)
+	m.end(Reason{Kind: ReasonError, Name: name, Err: err}, f)
+}
+
+// unsaid says that output will not be sent, be it with our close frame.
+func (m *machine) unsaid() {
+	if m.ended && (m.clock.late == nil || !m.clock.said) {
+		m.reason.Sent = SentClose{}
+	}
 }
 
 // goingAway ends a session that has no Drain callback when the server shuts down (BEHAVIOUR 8).
@@ -201,6 +208,5 @@ func (m *machine) goingAway() {
 	if m.ended {
 		return
 	}
-	m.sendClose(wsframe.GoingAway, "")
-	m.end(Reason{Kind: upgrade.Stop}, fateFin)
+	m.end(Reason{Kind: ReasonStop, Sent: m.sendClose(CloseGoingAway, "")}, fateFin)
 }

@@ -3,7 +3,6 @@ package websocket
 import (
 	"time"
 
-	"weir/upgrade"
 	"weir/wsframe"
 )
 
@@ -14,7 +13,7 @@ func (m *machine) apply(cmds Commands, now time.Time) {
 		return
 	}
 	if err := cmds.check(); err != nil {
-		m.crash(upgrade.ClassError, err)
+		m.crash(ClassError, err)
 		return
 	}
 	for i := range cmds {
@@ -30,20 +29,18 @@ func (m *machine) applyOne(c *Command, now time.Time) {
 		if p, ok := c.val.(*Prepared); ok {
 			m.prepared(p)
 		} else {
-			m.message(c.op, c.data, c.text)
+			m.message(wsframe.Opcode(c.op), c.data, c.text)
 		}
-		if n := c.length(); !c.op.IsControl() {
+		if n := c.length(); !c.op.isControl() {
 			m.stats.Out.add(int64(n))
-			m.tellMessage(true, c.op, m.deflation().wants(c.op, n), int64(n))
+			m.tellMessage(true, c.op, m.deflation().wants(wsframe.Opcode(c.op), n), int64(n))
 		}
 	case cmdFragment:
-		m.fragment(c.op, c.data, c.flag)
+		m.fragment(wsframe.Opcode(c.op), c.data, c.flag)
 	case cmdClose:
-		m.sendClose(c.code, c.text)
-		m.end(Reason{Kind: upgrade.Stop}, fateFin)
+		m.end(Reason{Kind: ReasonStop, Sent: m.sendClose(c.code, c.text)}, fateFin)
 	case cmdStop:
-		m.sendClose(wsframe.NormalClosure, "")
-		m.end(Reason{Kind: upgrade.Stop}, fateFin)
+		m.end(Reason{Kind: ReasonStop, Sent: m.sendClose(CloseNormalClosure, "")}, fateFin)
 	case cmdActive:
 		m.setActive(c.flag)
 	case cmdDeflate:
@@ -126,9 +123,9 @@ func (cmds Commands) check() error {
 func (c *Command) check() error {
 	switch {
 	case c.kind == cmdClose:
-		return wsframe.CheckClose(c.code, c.text)
+		return wsframe.CheckClose(wsframe.CloseCode(c.code), c.text)
 	case c.kind == cmdFrame || c.kind == cmdPrepared:
-		return checkFrame(c.op, c.length())
+		return checkFrame(wsframe.Opcode(c.op), c.length())
 	}
 	return nil
 }

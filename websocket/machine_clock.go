@@ -4,7 +4,6 @@ import (
 	"os"
 	"time"
 
-	"weir/upgrade"
 	"weir/wsframe"
 )
 
@@ -159,12 +158,11 @@ func (m *machine) tick(now time.Time) {
 		return
 	}
 	if by := m.sendBy(); !by.IsZero() && !now.Before(by) {
-		m.lost(upgrade.TimedOut, os.ErrDeadlineExceeded, fateCut)
+		m.lost(NameTimedOut, os.ErrDeadlineExceeded, fateCut)
 		return
 	}
 	if by := m.idleBy(); !by.IsZero() && !now.Before(by) {
-		m.sendClose(wsframe.NormalClosure, "")
-		m.end(Reason{Kind: upgrade.Timeout}, fateFin)
+		m.end(Reason{Kind: ReasonTimeout, Sent: m.sendClose(CloseNormalClosure, "")}, fateFin)
 		return
 	}
 	if by := m.pingDue(); !by.IsZero() && !now.Before(by) {

@@ -164,14 +164,14 @@ func appendDeflated(dst []byte, h wsframe.Header, w *deflate.Writer, p []byte) [
 
 // prepared appends a frame that was encoded for many.
 func (m *machine) prepared(p *Prepared) {
-	d := m.deflation()
+	d, op := m.deflation(), wsframe.Opcode(p.op)
 	if m.out.key != nil { // a client masks each frame anew (RFC 6455, 5.3)
-		m.message(p.op, p.payload, "")
+		m.message(op, p.payload, "")
 		return
 	}
-	if !d.wants(p.op, len(p.payload)) {
+	if !d.wants(op, len(p.payload)) {
 		m.out.payload(p.plain)
-		m.tellFrame(true, wsframe.Header{Fin: true, Op: p.op, Length: int64(len(p.payload))})
+		m.tellFrame(true, wsframe.Header{Fin: true, Op: op, Length: int64(len(p.payload))})
 		return
 	}
 	b := p.deflated(d.level, d.bits)

@@ -3,7 +3,6 @@ package websocket
 import (
 	"time"
 
-	"weir/upgrade"
 	"weir/wsframe"
 )
 
@@ -269,7 +268,7 @@ func (m *machine) next() (Frame, bool) {
 		}
 	}
 	if m.active && !m.ended && in.fin && len(in.rest) == 0 {
-		m.end(Reason{Kind: upgrade.Error, Name: upgrade.Closed}, fateFin)
+		m.end(Reason{Kind: ReasonError, Name: NameClosed}, fateFin)
 	}
 	return Frame{}, false
 }
@@ -303,19 +302,19 @@ func (m *machine) control(ev *wsframe.Event) (Frame, bool) {
 		m.remoteClose(p)
 		return Frame{}, false
 	}
-	return Frame{Type: ev.Header.Op, Payload: p}, true
+	return Frame{Type: FrameType(ev.Header.Op), Payload: p}, true
 }
 
 // remoteClose answers the peer's close frame (RFC 6455, 5.5.1): the same code, no text.
 func (m *machine) remoteClose(p []byte) {
-	code, text, err := wsframe.ParseClose(p, m.utf8())
+	wireCode, text, err := wsframe.ParseClose(p, m.utf8())
 	if err != nil {
 		m.fail(asFrameError(err))
 		return
 	}
+	code := CloseCode(wireCode)
 	m.tellClose(false, code, string(text))
-	m.sendClose(code, "")
-	m.end(Reason{Kind: upgrade.Remote, Code: code, Text: string(text)}, fateFin)
+	m.end(Reason{Kind: ReasonRemote, Code: code, Text: string(text), Sent: m.sendClose(code, "")}, fateFin)
 }
 
 // data takes a piece of a message.
@@ -355,12 +354,12 @@ func (m *machine) data(ev *wsframe.Event) (Frame, bool) {
 	}
 	in.piece = piece{first: true, last: true}
 	m.received(ev.Op, ev.Compressed, int64(len(p)))
-	return Frame{Type: ev.Op, Payload: p}, true
+	return Frame{Type: FrameType(ev.Op), Payload: p}, true
 }
 
 func (m *machine) received(op wsframe.Opcode, compressed bool, n int64) {
 	m.stats.In.add(n)
-	m.tellMessage(false, op, compressed, n)
+	m.tellMessage(false, FrameType(op), compressed, n)
 }
 
 // piece is where in its message a payload stands that next gave.
@@ -376,7 +375,7 @@ func (m *machine) pass(op wsframe.Opcode, compressed bool, p []byte, first, last
 		m.received(op, compressed, in.size)
 	}
 	in.piece = piece{first, last}
-	return Frame{Type: op, Payload: p}, first || last || len(p) > 0
+	return Frame{Type: FrameType(op), Payload: p}, first || last || len(p) > 0
 }
 
 // tooBig is for a message that is larger than MaxFrameSize once it is whole.

@@ -79,15 +79,16 @@ func (m *machine) fragment(op wsframe.Opcode, p []byte, fin bool) {
 	}
 	if f.size += int64(len(p)); fin {
 		m.stats.Out.add(f.size)
-		m.tellMessage(true, f.kind, false, f.size)
+		m.tellMessage(true, FrameType(f.kind), false, f.size)
 	}
 }
 
-// sendClose sends a close frame.
-func (m *machine) sendClose(code CloseCode, text string) {
+// sendClose sends a close frame, and gives what a Reason has of it.
+func (m *machine) sendClose(code CloseCode, text string) SentClose {
 	var p [wsframe.MaxControl]byte
-	m.sendFrame(wsframe.Close, wsframe.AppendClose(p[:0], code, text), "")
+	m.sendFrame(wsframe.Close, wsframe.AppendClose(p[:0], wsframe.CloseCode(code), text), "")
 	m.tellClose(true, code, text)
+	return SentClose{Frame: true, Code: code, Text: text}
 }
 
 func (o *output) drop() {

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"weir/upgrade"
 	"weir/wsframe"
 )
 
@@ -24,7 +23,7 @@ func fin(op wsframe.Opcode) wsframe.Header   { return wsframe.Header{Fin: true, 
 func begun(op wsframe.Opcode) wsframe.Header { return wsframe.Header{Op: op} }
 
 func closePayload(code CloseCode, text string) string {
-	return string(wsframe.AppendClose(nil, code, text))
+	return string(wsframe.AppendClose(nil, wsframe.CloseCode(code), text))
 }
 
 // transcript runs octets, cut as pieces, through a machine whose handler echoes, and closes at
@@ -237,7 +236,7 @@ func TestClock(t *testing.T) {
 			t.Fatal("the timer did not restart")
 		}
 		m.tick(after(1900 * time.Millisecond))
-		if m.reason.Kind != upgrade.Timeout {
+		if m.reason.Kind != ReasonTimeout {
 			t.Fatal(m.reason)
 		}
 		m.tick(after(2 * time.Second)) // twice

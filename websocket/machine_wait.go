@@ -3,7 +3,6 @@ package websocket
 import (
 	"time"
 
-	"weir/upgrade"
 	"weir/wsframe"
 )
 
@@ -45,9 +44,9 @@ func (m *machine) waitOf(r *Reason) wait {
 		return waitServer
 	}
 	switch r.Kind {
-	case upgrade.Stop, upgrade.Timeout:
+	case ReasonStop, ReasonTimeout:
 		return waitClose
-	case upgrade.Remote:
+	case ReasonRemote:
 		return waitNone
 	}
 	return waitEnd

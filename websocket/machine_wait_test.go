@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"weir/upgrade"
 	"weir/wsframe"
 )
 
@@ -95,7 +94,7 @@ func TestOurEnd(t *testing.T) {
 		}
 	}
 	fails := func(code CloseCode) func(m *machine) {
-		return func(m *machine) { m.fail(&wsframe.Error{Code: code}) }
+		return func(m *machine) { m.fail(&wsframe.Error{Code: wsframe.CloseCode(code)}) }
 	}
 	stop := applies(Stop())
 	const first, fault = closeTime, faultTime
@@ -150,13 +149,13 @@ func TestOurEnd(t *testing.T) {
 
 		{"fault/1002", gets(text("a"), bad), silent, fault},
 		{"fault/1007", gets(text("\xff")), silent, fault},
-		{"fault/1008", fails(wsframe.PolicyViolation), silent, fault},
+		{"fault/1008", fails(ClosePolicyViolation), silent, fault},
 		{"fault/1009", gets(text(strings.Repeat("x", 200))), silent, fault},
-		{"fault/1011_panic", func(m *machine) { m.crash(upgrade.ClassThrow, "x") }, silent, fault},
+		{"fault/1011_panic", func(m *machine) { m.crash(ClassThrow, "x") }, silent, fault},
 		{"fault/1011_misuse", applies(Close(1, "")), silent, fault},
 		{"fault/its_end", gets(bad), ends(20 * ms), 20 * ms},
 		{"fault/not_looked_at", gets(bad, closing(1000)), says(20*ms, closing(1000)), fault},
-		{"fault/crash_not_looked_at", func(m *machine) { m.crash(upgrade.ClassThrow, "x") }, says(20*ms, closing(1000)), fault},
+		{"fault/crash_not_looked_at", func(m *machine) { m.crash(ClassThrow, "x") }, says(20*ms, closing(1000)), fault},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			m := newMachine(&Options{MaxFrameSize: 100}, epoch)

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"weir/upgrade"
 )
 
 // NetConn makes a net.Conn of c: what is written goes out as messages of type t, a Write each, and
@@ -75,7 +74,7 @@ func (n *netConn) fault(op string, err error) error {
 	if code, ok := CloseStatus(err); ok && op == "read" && (code == 0 || code == 1000 || code == 1001) {
 		return io.EOF
 	}
-	if e, ok := errors.AsType[*CloseError](err); ok && (n.c.closed.Load() || e.Reason.Kind == upgrade.Stop) {
+	if e, ok := errors.AsType[*CloseError](err); ok && (n.c.closed.Load() || e.Reason.Kind == ReasonStop) {
 		err = net.ErrClosed
 	}
 	return &net.OpError{Op: op, Net: "websocket", Source: n.LocalAddr(), Addr: n.RemoteAddr(), Err: err}

@@ -36,8 +36,29 @@ type Options struct {
 	Logger    *slog.Logger                             // nil: discard
 }
 
-// DeflateOptions are the options of permessage-deflate.
-type DeflateOptions = deflate.Options
+// DeflateOptions are what this side wants of permessage-deflate (RFC 7692). The zero value is the
+// default.
+//
+// Compressors work in buffers of a fixed size and choose their own block types, so there is nothing
+// for zlib's memory level and strategy to act on.
+type DeflateOptions struct {
+	// Level is the compressor's, 1 (fastest) to 9 (smallest); 0: 6; negative: stored blocks, no
+	// compression. In a window under 15 bits, messages over 16 KiB (4 without takeover) have one
+	// level, close to 5.
+	Level int
+
+	ServerNoContextTakeover bool // the server forgets its window after each message
+	ClientNoContextTakeover bool // the client forgets its window after each message
+
+	ServerMaxWindowBits int // of what the server sends, 8 to 15; 0: 15
+	ClientMaxWindowBits int // of what the client sends, 8 to 15; 0: 15
+}
+
+// Check says what is wrong with the values of o, nil if nothing is.
+func (o *DeflateOptions) Check() error { return o.codec().Check() }
+
+// codec is o as the codec knows it.
+func (o *DeflateOptions) codec() *deflate.Options { return (*deflate.Options)(o) }
 
 // Defaults of Options.
 const (

@@ -10,7 +10,7 @@ import (
 // Prepared is one frame, encoded once for any number of sessions; for those that agreed on compression it is
 // compressed once for each level and window size, without context. It may be sent from any goroutine.
 type Prepared struct {
-	op      wsframe.Opcode
+	op      FrameType
 	payload []byte
 	plain   []byte // the frame uncompressed
 
@@ -22,7 +22,7 @@ type deflateKey struct{ level, bits int }
 
 // Prepare encodes a frame; the payload is copied. A text is not checked for UTF-8.
 func Prepare[T ~string | ~[]byte](t FrameType, payload T) *Prepared {
-	plain := wsframe.AppendFrame(nil, wsframe.Header{Fin: true, Op: t}, []byte(payload))
+	plain := wsframe.AppendFrame(nil, wsframe.Header{Fin: true, Op: wsframe.Opcode(t)}, []byte(payload))
 	return &Prepared{op: t, payload: plain[len(plain)-len(payload):], plain: plain}
 }
 
@@ -37,7 +37,7 @@ func (p *Prepared) deflated(level, bits int) []byte {
 	b, ok := p.made[k]
 	if !ok {
 		w := deflate.NewWriter(level, bits, false)
-		b = appendDeflated(nil, wsframe.Header{Op: p.op}, &w, p.payload)
+		b = appendDeflated(nil, wsframe.Header{Op: wsframe.Opcode(p.op)}, &w, p.payload)
 		if p.made == nil {
 			p.made = map[deflateKey][]byte{}
 		}

@@ -37,7 +37,7 @@ var errOfConn = errors.New("websocket: messages and reading of a Conn are its ow
 func (c *Command) ofConn() bool {
 	switch c.kind {
 	case cmdFrame, cmdPrepared:
-		return !c.op.IsControl()
+		return !c.op.isControl()
 	}
 	return c.kind == cmdActive
 }

@@ -79,7 +79,7 @@ func (m *machine) tell(e Event) {
 // tellFrame tells of a frame and, of a data frame that we made, of its message.
 func (m *machine) tellFrame(sent bool, h wsframe.Header) {
 	if m.traced() {
-		m.few.trace(Event{Kind: EventFrame, Sent: sent, Type: h.Op, Fin: h.Fin, Compressed: h.RSV1, Bytes: whole(h.Length)})
+		m.few.trace(Event{Kind: EventFrame, Sent: sent, Type: FrameType(h.Op), Fin: h.Fin, Compressed: h.RSV1, Bytes: whole(h.Length)})
 	}
 }
 

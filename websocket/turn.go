@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"weir/stream"
-	"weir/upgrade"
 )
 
 // work is the runner of a session: turns until the mailbox is empty.
@@ -49,7 +48,7 @@ func (s *Session) take(box *inbox, lent []byte, sc *scratch, now time.Time) {
 		s.m.filled()
 	}
 	if box.cut {
-		s.m.lost(upgrade.Closed, &stream.ResetError{Code: stream.Cancel}, fateGone)
+		s.m.lost(NameClosed, &stream.ResetError{Code: stream.Cancel}, fateGone)
 	}
 	if box.closed {
 		s.gone = true
@@ -168,6 +167,7 @@ func (s *Session) infos() {
 }
 
 func (s *Session) askDrain() {
+	s.m.one().drain = true
 	if d, ok := s.h.(Drainer); ok {
 		s.call(call{kind: callDrain, drainer: d})
 		return
@@ -183,14 +183,15 @@ func (s *Session) flush() {
 	}
 	_, fin := s.m.output()
 	v, at := s.m.out.pieces(s.sc.vec[:0]), s.handTime()
-	var queued int // an end of the stream is told by Closed
+	var queued int
+	var err error // an end of the stream is told by Closed
 	if s.m.out.lent != nil && s.crewed {
-		queued, _ = s.crew().Hand(v, fin, 0)
+		queued, err = s.crew().Hand(v, fin, 0)
 	} else {
-		queued, _ = s.st.Send(v, fin)
+		queued, err = s.st.Send(v, fin)
 	}
 	clear(v)
-	s.handed(queued, at)
+	s.handed(queued, at, err)
 }
 
 // hand is flush for a turn of the crew's, with credit for n octets. The crew writes.
@@ -203,9 +204,9 @@ func (s *Session) hand(n int) {
 	}
 	_, fin := s.m.output()
 	v, at := s.m.out.pieces(s.sc.vec[:0]), s.handTime()
-	queued, _ := s.crew().Hand(v, fin, n)
+	queued, err := s.crew().Hand(v, fin, n)
 	clear(v)
-	s.handed(queued, at)
+	s.handed(queued, at, err)
 }
 
 // handTime is the time to measure from, before the output is handed over, which may take a while:
@@ -217,9 +218,13 @@ func (s *Session) handTime() time.Time {
 	return s.sc.now
 }
 
-// handed notes that the transport has had the output since at, and has queued octets left.
-func (s *Session) handed(queued int, at time.Time) {
+// handed notes that the transport has had the output since at, unless err says that it has not
+// taken it, and has queued octets left.
+func (s *Session) handed(queued int, at time.Time, err error) {
 	s.headless = false
+	if err != nil {
+		s.m.unsaid()
+	}
 	if queued > 0 && s.m.fate != fateFin {
 		at = time.Now()
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -271,4 +270,4 @@ func (c *connection) Info(msg any, out websocket.Commands) websocket.Commands {
 }
 
 // Terminate tells listen.
-func (c *connection) Terminate(r upgrade.Reason, _ *upgrade.PartialRequest) { c.ended <- r }
+func (c *connection) Terminate(r websocket.Reason, _ *websocket.PartialRequest) { c.ended <- r }

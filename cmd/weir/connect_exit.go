@@ -13,7 +13,6 @@ import (
 
 	"weir/h2"
 	"weir/internal/reach"
-	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -137,9 +136,9 @@ func endExit(r websocket.Reason) error {
 		return exitWith(exitFail, "BUG: %v", r.Value)
 	}
 	switch r.Name {
-	case upgrade.BadFrame, upgrade.BadEncoding, upgrade.BadSize:
+	case websocket.NameBadFrame, websocket.NameBadEncoding, websocket.NameBadSize:
 		return exitWith(exitProtocol, "the server broke the protocol: %v", r.Err)
-	case upgrade.TimedOut:
+	case websocket.NameTimedOut:
 		return exitWith(exitTimeout, "the server does not read")
 	}
 	if r.Err != nil {

@@ -49,7 +49,10 @@ type terminateEvent struct {
 	Path           string  `json:"path"`
 	Reason         string  `json:"reason"`
 	Code           int     `json:"code,omitempty"`
-	Text           *string `json:"text,omitempty"` // with Code, also when empty
+	Text           *string `json:"text,omitempty"`      // with Code, also when empty
+	SentCode       int     `json:"sent_code,omitempty"` // of our close frame
+	SentText       *string `json:"sent_text,omitempty"` // with SentCode, also when empty
+	Drain          bool    `json:"drain,omitempty"`     // the server was draining, and had asked it to end
 	ShutdownReason any     `json:"shutdown_reason"`
 	DurationMS     float64 `json:"duration_ms"`
 	In             counts  `json:"in"`
@@ -163,6 +166,10 @@ func (w *watched) Terminate(r websocket.Reason, req *websocket.PartialRequest) {
 		Reason:         r.String(),
 		ShutdownReason: r.Shutdown,
 		DurationMS:     float64(time.Since(w.begin).Microseconds()) / 1000,
+		Drain:          r.Drain,
+	}
+	if r.Sent.Code != 0 {
+		e.SentCode, e.SentText = int(r.Sent.Code), &r.Sent.Text
 	}
 	if w.session == nil {
 		e.ID = w.events.nextID()

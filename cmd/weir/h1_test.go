@@ -134,9 +134,9 @@ func TestHTTP1Echo(t *testing.T) {
 			t.Errorf("open event %v", open)
 		}
 		counts := event{"messages": messages, "bytes": octets}
-		end := p.wantEnd("/echo", event{"id": open["id"], "reason": "remote", "code": 4001, "text": "grüße", "in": counts, "out": counts, "shutdown_reason": nil})
+		end := p.wantEnd("/echo", event{"id": open["id"], "reason": "remote", "code": 4001, "text": "grüße", "sent_code": 4001, "sent_text": "", "in": counts, "out": counts, "shutdown_reason": nil})
 		wantKeys(t, open, "event extensions http_version id path remote_addr stream subprotocol time transport")
-		wantKeys(t, end, "code duration_ms event id in out path reason shutdown_reason text time")
+		wantKeys(t, end, "code duration_ms event id in out path reason sent_code sent_text shutdown_reason text time")
 		if _, ok := end["duration_ms"].(float64); !ok {
 			t.Errorf("duration_ms is %v", end["duration_ms"])
 		}

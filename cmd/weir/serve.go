@@ -34,6 +34,9 @@ either version of HTTP; what is printed on standard output is one JSON event a l
 
   / is a console for browsers. /healthz  /metrics  /bytes/N  /upload are ordinary HTTP.
 
+The event "terminate" says why a WebSocket ended: "reason"; "code" and "text" of the peer's close frame, "sent_code" and
+"sent_text" of the server's, where they had a code; "drain":true if the server was draining and had asked it to end.
+
 Nobody waits for who reads the events. Where some are missing, because too many were not read, stands the event "dropped"
 with their count. Of each message the log has one line a second; with -v it has all.
 

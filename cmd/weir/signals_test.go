@@ -32,7 +32,7 @@ func TestDrain(t *testing.T) {
 		var got struct{ Close closeResult }
 		wait(&got)
 		got.Close.check(t, closeResult{Code: 1001, Ended: true})
-		p.wantEnd("/echo", event{"reason": "stop"})
+		p.wantEnd("/echo", event{"reason": "stop", "sent_code": 1001, "sent_text": "", "drain": true})
 		p.wantExit(exitOK)
 	})
 	t.Run("nothing open", func(t *testing.T) {
