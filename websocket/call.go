@@ -3,7 +3,6 @@ package websocket
 import (
 	"runtime/debug"
 	"time"
-
 )
 
 // call is one callback to be made.
@@ -58,7 +57,7 @@ func (s *Session) call(c call) {
 // a timer.
 func (s *Session) after(cmds Commands) time.Time {
 	for i := range cmds {
-		if cmds[i].kind == cmdSetOptions {
+		if cmds[i].kind == CommandSetOptions {
 			return time.Now()
 		}
 	}

@@ -3,7 +3,6 @@ package websocket
 import (
 	"errors"
 	"fmt"
-
 )
 
 // CloseError says that a WebSocket has ended, and why. It is what the methods of a Conn give from then on.

@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"io"
-
 )
 
 // part is a piece of a message, as it arrived.

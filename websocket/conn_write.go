@@ -26,7 +26,7 @@ func (c *Conn) Write(ctx context.Context, t FrameType, p []byte) error {
 		return err
 	}
 	defer free(c.writing)
-	return c.do(ctx, Commands{{kind: cmdFrame, op: t, data: p}})
+	return c.do(ctx, Commands{{kind: CommandFrame, op: t, data: p}})
 }
 
 // acquireWriting waits until no other message is being written, or the WebSocket has ended. A
@@ -221,7 +221,7 @@ func (w *MessageWriter) giveUp(err error) {
 }
 
 func (w *MessageWriter) fragment(fin bool) error {
-	if err := w.c.do(w.ctx, Commands{{kind: cmdFragment, op: w.op, flag: fin, data: w.buf}}); err != nil {
+	if err := w.c.do(w.ctx, Commands{{kind: commandFragment, op: w.op, flag: fin, data: w.buf}}); err != nil {
 		w.giveUp(err)
 		return err
 	}

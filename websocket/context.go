@@ -14,6 +14,13 @@ type sessionContext struct {
 // noContext stands for that of a session that was over before anybody asked.
 var noContext sessionContext
 
+// endedContext is that of a session that never was.
+func endedContext() context.Context {
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	return ctx
+}
+
 // contextOf gives the context in p, with the values of parent but not its end: a request's context
 // ends with ServeHTTP.
 func contextOf(p *atomic.Pointer[sessionContext], parent context.Context) context.Context {

@@ -37,5 +37,5 @@ func (f Frame) Reply() Command {
 	if f.Type == PingFrame {
 		return Pong(f.Payload)
 	}
-	return Command{kind: cmdFrame, op: f.Type, data: f.Payload}
+	return Command{kind: CommandFrame, op: f.Type, data: f.Payload}
 }

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"runtime/debug"
-
 )
 
 // guard calls f, which is a user's code. It says whether f returned. If f did not, crashed is

@@ -26,8 +26,10 @@ func (c *crewStream) Hand(v [][]byte, fin bool, n int) (int, error) {
 	return c.Send(v, fin)
 }
 
-func startedCrew(f *crewStream) *Session {
-	s := newSession(f, HandlerFunc(echo), idleOptions, nil, &idleRequest, nil)
+func startedCrew(f *crewStream) *Session { return startedCrewWith(f, echo) }
+
+func startedCrewWith(f *crewStream, h HandlerFunc) *Session {
+	s := newSession(f, h, idleOptions, nil, &idleRequest, nil)
 	s.open()
 	f.writes, f.octets, f.given = 0, 0, 0
 	return s
@@ -38,7 +40,8 @@ var (
 	idleRequest = new(request).make(new(crewStream).Info()) // one like many
 )
 
-// TestIdleSessionIsSmall: a session that has echoed a message and waits for the next is its struct and its timer.
+// TestIdleSessionIsSmall: a session that has echoed a message and waits for the next is its struct
+// and its timer. Hibernate has nothing to add to that.
 func TestIdleSessionIsSmall(t *testing.T) {
 	const n, most = 4000, 480 // octets, the fake stream's 80 among them
 	heap := func() uint64 {
@@ -50,26 +53,40 @@ func TestIdleSessionIsSmall(t *testing.T) {
 	}
 	message := masked(fin(wsframe.Text), strings.Repeat("x", 1000))
 	b := make([]byte, len(message))
-	goroutines := runtime.NumGoroutine()
-	all := make([]*Session, n)
-	before := heap()
-	for i := range all {
-		all[i] = startedCrew(new(crewStream))
-		copy(b, message)
-		all[i].data(b, false)
-	}
-	each := (heap() - min(before, heap())) / n
-	if each > most {
-		t.Errorf("%d octets each, want at most %d", each, most)
-	}
-	if now := runtime.NumGoroutine(); now > goroutines+1 {
-		t.Errorf("%d goroutines more", now-goroutines)
-	}
-	for _, s := range all {
-		if s.m.stats.Out.Messages != 1 {
-			t.Fatal("no echo")
-		}
-		s.streamClosed(nil) // stops the timer
+	for _, r := range []struct {
+		name string
+		h    HandlerFunc
+	}{
+		{"echo", echo},
+		{"hibernate", func(f Frame, out Commands) Commands { return append(echo(f, out), Hibernate()) }},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			goroutines := runtime.NumGoroutine()
+			all := make([]*Session, n)
+			before := heap()
+			for i := range all {
+				all[i] = startedCrewWith(new(crewStream), r.h)
+				copy(b, message)
+				all[i].data(b, false)
+			}
+			after := heap()
+			each := (after - min(before, after)) / n
+			if t.Logf("%d octets each", each); each > most {
+				t.Errorf("%d octets each, want at most %d", each, most)
+			}
+			if now := runtime.NumGoroutine(); now > goroutines+1 {
+				t.Errorf("%d goroutines more", now-goroutines)
+			}
+			for _, s := range all {
+				if s.m.stats.Out.Messages != 1 {
+					t.Fatal("no echo")
+				}
+				if s.m.work != nil || s.sc != nil || s.rare != nil || s.m.few != nil || s.m.clock.late != nil {
+					t.Fatal("it holds more than itself")
+				}
+				s.streamClosed(nil) // stops the timer
+			}
+		})
 	}
 }
 

@@ -25,7 +25,7 @@ func (m *machine) apply(cmds Commands, now time.Time) {
 
 func (m *machine) applyOne(c *Command, now time.Time) {
 	switch c.kind {
-	case cmdFrame, cmdPrepared:
+	case CommandFrame, CommandPrepared:
 		if p, ok := c.val.(*Prepared); ok {
 			m.prepared(p)
 		} else {
@@ -35,21 +35,21 @@ func (m *machine) applyOne(c *Command, now time.Time) {
 			m.stats.Out.add(int64(n))
 			m.tellMessage(true, c.op, m.deflation().wants(wsframe.Opcode(c.op), n), int64(n))
 		}
-	case cmdFragment:
+	case commandFragment:
 		m.fragment(wsframe.Opcode(c.op), c.data, c.flag)
-	case cmdClose:
+	case CommandClose:
 		m.end(Reason{Kind: ReasonStop, Sent: m.sendClose(c.code, c.text)}, fateFin)
-	case cmdStop:
+	case CommandStop:
 		m.end(Reason{Kind: ReasonStop, Sent: m.sendClose(CloseNormalClosure, "")}, fateFin)
-	case cmdActive:
+	case CommandActive:
 		m.setActive(c.flag)
-	case cmdDeflate:
+	case CommandDeflate:
 		if d := m.deflation(); d != nil {
 			d.on = c.flag
 		}
-	case cmdSetOptions:
+	case CommandSetOptions:
 		m.change(c.val.(Changes), now)
-	case cmdShutdownReason:
+	case CommandShutdownReason:
 		v := c.val
 		m.one().shutdown = &v
 	}
@@ -112,7 +112,7 @@ func (cmds Commands) check() error {
 		if err := c.check(); err != nil {
 			return err
 		}
-		if c.kind == cmdClose || c.kind == cmdStop {
+		if c.kind == CommandClose || c.kind == CommandStop {
 			break
 		}
 	}
@@ -122,9 +122,9 @@ func (cmds Commands) check() error {
 // check says why a command cannot be sent.
 func (c *Command) check() error {
 	switch {
-	case c.kind == cmdClose:
+	case c.kind == CommandClose:
 		return wsframe.CheckClose(wsframe.CloseCode(c.code), c.text)
-	case c.kind == cmdFrame || c.kind == cmdPrepared:
+	case c.kind == CommandFrame || c.kind == CommandPrepared:
 		return checkFrame(wsframe.Opcode(c.op), c.length())
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
 )
 
 // NetConn makes a net.Conn of c: what is written goes out as messages of type t, a Write each, and

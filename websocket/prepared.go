@@ -27,7 +27,7 @@ func Prepare[T ~string | ~[]byte](t FrameType, payload T) *Prepared {
 }
 
 // SendPrepared sends a prepared frame.
-func SendPrepared(p *Prepared) Command { return Command{kind: cmdPrepared, op: p.op, val: p} }
+func SendPrepared(p *Prepared) Command { return Command{kind: CommandPrepared, op: p.op, val: p} }
 
 // deflated is the frame compressed for a level and a window.
 func (p *Prepared) deflated(level, bits int) []byte {

@@ -53,8 +53,11 @@ func (r *request) make(info stream.Info) PartialRequest {
 	return p
 }
 
-// Request is what is kept of the request.
+// Request is what is kept of the request. It is not to be changed.
 func (s *Session) Request() *PartialRequest {
+	if s.never() {
+		return new(PartialRequest)
+	}
 	r := s.req.Load()
 	if r.whole == nil {
 		whole := r.make(s.st.Info())
@@ -64,9 +67,19 @@ func (s *Session) Request() *PartialRequest {
 }
 
 // Subprotocol is the subprotocol that was chosen, "" if none.
-func (s *Session) Subprotocol() string { return s.req.Load().agreed.sub }
+func (s *Session) Subprotocol() string {
+	if s.never() {
+		return ""
+	}
+	return s.req.Load().agreed.sub
+}
 
 // Extensions are the extensions that were agreed on, as Sec-WebSocket-Extensions spells them, "" if none.
-func (s *Session) Extensions() string { return s.req.Load().agreed.ext }
+func (s *Session) Extensions() string {
+	if s.never() {
+		return ""
+	}
+	return s.req.Load().agreed.ext
+}
 
 func (s *Session) group() *Group { return s.req.Load().group }

@@ -18,6 +18,9 @@ import "errors"
 // A Conn has methods of its own for its messages and its reading, so Text, Binary, SendPrepared and
 // Active are an error for its session. Ping, Pong, Close and the others are not.
 func (s *Session) Send(cmds ...Command) error {
+	if s.never() {
+		return errNever
+	}
 	if err := Commands(cmds).check(); err != nil {
 		return err
 	}
@@ -36,10 +39,10 @@ var errOfConn = errors.New("websocket: messages and reading of a Conn are its ow
 // ofConn says that c would cross what a Conn does: a message that it has begun, or its reading.
 func (c *Command) ofConn() bool {
 	switch c.kind {
-	case cmdFrame, cmdPrepared:
+	case CommandFrame, CommandPrepared:
 		return !c.op.isControl()
 	}
-	return c.kind == cmdActive
+	return c.kind == CommandActive
 }
 
 // sent is what Send posts: commands that borrow nothing.

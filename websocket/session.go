@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"sync/atomic"
@@ -11,8 +12,9 @@ import (
 	"weir/stream"
 )
 
-// Session is one open WebSocket. A handler gets its session in Init. The methods may be called from
-// any goroutine.
+// Session is one open WebSocket. A handler gets its session in Init; a Group knows all of its own.
+// The methods may be called from any goroutine. A nil or zero Session is one that was never opened:
+// Post and Send give an error that is ErrEnded, Context has ended, and the others say nothing.
 //
 // A session is an actor: what arrives, what is posted and what timers say waits in its mailbox, and
 // a goroutine works it off in turns only while there is something. On HTTP/1.1 that is the
@@ -55,6 +57,10 @@ const (
 	phaseOver // ended: posts are refused, what arrives is looked through for a close frame
 	phaseDeaf // ended: what arrives is dropped where it arrives
 )
+
+// never says that s was never opened: it is nil, or the zero Session. A handler that embeds its
+// session has that until Init.
+func (s *Session) never() bool { return s == nil || s.st == nil }
 
 // over says that the session has ended.
 func (s *Session) over() bool { return s.phase.Load() != phaseOpen }
@@ -125,6 +131,9 @@ var (
 	ErrBacklog = errors.New("websocket: too many posted messages wait")
 	ErrNoInfo  = errors.New("websocket: the handler has no Info")
 )
+
+// errNever is what a Session that was never opened says.
+var errNever = fmt.Errorf("%w: it was never opened", ErrEnded)
 
 // newSession makes the session of an open stream; begin starts it. o is not nil. g, which may be
 // nil, is its group; answer are the fields of the 101 or 200.
@@ -203,6 +212,9 @@ func (s *Session) Post(msg any) error {
 	case Commands:
 		return s.Send(c...)
 	}
+	if s.never() {
+		return errNever
+	}
 	if !s.informs {
 		return ErrNoInfo
 	}
@@ -226,10 +238,18 @@ func (s *Session) post(msg any) error {
 
 // StreamInfo says what the WebSocket runs on. It is the stream's Info, under a name that is no
 // callback's: a handler may embed its *Session.
-func (s *Session) StreamInfo() stream.Info { return s.st.Info() }
+func (s *Session) StreamInfo() stream.Info {
+	if s.never() {
+		return stream.Info{}
+	}
+	return s.st.Info()
+}
 
 // Stats are what the session has received and sent so far.
 func (s *Session) Stats() Stats {
+	if s.never() {
+		return Stats{}
+	}
 	if s.m.opt.Trace != nil { // which runs with turn held, and may ask
 		return s.m.few.told.get() // few was made with the session, and stays
 	}
@@ -239,7 +259,12 @@ func (s *Session) Stats() Stats {
 }
 
 // Context is cancelled when the stream ends or is cut. It carries the values of Options.Context.
-func (s *Session) Context() context.Context { return contextOf(&s.ctx, s.m.opt.Context) }
+func (s *Session) Context() context.Context {
+	if s.never() {
+		return endedContext()
+	}
+	return contextOf(&s.ctx, s.m.opt.Context)
+}
 
 // data takes what arrived, see stream.Sink.
 func (s *Session) data(b []byte, fin bool) {
@@ -403,4 +428,8 @@ func (s *Session) leave() {
 // Cut gives the session up, at once and without a close frame: RST_STREAM(CANCEL) or a TCP reset.
 // What waits to be sent is dropped, and the handler is told error closed. It is for a peer that
 // does not read; others are closed with a command.
-func (s *Session) Cut() { s.cut() }
+func (s *Session) Cut() {
+	if !s.never() {
+		s.cut()
+	}
+}
