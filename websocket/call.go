@@ -47,6 +47,9 @@ func (s *Session) call(c call) {
 	if s.m.out.lent != nil {
 		s.flush()
 	}
+	if c.kind == callHandle && s.poisons() {
+		poison(c.frame.Payload)
+	}
 	if r := s.m.reason; !ended && r.Kind == ReasonCrash {
 		s.note("websocket: callback returned what cannot be sent", "callback", c.kind.String(), "value", r.Value)
 	}

@@ -23,9 +23,17 @@ func (t FrameType) String() string { return wsframe.Opcode(t).String() }
 func (t FrameType) isControl() bool { return wsframe.Opcode(t).IsControl() }
 
 // Frame is one text or binary message, one ping or one pong.
+//
+// PAYLOAD IS LENT. Its octets are the stack's again as soon as the callback has returned, and the
+// next message will overwrite them. A handler that keeps them, in a variable, a channel, a
+// goroutine, a message that it posts, keeps a copy: bytes.Clone(f.Payload), or string(f.Payload).
+// To return them in a command is allowed, and costs no copy.
+//
+// Under the race detector, and with Options.PoisonPayloads, they are overwritten with Poison at
+// once, and not only some time later: a test that keeps a payload fails.
 type Frame struct {
 	Type    FrameType
-	Payload []byte // lent until the callback returns; returning it in a command is allowed
+	Payload []byte // lent until the callback returns
 }
 
 // IsData says that the frame is a text or binary message.

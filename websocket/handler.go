@@ -6,11 +6,13 @@ import (
 	"weir/upgrade"
 )
 
-// Handler gets every message, ping and pong of one session (Cowboy's websocket_handle/2). f is lent until Handle
-// returns; out is empty and may be appended to and returned.
+// Handler gets every message, ping and pong of one session (Cowboy's websocket_handle/2). The
+// payload of f is lent until Handle returns, see Frame; out is empty and may be appended to and
+// returned.
 //
-// A handler may also have the optional callbacks Initer, Informer, Drainer and Terminator.
-// A callback that panics or calls runtime.Goexit ends its session with close code 1011 and reason Crash; nothing else notices.
+// A handler may also have the optional callbacks Initer, Informer, Drainer and Terminator. A
+// callback that panics or calls runtime.Goexit ends its session with close code 1011 and reason
+// Crash; nothing else notices.
 type Handler interface {
 	Handle(f Frame, out Commands) Commands
 }

@@ -32,8 +32,11 @@ type Options struct {
 	Context   context.Context
 	Group     *Group                                   // whose Shutdown drains this session; nil: the server's, if ConfigureServer set one up
 	ReqFilter func(r *http.Request, p *PartialRequest) // changes p, the default, into what Terminate gets
-	Trace     func(Event)                              // told what happens, one event at a time; the session waits for it. nil: nobody
-	Logger    *slog.Logger                             // nil: discard
+	// PoisonPayloads overwrites what a Frame lent when its callback has returned, so that a handler
+	// that keeps a payload is seen to: see Frame. Under the race detector (go test -race) it is on.
+	PoisonPayloads bool
+	Trace          func(Event)  // told what happens, one event at a time; the session waits for it. nil: nobody
+	Logger         *slog.Logger // nil: discard
 }
 
 // DeflateOptions are what this side wants of permessage-deflate (RFC 7692). The zero value is the
