@@ -1,10 +1,6 @@
 package upgrade
 
-import (
-	"strings"
-
-	"weir/wsframe/deflate"
-)
+import "strings"
 
 // Extension is one element of Sec-WebSocket-Extensions: an offer, or an answer (RFC 6455, 9.1).
 type Extension struct {
@@ -12,8 +8,11 @@ type Extension struct {
 	Params []Param
 }
 
-// Param is one parameter of an Extension: "name" and "name=value" differ.
-type Param = deflate.Param
+// Param is one parameter of an Extension, as it was on the wire, quotes taken off the value.
+type Param struct {
+	Name, Value string
+	HasValue    bool // there was a "=", whatever followed: "name" and "name=" differ
+}
 
 // ParseExtensions reads Sec-WebSocket-Extensions over all its lines, in order. No line gives nil and true, a line
 // outside the grammar of RFC 6455, 9.1, false.

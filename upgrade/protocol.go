@@ -32,7 +32,8 @@ type Ender interface {
 	End(reason Reason, req *PartialRequest, handler any)
 }
 
-// Switch says which protocol takes a request over, with which handler and options.
+// Switch says which protocol takes a request over, with which handler and options. LoopSwitch,
+// Tunnel.Switch, ProtocolFunc.Switch and websocket.Switch make one whose types fit.
 type Switch struct {
 	Protocol Protocol // nil: init has answered the request itself, and the handler gets Terminate(normal)
 	Handler  any

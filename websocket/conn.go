@@ -76,7 +76,7 @@ func newConn() *Conn {
 }
 
 // protocolOf is Protocol, and tells c its session.
-func protocolOf(c *Conn) protocol { return protocol{began: func(s *Session) { c.s = s }} }
+func protocolOf(c *Conn) protocol { return protocol{conn: c} }
 
 func handlerOf(c *Conn) *connHandler { return (*connHandler)(c) }
 

@@ -333,7 +333,7 @@ func (hs *clientHandshake) extensions(resp *http.Response) (p deflate.Params, ag
 	case len(list) > 1 || list[0].Name != deflate.Name || !hs.o.Compress:
 		return p, false, errors.New("the answer names an extension that was not offered: " + list[len(list)-1].Name)
 	}
-	p, err = deflate.Accept(hs.o.Deflate.codec(), list[0].Params)
+	p, err = deflate.Accept(hs.o.Deflate.codec(), deflateParams(list[0]))
 	return p, err == nil, err
 }
 

@@ -27,23 +27,29 @@ func Handle(init func(w http.ResponseWriter, r *http.Request) (Handler, *Options
 		if h == nil {
 			return nil, nil
 		}
-		sw := &upgrade.Switch{Protocol: Protocol, Handler: h}
-		if o != nil {
-			sw.Options = o
-		}
-		return sw, nil
+		return Switch(h, o), nil
 	})
 }
 
+// Switch is what an init of upgrade.Handle returns for a WebSocket. o may be nil.
+func Switch(h Handler, o *Options) *upgrade.Switch {
+	sw := &upgrade.Switch{Protocol: Protocol, Handler: h}
+	if o != nil {
+		sw.Options = o
+	}
+	return sw
+}
+
 // Protocol is WebSocket as a sub protocol for upgrade.Handle. Its handlers are of type Handler, its
-// options *Options or Options.
+// options *Options or Options: Switch makes one of them.
 var Protocol upgrade.Protocol = protocol{}
 
 // noOptions are the defaults.
 var noOptions Options
 
+// protocol can be compared: who wraps an init may ask what it has switched to.
 type protocol struct {
-	began func(*Session) // for Accept; nil: nobody asks
+	conn *Conn // of Accept, to be told its session; nil: there is none
 }
 
 func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) error {
@@ -100,8 +106,8 @@ func (p protocol) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts 
 	if agreed {
 		s.m.compress(o, params)
 	}
-	if p.began != nil {
-		p.began(s)
+	if p.conn != nil {
+		p.conn.s = s
 	}
 	s.begin()
 	begun = true
@@ -132,10 +138,19 @@ func agree(hs *upgrade.Handshake, o *Options, header http.Header) (p deflate.Par
 		if e.Name != deflate.Name {
 			continue
 		}
-		if p, answer, ok := deflate.Negotiate(o.Deflate.codec(), e.Params); ok {
+		if p, answer, ok := deflate.Negotiate(o.Deflate.codec(), deflateParams(e)); ok {
 			header.Set("Sec-Websocket-Extensions", answer)
 			return p, true
 		}
 	}
 	return p, false
+}
+
+// deflateParams are the parameters of e as the codec knows them.
+func deflateParams(e upgrade.Extension) []deflate.Param {
+	list := make([]deflate.Param, len(e.Params))
+	for i, p := range e.Params {
+		list[i] = deflate.Param(p)
+	}
+	return list
 }

@@ -209,7 +209,18 @@ func (h *house) tryOpen(handler websocket.Handler, o *websocket.Options) (*clien
 	switch {
 	case h.mode == "pipe":
 		a, b := stream.Pipe()
-		answer = websocket.Open(a, handler, o, &websocket.PartialRequest{}, h.offer).Extensions()
+		so := &websocket.StreamOptions{Request: new(websocket.PartialRequest)}
+		if o != nil {
+			so.Options = *o
+		}
+		if h.offer != "" {
+			so.Extensions = websocket.Negotiated(&so.Options, h.offer)
+		}
+		s, err := websocket.NewSession(a, handler, so)
+		if err != nil {
+			return nil, err
+		}
+		answer = s.Extensions()
 		pw := newPipeWire(b)
 		h.close = append(h.close, pw.reset)
 		w = pw

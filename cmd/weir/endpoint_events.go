@@ -39,7 +39,7 @@ func (s *server) serveEvents(w http.ResponseWriter, r *http.Request) (*upgrade.S
 		return nil, nil
 	}
 	f := &feed{rooms: s.rooms, name: name, rc: http.NewResponseController(w)}
-	return &upgrade.Switch{Protocol: upgrade.Loop, Handler: f, Options: &upgrade.LoopOptions{Backlog: roomBacklog}}, nil
+	return upgrade.LoopSwitch(f, &upgrade.LoopOptions{Backlog: roomBacklog}), nil
 }
 
 // LoopInit sends the header, and an event that tells the client that it is in the room.

@@ -12,11 +12,8 @@ const tunnelToken = "weir-echo"
 
 // serveTunnel opens a tunnel that sends every octet back (RFC 9110, 7.8; RFC 8441, 4).
 func (s *server) serveTunnel(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
-	return &upgrade.Switch{
-		Protocol: upgrade.Tunnel{Token: tunnelToken},
-		Handler:  upgrade.TunnelFunc(echoOctets),
-		Options:  &upgrade.TunnelOptions{Window: s.config.window},
-	}, nil
+	tunnel := upgrade.Tunnel{Token: tunnelToken}
+	return tunnel.Switch(upgrade.TunnelFunc(echoOctets), &upgrade.TunnelOptions{Window: s.config.window}), nil
 }
 
 // The buffer of a tunnel grows with what its client sends at a time.

@@ -15,7 +15,7 @@ var floors = map[string][]string{
 	"internal/pool":   {"stream", "h2", "internal/reach"},
 	"internal/fields": {},
 	// 2: what a request becomes
-	"upgrade": {"stream", "wsframe/deflate", "h1", httpguts, idna},
+	"upgrade": {"stream", "h1", httpguts, idna},
 	// 3: the public face
 	"websocket/internal/hook": {},
 	"websocket":               {"websocket/internal/hook", "upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts, proxy},
