@@ -105,15 +105,12 @@ func (c *Command) length() int {
 	return len(c.data) + len(c.text)
 }
 
-// check says why a list cannot be applied. What follows a Close or Stop is dropped anyway.
+// check says why a list cannot be applied. What follows a Close or Stop is dropped anyway. (It is
+// small enough to be inlined.)
 func (cmds Commands) check() error {
 	for i := range cmds {
-		c := &cmds[i]
-		if err := c.check(); err != nil {
+		if last, err := cmds[i].judge(); last {
 			return err
-		}
-		if c.kind == CommandClose || c.kind == CommandStop {
-			break
 		}
 	}
 	return nil
@@ -121,13 +118,21 @@ func (cmds Commands) check() error {
 
 // check says why a command cannot be sent.
 func (c *Command) check() error {
-	switch {
-	case c.kind == CommandClose:
-		return wsframe.CheckClose(wsframe.CloseCode(c.code), c.text)
-	case c.kind == CommandFrame || c.kind == CommandPrepared:
-		return checkFrame(wsframe.Opcode(c.op), c.length())
+	_, err := c.judge()
+	return err
+}
+
+// judge says why a command cannot be sent. last: nothing behind it in its list is looked at.
+func (c *Command) judge() (last bool, err error) {
+	switch c.kind {
+	case CommandFrame, CommandPrepared:
+		err = checkFrame(wsframe.Opcode(c.op), c.length())
+	case CommandClose:
+		return true, wsframe.CheckClose(wsframe.CloseCode(c.code), c.text)
+	case CommandStop:
+		return true, nil
 	}
-	return nil
+	return err != nil, err
 }
 
 // checkFrame says why a frame with n octets of payload cannot be a command.
