@@ -10,8 +10,12 @@ import (
 // payload of f is lent until Handle returns, see Frame; out is empty and may be appended to and
 // returned.
 //
-// A handler may also have the optional callbacks Initer, Informer, Drainer and Terminator. A
-// callback that panics or calls runtime.Goexit ends its session with close code 1011 and reason
+// A handler may also have the optional callbacks Initer, Informer, Drainer and Terminator. One with
+// other parameters is none, and nobody says so; the compiler does, where the handler's file has
+//
+//	var _ websocket.Informer = (*chat)(nil)
+//
+// A callback that panics or calls runtime.Goexit ends its session with close code 1011 and reason
 // Crash; nothing else notices.
 type Handler interface {
 	Handle(f Frame, out Commands) Commands

@@ -224,6 +224,13 @@ var userCodes = []userCode{
 		}))
 		s.wantAnswer("/crash", -1)
 	}},
+	{id: "ender", modes: overHTTP, run: func(s *stage) {
+		s.mux.Handle("/crash", upgrade.Handle(func(w http.ResponseWriter, _ *http.Request) (*upgrade.Switch, error) {
+			w.WriteHeader(403)
+			return websocket.Switch(badEnd{s.do}, nil), nil
+		}))
+		s.wantAnswer("/crash", -1)
+	}},
 	{id: "http.handler", modes: overHTTP, run: func(s *stage) {
 		s.mux.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { s.do() })
 		s.wantAnswer("/crash", 0)
@@ -591,6 +598,13 @@ func (l *badLoop) Terminate(upgrade.Reason, *upgrade.PartialRequest) {
 }
 
 // badTunnel is a TunnelHandler that crashes in Terminate.
+// badEnd is a WebSocket's handler whose Terminate crashes.
+type badEnd struct{ do func() }
+
+func (badEnd) Handle(_ websocket.Frame, out websocket.Commands) websocket.Commands { return out }
+
+func (b badEnd) Terminate(websocket.Reason, *websocket.PartialRequest) { b.do() }
+
 type badTunnel struct{ do func() }
 
 func (badTunnel) ServeTunnel(net.Conn, *upgrade.PartialRequest) {}
