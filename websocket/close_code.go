@@ -15,12 +15,12 @@ const (
 	CloseGoingAway               CloseCode = 1001 // the server shuts down, or the browser leaves the page
 	CloseProtocolError           CloseCode = 1002 // a frame broke RFC 6455
 	CloseUnsupportedData         CloseCode = 1003 // a message of a type that is not taken
-	CloseNoStatusReceived        CloseCode = 1005 // never sent; other libraries have it for an empty close frame, which is 0 here
-	CloseAbnormalClosure         CloseCode = 1006 // never sent; other libraries have it where there was no close frame, see Reason
+	CloseNoStatusReceived        CloseCode = 1005 // never sent; an empty close frame is 0 here
+	CloseAbnormalClosure         CloseCode = 1006 // never sent; that there was none is in Reason
 	CloseInvalidFramePayloadData CloseCode = 1007 // text that is not UTF-8
 	ClosePolicyViolation         CloseCode = 1008 // against a rule that no other code says
 	CloseMessageTooBig           CloseCode = 1009
-	CloseMandatoryExtension      CloseCode = 1010 // a client's: the server did not agree to an extension that it needs
+	CloseMandatoryExtension      CloseCode = 1010 // a client's: an extension is missing
 	CloseInternalError           CloseCode = 1011 // the server cannot go on: a crash
 	CloseServiceRestart          CloseCode = 1012
 	CloseTryAgainLater           CloseCode = 1013

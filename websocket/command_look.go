@@ -47,7 +47,7 @@ func (c Command) Value() any { return c.val }
 // or of a []byte, and prepared frames by type and payload; what ShutdownReason was given is
 // compared as reflect.DeepEqual does.
 func (c Command) Equal(d Command) bool {
-	if c.kind != d.kind || c.op != d.op || c.flag != d.flag || c.code != d.code || c.length() != d.length() {
+	if c.kind != d.kind || c.op != d.op || c.flag != d.flag || c.code != d.code {
 		return false
 	}
 	switch c.kind {
@@ -95,7 +95,8 @@ func shown(p []byte) string {
 	return fmt.Sprintf("%d octets, %q...", len(p), p[:shownPayload])
 }
 
-var commandNames = [...]string{"none", "Frame", "SendPrepared", "Close", "Active", "Deflate", "SetOptions", "ShutdownReason", "Hibernate", "Stop", "fragment"}
+var commandNames = [...]string{"none", "Frame", "SendPrepared", "Close", "Active", "Deflate",
+	"SetOptions", "ShutdownReason", "Hibernate", "Stop", "fragment"}
 
 // String is the function that makes commands of the kind.
 func (k CommandKind) String() string {

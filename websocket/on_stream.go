@@ -15,10 +15,18 @@ import (
 // here. By default a client has no IdleTimeout.
 type StreamOptions struct {
 	Options
-	Client      bool            // the stream is a client's end: what is sent is masked, what comes is not (RFC 6455, 5.1)
-	Request     *PartialRequest // what Session.Request and Terminate have; nil: what the stream's Info says
-	Subprotocol string          // that was agreed on
-	Extensions  string          // that were agreed on, as Sec-WebSocket-Extensions of the answer spells them: permessage-deflate or none
+
+	// Client says that the stream is a client's end: what is sent is masked, what comes is not (RFC
+	// 6455, 5.1).
+	Client bool
+
+	// Request is what Session.Request and Terminate have; nil: what the stream's Info says.
+	Request *PartialRequest
+
+	// Subprotocol and Extensions were agreed on. Extensions are spelt as in the answer's
+	// Sec-WebSocket-Extensions: permessage-deflate with its parameters, or nothing.
+	Subprotocol string
+	Extensions  string
 }
 
 // NewSession runs a WebSocket on st: for transports of one's own, and for tests. st is open, and
@@ -93,7 +101,7 @@ func deflateOf(extensions string) (p deflate.Params, agreed bool, err error) {
 	}
 	list, ok := upgrade.ParseExtensions([]string{extensions})
 	if !ok || len(list) != 1 || list[0].Name != deflate.Name {
-		return p, false, errors.New("websocket: the extensions are not permessage-deflate alone: " + extensions)
+		return p, false, errors.New("websocket: not permessage-deflate alone: " + extensions)
 	}
 	p, err = deflate.Accept(new(deflate.Options), deflateParams(list[0]))
 	return p, err == nil, err

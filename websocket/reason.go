@@ -16,16 +16,28 @@ import (
 // Kind says who ended it: Remote the peer, with Code and Text; all others this side, or nobody. What
 // this side said is in Sent, in any case.
 type Reason struct {
-	Kind     ReasonKind
-	Code     CloseCode  // Remote: that of the peer's close frame, 0 if it was empty
-	Text     string     // Remote: the text of the peer's close frame
-	Sent     SentClose  // the close frame that we sent, if we did
-	Drain    bool       // the server was shutting down, and had asked this session to end; whoever ended it
-	Name     string     // Error: NameBadFrame, NameBadEncoding, NameBadSize, NameClosed, NameTimedOut, the errno's name in lower case, or "other"
-	Err      error      // Error: what was behind it, for logs; nil for an end without a close frame
-	Class    CrashClass // Crash: of what kind
-	Value    any        // Crash: the panic's value; nil for runtime.Goexit
-	Shutdown any        // what the command ShutdownReason set; nil if nothing did, and for a crash
+	Kind ReasonKind
+
+	Code CloseCode // Remote: that of the peer's close frame, 0 if it was empty
+	Text string    // Remote: the text of the peer's close frame
+
+	// Sent is the close frame that we sent, if we did.
+	Sent SentClose
+
+	// Drain says that the server was shutting down, and had asked this session to end; whoever
+	// ended it.
+	Drain bool
+
+	// Name, of Error, is NameBadFrame, NameBadEncoding, NameBadSize, NameClosed, NameTimedOut, the
+	// errno's name in lower case, or "other".
+	Name string
+	Err  error // Error: what was behind it, for logs; nil for an end without a close frame
+
+	Class CrashClass // Crash: of what kind
+	Value any        // Crash: the panic's value; nil for runtime.Goexit
+
+	// Shutdown is what the command ShutdownReason set; nil if nothing did, and for a crash.
+	Shutdown any
 }
 
 // SentClose is a close frame that was sent. Whether it arrived nobody knows: the peer may not have
@@ -45,8 +57,8 @@ const (
 	ReasonStop                      // the handler closed (Close, Stop), or the server shut down
 	ReasonTimeout                   // nothing was received for Options.IdleTimeout
 	ReasonRemote                    // the peer sent a close frame
-	ReasonError                     // the peer broke the protocol, the connection was lost, or nothing could be sent: Name says which
-	ReasonCrash                     // a callback panicked, called runtime.Goexit or returned what cannot be sent
+	ReasonError                     // Name says what, a lost connection for one
+	ReasonCrash                     // a callback panicked, or its commands cannot be sent
 )
 
 // String is the kind in a word: normal, stop, timeout, remote, error, crash.
@@ -88,7 +100,8 @@ func (r Reason) String() string {
 
 // reasonOf is a reason of package upgrade's, for a handler that never had a session.
 func reasonOf(r upgrade.Reason) Reason {
-	return Reason{Kind: ReasonKind(r.Kind), Name: r.Name, Err: r.Err, Class: CrashClass(r.Class), Value: r.Value}
+	return Reason{Kind: ReasonKind(r.Kind), Name: r.Name, Err: r.Err, Class: CrashClass(r.Class),
+		Value: r.Value}
 }
 
 // errnos are the names of socket errors that a stream may end with, as a Reason has them.
