@@ -40,8 +40,10 @@ const (
 	CommandShutdownReason                    // ShutdownReason
 	CommandHibernate                         // Hibernate
 	CommandStop                              // Stop
-	commandFragment                          // of a Conn: flag is FIN
 )
+
+// commandFragment is a Conn's: flag is FIN.
+const commandFragment = CommandStop + 1
 
 func frameCommand[T ~string | ~[]byte](op FrameType, payload T) Command {
 	switch p := any(payload).(type) {

@@ -98,7 +98,8 @@ func shown(p []byte) string {
 var commandNames = [...]string{"none", "Frame", "SendPrepared", "Close", "Active", "Deflate",
 	"SetOptions", "ShutdownReason", "Hibernate", "Stop", "fragment"}
 
-// String is the function that makes commands of the kind.
+// String is the function that makes commands of the kind, and Frame for those of Text, Binary, Ping
+// and Pong.
 func (k CommandKind) String() string {
 	if int(k) < len(commandNames) {
 		return commandNames[k]
