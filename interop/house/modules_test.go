@@ -19,6 +19,9 @@ var linked = []string{"github.com/klauspost/compress", "golang.org/x/net", "gola
 // each module of linked.
 const sums = 8
 
+// readOnly is for commands that write nothing.
+var readOnly = []string{"GOFLAGS=-mod=readonly"}
+
 // goCommand runs the go command in dir, without the network.
 func goCommand(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
@@ -43,7 +46,7 @@ func TestLinked(t *testing.T) {
 			args = append(args, module+"/"+p)
 		}
 		n := 0
-		for line := range strings.Lines(goCommand(t, "../..", []string{"GOFLAGS=-mod=readonly", "GOOS=" + system}, args...)) {
+		for line := range strings.Lines(goCommand(t, "../..", append([]string{"GOOS=" + system}, readOnly...), args...)) {
 			n++
 			pkg, from, _ := strings.Cut(strings.TrimSpace(line), " ")
 			switch name, _ := strings.CutPrefix(pkg, module+"/"); {
@@ -78,7 +81,7 @@ func TestUserModule(t *testing.T) {
 	write("go.mod", "module example.com/program\n\ngo 1.26.0\n\nrequire "+module+" v0.0.0\n\nreplace "+module+" => "+root+"\n")
 	write("main.go", "package main\n\nimport \""+module+"/websocket\"\n\nfunc main() { _ = websocket.Stop() }\n")
 	goCommand(t, dir, nil, "mod", "tidy")
-	goCommand(t, dir, []string{"GOFLAGS=-mod=readonly"}, "build", "-o", os.DevNull, ".")
+	goCommand(t, dir, readOnly, "build", "-o", os.DevNull, ".")
 	sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
 	if err != nil {
 		t.Fatal(err)

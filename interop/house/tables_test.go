@@ -234,3 +234,13 @@ var sockets = []string{
 
 // harmless are addresses and errors.
 var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6len", "IPv6loopback", "JoinHostPort", "OpError", "ParseIP", "SplitHostPort", "TCPAddr"}
+
+// notShown are the exported names without an example, and why.
+var notShown = map[string]string{
+	"stream.Runner":        forCrews,
+	"stream.Runner.Enlist": forCrews,
+	"stream.Crew":          forCrews,
+	"stream.Crew.Hand":     forCrews,
+}
+
+const forCrews = "only a transport has one, and only a session needs one: h2's crew is the example"
