@@ -315,3 +315,53 @@ func ExampleSession_Send() {
 	// we move
 	// websocket: closed by the peer: 1012 ""
 }
+
+// A callback can be tested without a session: what it returns says what it is.
+func ExampleCommand_Kind() {
+	for _, c := range (websocket.Commands{
+		websocket.Text("hello"),
+		websocket.Active(false),
+		websocket.SetOptions(websocket.Changes{MaxFrameSize: 1 << 20}),
+		websocket.Close(4000, "bye"),
+	}) {
+		switch c.Kind() {
+		case websocket.CommandFrame:
+			fmt.Printf("%s: %s %s\n", c, c.Type(), c.Payload())
+		case websocket.CommandActive:
+			fmt.Printf("%s: %t\n", c, c.On())
+		case websocket.CommandSetOptions:
+			fmt.Printf("%s: %d\n", c.Kind(), c.Value().(websocket.Changes).MaxFrameSize)
+		case websocket.CommandClose:
+			fmt.Printf("%s: %d %s\n", c, c.Code(), c.Text())
+		}
+	}
+	fmt.Println(websocket.Text("hello").Equal(websocket.Text([]byte("hello"))))
+	// Output:
+	// Text("hello"): text hello
+	// Active(false): false
+	// SetOptions: 1048576
+	// Close(4000, "bye"): 4000 bye
+	// true
+}
+
+// A handler that keeps a payload finds it overwritten: PoisonPayloads is for tests, and on by itself
+// under the race detector.
+func ExamplePoison() {
+	var kept []byte
+	url, stop := exampleServer(websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+		return websocket.HandlerFunc(func(f websocket.Frame, out websocket.Commands) websocket.Commands {
+			if kept != nil {
+				return append(out, websocket.Text(kept), websocket.Stop())
+			}
+			kept = f.Payload // lent until the callback returns
+			return out
+		}), &websocket.Options{PoisonPayloads: true}
+	}))
+	defer stop()
+	ask(url, "remember this", "what was it?")
+	fmt.Println(len(websocket.Poison), "octets, again and again")
+	// Output:
+	// lent payload!
+	// websocket: closed by the peer: 1000 ""
+	// 14 octets, again and again
+}

@@ -244,3 +244,6 @@ var notShown = map[string]string{
 }
 
 const forCrews = "only a transport has one, and only a session needs one: h2's crew is the example"
+
+// aliases are the types of public packages that are declared elsewhere, and why.
+var aliases = map[string]string{}
