@@ -58,11 +58,7 @@ func talk(srv *httptest.Server, token, text string) {
 func ExampleTunnel() {
 	over := make(chan upgrade.Reason, 1)
 	srv := httptest.NewServer(upgrade.Handle(func(w http.ResponseWriter, r *http.Request) (*upgrade.Switch, error) {
-		return &upgrade.Switch{
-			Protocol: upgrade.Tunnel{Token: "shout"},
-			Handler:  shout{over},
-			Options:  &upgrade.TunnelOptions{Window: 1 << 20},
-		}, nil
+		return upgrade.Tunnel{Token: "shout"}.Switch(shout{over}, &upgrade.TunnelOptions{Window: 1 << 20}), nil
 	}))
 	talk(srv, "whisper", "")
 	talk(srv, "Shout", "hello\n")
@@ -285,7 +281,7 @@ func ExampleWithDrain() {
 	draining := make(chan struct{})
 	p := longPoll{make(chan *upgrade.Queue, 1)}
 	h := upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
-		return &upgrade.Switch{Protocol: upgrade.Loop, Handler: p, Options: &upgrade.LoopOptions{IdleTimeout: time.Minute}}, nil
+		return upgrade.LoopSwitch(p, &upgrade.LoopOptions{IdleTimeout: time.Minute}), nil
 	})
 	r := httptest.NewRequest("GET", "/", nil)
 	r = r.WithContext(upgrade.WithDrain(r.Context(), draining))
@@ -303,8 +299,7 @@ func ExampleWithDrain() {
 func ExampleQueue_Post() {
 	p := longPoll{make(chan *upgrade.Queue, 1)}
 	h := upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
-		o := upgrade.LoopOptions{Backlog: 2 * upgrade.DefaultBacklog}
-		return &upgrade.Switch{Protocol: upgrade.Loop, Handler: p, Options: o}, nil
+		return upgrade.LoopSwitch(p, &upgrade.LoopOptions{Backlog: 2 * upgrade.DefaultBacklog}), nil
 	})
 	answered := make(chan string)
 	go func() { // ends with the answer
@@ -339,4 +334,45 @@ func ExampleReason() {
 	// stop false
 	// error:closed false
 	// crash:throw true
+}
+
+// greeting is a protocol that is a function, with handlers and options of types of its own.
+var greeting upgrade.ProtocolFunc[string, greetingOptions] = func(w http.ResponseWriter, _ *http.Request, name string, o *greetingOptions) error {
+	word := "hello"
+	if o != nil {
+		word = o.word
+	}
+	fmt.Fprintf(w, "%s, %s", word, name)
+	return nil
+}
+
+type greetingOptions struct{ word string }
+
+func ExampleProtocolFunc() {
+	h := upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
+		return greeting.Switch("Ada", &greetingOptions{"good morning"}), nil
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(w.Body)
+	// Output: good morning, Ada
+}
+
+// notes is told how a request ended, whoever answered it.
+type notes struct{}
+
+func (notes) Terminate(r upgrade.Reason, req *upgrade.PartialRequest) { fmt.Println(req.Path, r) }
+
+// An init that answers by itself may have its handler told all the same.
+func ExampleAnswered() {
+	h := upgrade.Handle(func(w http.ResponseWriter, _ *http.Request) (*upgrade.Switch, error) {
+		http.Error(w, "closed on Mondays", http.StatusForbidden)
+		return upgrade.Answered(notes{}), nil
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/room", nil))
+	fmt.Println(w.Code)
+	// Output:
+	// /room normal
+	// 403
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir/h2"
+	"weir/stream"
 	"weir/upgrade"
 	"weir/websocket"
 )
@@ -195,12 +196,12 @@ func ExampleSession_Post_errors() {
 }
 
 // A route that speaks WebSocket or another protocol, as the request asks.
-func ExampleProtocol() {
+func ExampleSwitch() {
 	h := upgrade.Handle(func(w http.ResponseWriter, r *http.Request) (*upgrade.Switch, error) {
 		if !websocket.IsWebSocket(r) {
-			return &upgrade.Switch{Protocol: upgrade.Loop, Handler: ticks{}}, nil
+			return upgrade.LoopSwitch(ticks{}, nil), nil
 		}
-		return &upgrade.Switch{Protocol: websocket.Protocol, Handler: draining{}, Options: &websocket.Options{Compress: true}}, nil
+		return websocket.Switch(draining{}, &websocket.Options{Compress: true}), nil
 	})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -364,4 +365,33 @@ func ExamplePoison() {
 	// lent payload!
 	// websocket: closed by the peer: 1000 ""
 	// 14 octets, again and again
+}
+
+// A WebSocket on a stream that the program has opened by itself, here one in memory: a handler on
+// one end, a Conn on the other.
+func ExampleNewSession() {
+	a, b := stream.Pipe()
+	if _, err := websocket.NewSession(a, draining{}, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := websocket.NewConn(b, &websocket.StreamOptions{Client: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.Ping(context.Background()))
+	c.SendClose(websocket.CloseNormalClosure, "")
+	// Output: <nil>
+}
+
+// Switch is this, with types that fit.
+func ExampleProtocol() {
+	h := upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
+		return &upgrade.Switch{Protocol: websocket.Protocol, Handler: draining{}, Options: &websocket.Options{}}, nil
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Print(w.Code, " ", w.Body)
+	// Output: 426 this resource is a WebSocket (RFC 6455, 4.2.1)
 }
