@@ -14,6 +14,8 @@ var floors = map[string][]string{
 	"h2":              {"stream", "flow", "internal/reach", httpguts, http2, hpack, unix},
 	"internal/pool":   {"stream", "h2", "internal/reach"},
 	"internal/fields": {},
+	// For who publishes the module under another path.
+	"internal/rename": {},
 	// 2: what a request becomes
 	"upgrade": {"stream", "h1", httpguts, idna},
 	// 3: the public face
