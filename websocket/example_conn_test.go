@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"weir/upgrade"
 	"weir/websocket"
 )
 
@@ -67,6 +69,37 @@ func ExampleIsWebSocket() {
 	// Output:
 	// a page
 	// "chat"
+}
+
+// An answer of one's own to a handshake that is refused: it is judged before Accept.
+func ExampleAccept_refuse() {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o := &websocket.Options{Origins: []string{"https://example.com"}}
+		_, err := upgrade.WebSocket(r, &upgrade.WebSocketConfig{Origins: o.Origins}) // answers nothing
+		if e, ok := errors.AsType[*upgrade.HandshakeError](err); ok {
+			maps.Copy(w.Header(), e.Header)
+			w.WriteHeader(e.Status)
+			fmt.Fprintf(w, `{"error": %q}`, e.Msg)
+			return
+		}
+		if c, err := websocket.Accept(w, r, o); err == nil {
+			c.SendClose(websocket.CloseNormalClosure, "")
+		}
+	}))
+	defer srv.Close()
+	for _, origin := range []string{"https://example.org", "https://example.com"} {
+		c, resp, err := websocket.Dial(context.Background(), srv.URL, &websocket.DialOptions{Header: http.Header{"Origin": {origin}}})
+		if err != nil {
+			body, _ := io.ReadAll(resp.Body)
+			fmt.Printf("%s %s\n", resp.Status, body)
+			continue
+		}
+		fmt.Println(resp.Status)
+		c.CloseNow()
+	}
+	// Output:
+	// 403 Forbidden {"error": "origin not allowed"}
+	// 101 Switching Protocols
 }
 
 // The addresses of a WebSocket can be asked for also when it has ended.
