@@ -78,16 +78,16 @@ func TestFailures(t *testing.T) {
 		"another type": {func(p *Peer) { p.SendText("a"); p.WantBinary("a") }, []string{`got text "a", want binary "a"`}},
 		"a long text": {func(p *Peer) { p.SendText(long + "a"); p.WantText(long + "b") },
 			[]string{"got text 1001 octets", `from octet 1000 on "a", and not "b"`}},
-		"nothing":           {func(p *Peer) { p.WantText("a") }, []string{`got nothing for 20s, want text "a"`}},
+		"nothing":           {func(p *Peer) { p.WantText("a") }, []string{`got nothing for 2m0s, want text "a"`}},
 		"patience":          {func(p *Peer) { p.Patience = time.Minute / 2; p.Next() }, []string{"got nothing for 30s, want a frame"}},
 		"a second frame":    {func(p *Peer) { p.SendText("a"); p.Want(Text("a"), Text("b")) }, []string{`want text "b"`}},
 		"the end":           {func(p *Peer) { p.SendText("stop"); p.WantText("a") }, []string{`got close 1000 "", want text "a"`}},
 		"behind the end":    {func(p *Peer) { p.SendText("stop"); p.WantClose(1000, ""); p.Next() }, []string{"the other side has ended"}},
 		"a frame, no end":   {func(p *Peer) { p.SendText("a"); p.WantEnd() }, []string{`got text "a", want the end`}},
-		"no end":            {func(p *Peer) { p.WantEnd() }, []string{"got nothing for 20s, want the end"}},
+		"no end":            {func(p *Peer) { p.WantEnd() }, []string{"got nothing for 2m0s, want the end"}},
 		"an end, no reset":  {func(p *Peer) { p.SendText("stop"); p.WantClose(1000, ""); p.WantReset() }, []string{"got no reset"}},
 		"a frame, no reset": {func(p *Peer) { p.SendText("a"); p.WantReset() }, []string{`got text "a", want a reset`}},
-		"no reset":          {func(p *Peer) { p.WantReset() }, []string{"got nothing for 20s, want a reset"}},
+		"no reset":          {func(p *Peer) { p.WantReset() }, []string{"got nothing for 2m0s, want a reset"}},
 		"a reset, no end":   {func(p *Peer) { p.Session().Cut(); p.WantEnd() }, []string{"got no end: "}},
 		"a reset, no frame": {func(p *Peer) { p.Session().Cut(); p.WantText("a") }, []string{`got no frame, for `}},
 		"another code":      {func(p *Peer) { p.SendText("stop"); p.WantClose(1001, "") }, []string{`got close 1000 "", want close 1001 ""`}},
@@ -115,7 +115,7 @@ func TestFailures(t *testing.T) {
 							panic("a fault")
 						}
 						return websocket.Commands{websocket.Text(s)}
-					}), nil))
+					}), &websocket.Options{IdleTimeout: -1}))
 				}, append(c.words, tr.String()+": ")...)
 			}, Pipe, H1, H2C)
 		})

@@ -12,14 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"weir/stream"
 	"weir/websocket"
 )
-
-// patience is how long a Want waits, see Peer.Patience.
-const patience = 20 * time.Second
 
 // Open opens a WebSocket for handler over tr, and gives its peer. o may be nil. The test is the
 // client. When t ends, what is open is reset.
@@ -104,16 +100,16 @@ func (h *Host) end() {
 		p.w.reset()
 	}
 	_ = h.client.Close() // nobody uses it any more
-	ctx, stop := context.WithTimeout(context.Background(), patience)
+	ctx, stop := context.WithTimeout(context.Background(), patience())
 	defer stop()
 	if err := h.ws.Group().Shutdown(ctx); err != nil || h.ws.Group().Len() > 0 {
 		h.t.Errorf("websockettest: %d sessions have not come to their end: a callback or a handler does not return%s",
 			h.ws.Group().Len(), stories(peers))
 	}
-	h.watched.returned(h.t, patience)
+	h.watched.returned(h.t, patience())
 	_ = h.ws.Shutdown(ctx)
 	_ = h.srv.Close() // what is left
-	h.shutdowns.wait(patience)
+	h.shutdowns.wait(patience())
 	for _, p := range peers {
 		p.record.report(h.t)
 	}
@@ -190,7 +186,7 @@ func (h *Host) ask(r Request) (*Peer, *http.Response) {
 		h.asks = nil
 		h.mu.Unlock()
 	}()
-	ctx, stop := context.WithTimeout(context.Background(), patience)
+	ctx, stop := context.WithTimeout(context.Background(), patience())
 	defer stop()
 	st, resp, err := h.client.Open(ctx, req.WithContext(ctx))
 	if err != nil {

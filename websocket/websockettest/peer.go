@@ -18,9 +18,8 @@ import (
 // Its methods are for the goroutine of the test, as t.Fatal is. What is sent never waits for the
 // other side; what is wanted is waited for.
 type Peer struct {
-	// Patience is how long the methods called Want… wait, in the time of the test: 20 s unless it
-	// is set. In fake time that is a moment. Code that answers later is waited for by time.Sleep
-	// before.
+	// Patience is how long the methods called Want… wait: unless it is set, 20 s, or 2 minutes of
+	// fake time, which are a moment.
 	Patience time.Duration
 
 	t        testing.TB
@@ -34,7 +33,7 @@ type Peer struct {
 }
 
 func newPeer(t testing.TB, name string) *Peer {
-	p := &Peer{Patience: patience, t: t, name: name, w: &wire{changed: make(chan struct{}), begun: time.Now()}}
+	p := &Peer{Patience: patience(), t: t, name: name, w: &wire{changed: make(chan struct{}), begun: time.Now()}}
 	p.record = &record{w: p.w}
 	return p
 }
@@ -77,7 +76,7 @@ func (p *Peer) Send(frames ...Frame) {
 			p.failf("cannot send %s: compression was not agreed on", f)
 		}
 		b = append(b, p.w.encode(f)...)
-		p.w.closing = p.w.closing || f.Type == wsframe.Close
+		p.w.closing = p.w.closing || f.Type == websocket.CloseFrame
 		p.w.note("sent  %s", f)
 	}
 	p.write(b, false)
@@ -196,10 +195,10 @@ func (p *Peer) Close(code websocket.CloseCode, text string) {
 	defer p.w.mu.Unlock()
 	for {
 		f := p.next("the answer to " + Close(code, text).String())
-		if f.Type != wsframe.Close {
+		if f.Type != websocket.CloseFrame {
 			continue // it was on its way
 		}
-		if got, _, _ := wsframe.ParseClose([]byte(f.Payload), false); got != code {
+		if got, _, _ := wsframe.ParseClose([]byte(f.Payload), false); websocket.CloseCode(got) != code {
 			p.failf("the answer to %s is %s", Close(code, text), f)
 		}
 		break

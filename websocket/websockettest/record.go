@@ -38,6 +38,7 @@ func (r *record) options(o *websocket.Options) *websocket.Options {
 		own = *o
 	}
 	trace := own.Trace
+	own.PoisonPayloads = true
 	own.Trace = func(e websocket.Event) {
 		r.event(e)
 		if trace != nil {
@@ -169,7 +170,7 @@ func (r *record) returned(what string, cmds websocket.Commands) {
 		return
 	}
 	for _, c := range cmds {
-		r.commands = append(r.commands, cloned(c))
+		r.commands = append(r.commands, clone(c))
 	}
 	r.w.change()
 }
@@ -182,6 +183,23 @@ func (r *record) story() string {
 		return ""
 	}
 	return "\n\t" + strings.Join(r.w.told, "\n\t")
+}
+
+// clone is c, with a payload of its own.
+func clone(c websocket.Command) websocket.Command {
+	if c.Kind() != websocket.CommandFrame {
+		return c
+	}
+	p := string(c.Payload())
+	switch c.Type() {
+	case websocket.TextFrame:
+		return websocket.Text(p)
+	case websocket.BinaryFrame:
+		return websocket.Binary(p)
+	case websocket.PingFrame:
+		return websocket.Ping(p)
+	}
+	return websocket.Pong(p)
 }
 
 // crashText is for messages; mu is held.
@@ -231,7 +249,7 @@ func (p *Peer) WantCommands(want ...websocket.Command) {
 	p.observed()
 	r := p.record
 	p.await(func() bool { return len(r.commands) >= len(want) || r.reason != nil })
-	if got := r.commands; !slices.EqualFunc(got, want, equal) {
+	if got := r.commands; !slices.EqualFunc(got, want, websocket.Command.Equal) {
 		p.failf("the callbacks returned %v, want %v", got, want)
 	}
 	r.commands = nil

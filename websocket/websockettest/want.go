@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"weir/websocket"
-	"weir/wsframe"
 )
 
 // failf fails the test: with what was wanted, why there is nothing more to come, and what happened.
@@ -122,9 +121,9 @@ func (p *Peer) message(want string) Frame {
 	f.Compressed = false
 	for f.More {
 		switch g := p.next("the rest of " + want); {
-		case !g.Type.IsControl():
+		case !control(g.Type):
 			f.Payload, f.More = f.Payload+g.Payload, g.More
-		case g.Type == wsframe.Close:
+		case g.Type == websocket.CloseFrame:
 			p.failf("got %s within a message", g)
 		}
 	}

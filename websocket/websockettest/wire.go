@@ -11,6 +11,7 @@ import (
 
 	"weir/stream"
 	"weir/upgrade"
+	"weir/websocket"
 	"weir/wsframe"
 	"weir/wsframe/deflate"
 )
@@ -67,7 +68,11 @@ func agreedDeflate(answer http.Header) (p deflate.Params, ok bool) {
 	if !ok || len(list) == 0 || list[0].Name != deflate.Name {
 		return p, false
 	}
-	p, err := deflate.Accept(new(deflate.Options), list[0].Params)
+	params := make([]deflate.Param, len(list[0].Params))
+	for i, p := range list[0].Params {
+		params[i] = deflate.Param(p)
+	}
+	p, err := deflate.Accept(new(deflate.Options), params)
 	return p, err == nil
 }
 
@@ -86,7 +91,7 @@ func (w *wire) note(format string, args ...any) {
 }
 
 // mostTold is how many events are kept for messages.
-const mostTold = 100
+const mostTold = 40
 
 // Data implements stream.Sink.
 func (w *wire) Data(b []byte, fin bool) {
@@ -139,10 +144,10 @@ func (w *wire) event(ev wsframe.Event) {
 			return
 		}
 	}
-	f := Frame{Type: ev.Header.Op, More: !ev.Header.Fin, Compressed: ev.Header.RSV1, Payload: string(w.payload)}
+	f := Frame{Type: websocket.FrameType(ev.Header.Op), More: !ev.Header.Fin, Compressed: ev.Header.RSV1, Payload: string(w.payload)}
 	w.payload = w.payload[:0]
 	w.note("came  %s", f)
-	if w.pings && f.Type == wsframe.Ping {
+	if w.pings && f.Type == websocket.PingFrame {
 		w.note("sent  %s, by itself", Pong(f.Payload))
 		_, _ = w.st.Send([][]byte{w.encode(Pong(f.Payload))}, false) // a stream that has ended has no use for it
 		return
@@ -184,7 +189,7 @@ func (w *wire) encode(f Frame) []byte {
 	if f.Compressed {
 		p = w.out.Append(nil, p)
 	}
-	h := wsframe.Header{Fin: !f.More, RSV1: f.Compressed, Op: f.Type, Masked: w.client}
+	h := wsframe.Header{Fin: !f.More, RSV1: f.Compressed, Op: wsframe.Opcode(f.Type), Masked: w.client}
 	if w.client {
 		h.Key = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 	}
