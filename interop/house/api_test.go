@@ -78,6 +78,22 @@ func difference(before, now []byte) string {
 	return text.String()
 }
 
+// unnamed is a signature without the names of its parameters, which nobody depends on. Those of a
+// generic function stay: they cannot be taken off.
+func unnamed(s *types.Signature) *types.Signature {
+	if s.TypeParams().Len() > 0 {
+		return s
+	}
+	off := func(t *types.Tuple) *types.Tuple {
+		var list []*types.Var
+		for v := range t.Variables() {
+			list = append(list, types.NewParam(v.Pos(), v.Pkg(), "", v.Type()))
+		}
+		return types.NewTuple(list...)
+	}
+	return types.NewSignatureType(nil, nil, nil, off(s.Params()), off(s.Results()), s.Variadic())
+}
+
 // api is what the package exports: a line for each name, method and field.
 func (f *face) api() (lines []string) {
 	short := func(p *types.Package) string {
@@ -87,7 +103,7 @@ func (f *face) api() (lines []string) {
 		return strings.TrimPrefix(p.Path(), module+"/")
 	}
 	text := func(t types.Type) string { return types.TypeString(t, short) }
-	signature := func(m *types.Func) string { return m.Name() + strings.TrimPrefix(text(m.Signature()), "func") }
+	signature := func(m *types.Func) string { return m.Name() + strings.TrimPrefix(text(unnamed(m.Signature())), "func") }
 	for _, n := range f.pkg.Scope().Names() {
 		o := f.pkg.Scope().Lookup(n)
 		if !o.Exported() {
