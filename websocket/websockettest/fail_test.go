@@ -234,7 +234,7 @@ func TestLeftOver(t *testing.T) {
 			p.SendText("x")
 			p.WantSilence(time.Second)
 		})
-		if len(got) != 1 || !strings.Contains(got[0], "1 sessions have not come to their end") || !strings.Contains(got[0], `sent  text "x"`) {
+		if len(got) != 1 || !strings.Contains(got[0], "a session has not come to its end") || !strings.Contains(got[0], `sent  text "x"`) {
 			t.Errorf("a callback that does not return: %s", got)
 		}
 		got = try(t, func(t testing.TB) {
@@ -294,4 +294,11 @@ func wantServerFailure(t *testing.T, h http.Handler, path, want string, use func
 	if len(got) != 1 || !strings.Contains(got[0], want) {
 		t.Errorf("want one failure with %q: %s", want, got)
 	}
+}
+
+// TestKeptPayload: a handler that keeps a payload is seen to, also without the race detector.
+func TestKeptPayload(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		wantFailure(t, func(t testing.TB) { testLater(t, tr) }, `got text "lent payload!", want text "hello, world!"`)
+	})
 }

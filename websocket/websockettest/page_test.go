@@ -14,6 +14,26 @@ import (
 	"weir/websocket/websockettest"
 )
 
+// echo says what it hears.
+type echo struct{}
+
+func (echo) Handle(f websocket.Frame, out websocket.Commands) websocket.Commands {
+	if f.IsData() {
+		out = append(out, f.Reply())
+	}
+	return out
+}
+
+func TestEcho(t *testing.T) {
+	websockettest.Each(t, func(t *testing.T, tr websockettest.Transport) {
+		p := websockettest.Open(t, tr, new(echo), nil)
+		p.SendText("hello")
+		p.WantText("hello")
+		p.Close(1000, "bye")
+		p.WantReason("remote")
+	})
+}
+
 // reminder asks who has been silent for five minutes, and closes after ten.
 type reminder struct {
 	s        *websocket.Session
@@ -157,14 +177,18 @@ func routes() http.Handler {
 		return new(echo), &websocket.Options{Subprotocols: []string{"chat.v2"}, Compress: true}
 	}))
 	mux.HandleFunc("GET /time", func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, nil)
+		c, err := websocket.Accept(w, r, &websocket.Options{PingInterval: 20 * time.Second})
 		if err != nil {
 			return
 		}
 		defer c.CloseNow()
 		for range 3 {
-			time.Sleep(time.Hour)
-			if c.Write(context.Background(), websocket.TextFrame, fmt.Append(nil, time.Now().Hour(), " o'clock")) != nil {
+			select {
+			case <-time.After(time.Hour):
+			case <-c.Context().Done():
+				return
+			}
+			if c.Write(c.Context(), websocket.TextFrame, fmt.Append(nil, time.Now().Hour(), " o'clock")) != nil {
 				return
 			}
 		}
@@ -242,6 +266,35 @@ func TestFetch(t *testing.T) {
 			t.Errorf("%q, %v", news, err)
 		}
 	}, websockettest.OverHTTP()...)
+}
+
+// later answers after a second. It is wrong: a payload is lent, and somebody else's once Handle has
+// returned.
+type later struct {
+	s    *websocket.Session
+	kept []byte
+}
+
+func (l *later) Init(s *websocket.Session, out websocket.Commands) websocket.Commands {
+	l.s = s
+	return out
+}
+
+func (l *later) Handle(f websocket.Frame, out websocket.Commands) websocket.Commands {
+	l.kept = f.Payload // bytes.Clone(f.Payload) is right
+	time.AfterFunc(time.Second, func() { l.s.Post("now") })
+	return out
+}
+
+func (l *later) Info(_ any, out websocket.Commands) websocket.Commands {
+	return append(out, websocket.Text(l.kept))
+}
+
+func testLater(t testing.TB, tr websockettest.Transport) {
+	p := websockettest.Open(t, tr, new(later), nil)
+	p.SendText("hello, world!")
+	p.WantSilence(time.Second - 1)
+	p.WantText("hello, world!") // fails: got text "lent payload!", want text "hello, world!"
 }
 
 func TestOverSockets(t *testing.T) {

@@ -33,7 +33,7 @@ type Peer struct {
 }
 
 func newPeer(t testing.TB, name string) *Peer {
-	p := &Peer{Patience: patience(), t: t, name: name, w: &wire{changed: make(chan struct{}), begun: time.Now()}}
+	p := &Peer{Patience: patience(), t: t, name: name, w: newWire()}
 	p.record = &record{w: p.w}
 	return p
 }
@@ -125,6 +125,7 @@ func (p *Peer) Reset() {
 // Lose loses the network: from now on nothing comes through, either way, and nobody is told. Over
 // HTTP/2 that is so for all peers of the same Host.
 func (p *Peer) Lose() {
+	p.w.sent()
 	p.w.mu.Lock()
 	p.w.lost = true
 	p.w.note("lost  the network")
@@ -146,7 +147,6 @@ func (p *Peer) Pause() {
 // Resume goes on reading, with what has come meanwhile first.
 func (p *Peer) Resume() {
 	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
 	p.w.paused = false
 	p.w.note("resume")
 	b, fin := p.w.held, p.w.heldFin
@@ -154,6 +154,7 @@ func (p *Peer) Resume() {
 	if len(b) > 0 || fin {
 		p.w.take(b, fin)
 	}
+	p.w.mu.Unlock()
 }
 
 // AnswerPings answers pings from now on, as browsers do. Those are not seen by any Want.
@@ -167,8 +168,7 @@ func (p *Peer) AnswerPings() {
 // the other side reads too little, or is paused by Active(false). What is on its way is not
 // counted, see Pause.
 func (p *Peer) Unsent() int {
-	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
+	p.w.sent()
 	n, _ := p.w.st.Send(nil, false) // an error says no more than that our end has left
 	return n
 }

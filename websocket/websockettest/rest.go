@@ -5,10 +5,13 @@ import (
 	"time"
 )
 
-// patience is how long is waited for what should come, see Peer.Patience. Fake time begins in the
-// year 2000; it is enough for the timeouts that WebSockets have by default.
+// fake says whether time is fake: it begins in the year 2000 then.
+func fake() bool { return time.Now().Year() < 2020 }
+
+// patience is how long is waited for what should come, see Peer.Patience. In fake time it is enough
+// for the timeouts that WebSockets have by default.
 func patience() time.Duration {
-	if time.Now().Year() < 2020 {
+	if fake() {
 		return 2 * time.Minute
 	}
 	return 20 * time.Second

@@ -1,7 +1,6 @@
 package websockettest
 
 import (
-	"strings"
 	"time"
 
 	"weir/websocket"
@@ -11,29 +10,28 @@ import (
 // With mu held.
 func (p *Peer) failf(format string, args ...any) {
 	p.t.Helper()
-	told := "\n\t(nothing has happened)"
-	if len(p.w.told) > 0 {
-		told = "\n\t" + strings.Join(p.w.told, "\n\t")
-	}
+	story := p.w.story() + p.record.crashText()
 	p.w.mu.Unlock() // Fatalf runs what the test has deferred
 	defer p.w.mu.Lock()
-	p.t.Fatalf("%s: "+format+"%s%s", append(append([]any{p.name}, args...), told, p.record.crashText())...)
+	p.t.Fatalf("%s: "+format+"%s", append(append([]any{p.name}, args...), story)...)
 }
 
 // await waits until ok, for p.Patience at most. With mu held, but not while it waits.
-func (p *Peer) await(ok func() bool) bool {
-	timer := time.NewTimer(p.Patience)
+func (p *Peer) await(ok func() bool) bool { return p.w.await(p.Patience, ok) }
+
+func (w *wire) await(d time.Duration, ok func() bool) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for !ok() {
-		changed := p.w.changed
-		p.w.mu.Unlock()
+		changed := w.changed
+		w.mu.Unlock()
 		select {
 		case <-changed:
 		case <-timer.C:
-			p.w.mu.Lock()
+			w.mu.Lock()
 			return ok()
 		}
-		p.w.mu.Lock()
+		w.mu.Lock()
 	}
 	return true
 }
