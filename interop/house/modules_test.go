@@ -10,7 +10,7 @@ import (
 )
 
 // public are the packages that users import: also those that end in "test", which only their tests do.
-var public = []string{"websocket", "upgrade", "stream", "h2"}
+var public = []string{"websocket", "upgrade", "stream", "h2", "websocket/websockettest"}
 
 // linked are the modules that a program with them may link.
 var linked = []string{"github.com/klauspost/compress", "golang.org/x/net", "golang.org/x/sys", "golang.org/x/text"}

@@ -213,3 +213,211 @@ func ExampleEach() {
 	// Output:
 	// true
 }
+
+// Code that dials speaks HTTP: it has no pipe.
+func ExampleOverHTTP() {
+	for _, tr := range websockettest.OverHTTP() {
+		inTest(func(t testing.TB) { fmt.Println(tr, websockettest.Listen(t, tr).URL) })
+	}
+	fmt.Println(websockettest.OverHTTP()[1] == websockettest.H1TLS)
+	// Output:
+	// h1 ws://example.com/
+	// h1tls wss://example.com/
+	// h2c ws://example.com/
+	// h2 wss://example.com/
+	// true
+}
+
+// An http.Client, or any library that can be told how to dial, reaches a Listener.
+func ExampleListener_DialContext() {
+	inTest(func(t testing.TB) {
+		l := websockettest.Listen(t, websockettest.H1TLS)
+		client := &http.Client{Transport: &http.Transport{DialContext: l.DialContext, TLSClientConfig: l.TLS()}}
+		done := make(chan string)
+		go func() { // the code under test
+			resp, err := client.Get("https://example.com/login")
+			if err != nil {
+				done <- err.Error()
+				return
+			}
+			resp.Body.Close()
+			client.CloseIdleConnections()
+			done <- resp.Status + " " + resp.Header.Get("X-Hint")
+		}()
+		r := l.Refuse(401, http.Header{"X-Hint": {"try again"}}, "no")
+		fmt.Println(r.Method, r.URL)
+		fmt.Println(<-done)
+	})
+	// Output:
+	// GET /login
+	// 401 Unauthorized try again
+}
+
+// Ends that are no close frames.
+func ExamplePeer_Reset() {
+	inTest(func(t testing.TB) {
+		killed := websockettest.Open(t, websockettest.H2, shouter{}, nil)
+		killed.Reset()
+		fmt.Println(killed.WantReason("error:closed"))
+
+		left := websockettest.Open(t, websockettest.H2, shouter{}, nil)
+		left.CloseWrite()
+		left.WantEnd()
+		fmt.Println(left.WantReason("error:closed"))
+
+		cut := websockettest.Open(t, websockettest.H2, shouter{}, nil)
+		cut.Session().Cut() // by the server
+		cut.WantReset()
+
+		silent := websockettest.Open(t, websockettest.H2, shouter{}, &websocket.Options{IdleTimeout: time.Millisecond})
+		silent.Lose() // nobody is told
+		fmt.Println(silent.WantReason("timeout"))
+	})
+	// Output:
+	// error:closed
+	// error:closed
+	// timeout
+}
+
+// What is no frame, or none that a client may send.
+func ExamplePeer_SendOctets() {
+	inTest(func(t testing.TB) {
+		p := websockettest.Open(t, websockettest.H1, shouter{}, nil)
+		p.SendOctets(0x81, 0x01, 'x') // a frame without a mask
+		p.WantClose(1002, "")
+		fmt.Println(p.WantReason("error:badframe").Err)
+	})
+	// Output:
+	// wsframe: unmasked frame from a client (RFC 6455, 5.1)
+}
+
+// fragments sends a message in parts.
+func fragments(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	_, b, err := c.Read(r.Context())
+	if err != nil {
+		return
+	}
+	m, err := c.Writer(c.Context(), websocket.BinaryFrame)
+	if err != nil {
+		return
+	}
+	for range 3 {
+		m.Write(b)
+		m.Flush()
+	}
+	m.Close()
+	c.Close(1000, "")
+}
+
+// Messages are put together of their fragments; frames are seen as they come.
+func ExamplePeer_Message() {
+	inTest(func(t testing.TB) {
+		host := websockettest.Serve(t, websockettest.H2C, http.HandlerFunc(fragments))
+		p := host.Open(websockettest.Request{})
+		p.SendBinary("la ")
+		fmt.Println(p.Next(), "...")
+		fmt.Println("...", p.Message())
+		p.WantClose(1000, "")
+
+		p = host.Open(websockettest.Request{})
+		p.Send(websockettest.Binary("la "))
+		p.WantBinary("la la la ")
+		p.WantClose(1000, "")
+		fmt.Printf("compressed by %q\n", p.Extensions())
+	})
+	// Output:
+	// binary "la " and more ...
+	// ... continuation "la la "
+	// compressed by ""
+}
+
+// A peer that does not read, and a handler that does not.
+func ExamplePeer_Pause() {
+	inTest(func(t testing.TB) {
+		p := websockettest.Open(t, websockettest.Pipe, shouter{}, nil)
+		p.Pause()
+		for range 100 {
+			p.SendText(strings.Repeat("x", 10_000))
+		}
+		p.WantSilence(time.Millisecond) // or longer
+		fmt.Println("some octets wait:", p.Unsent() > 0)
+		p.Resume()
+		for range 100 {
+			p.WantText(strings.Repeat("X", 10_000))
+		}
+		fmt.Println("some octets wait:", p.Unsent() > 0)
+		fmt.Println(len(p.Commands()), "commands were returned")
+	})
+	// Output:
+	// some octets wait: true
+	// some octets wait: false
+	// 100 commands were returned
+}
+
+// A server that shuts down ends its WebSockets.
+func ExampleHost_Shutdown() {
+	inTest(func(t testing.TB) {
+		host := websockettest.Serve(t, websockettest.H1, websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+			return shouter{}, nil
+		}))
+		p := host.Open(websockettest.Request{})
+		fmt.Println("sessions:", host.Sessions())
+		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+		defer stop()
+		done := make(chan error)
+		go func() { done <- host.Shutdown(ctx) }() // ends with the WebSocket
+		p.WantClose(1001, "")
+		fmt.Println(<-done)
+		fmt.Println("sessions:", host.Sessions())
+	})
+	// Output:
+	// sessions: 1
+	// <nil>
+	// sessions: 0
+}
+
+// Drain is Host.Shutdown for a test that has one peer, and goes on to play it.
+func ExamplePeer_Drain() {
+	inTest(func(t testing.TB) {
+		p := websockettest.Open(t, websockettest.H1, shouter{}, nil)
+		p.Drain()
+		p.WantClose(1001, "")
+		fmt.Println("by a drain:", p.WantReason("stop").Drain)
+	})
+	// Output:
+	// by a drain: true
+}
+
+// Ordinary requests, and what Close finds.
+func ExampleServer_Close() {
+	inTest(func(t testing.TB) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("/plain", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) })
+		mux.Handle("/ws", websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+			return shouter{}, nil
+		}))
+		srv := websockettest.NewServer(t, mux)
+		resp, err := srv.Client().Get(srv.URL + "/plain")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		fmt.Println(resp.Status, resp.Proto)
+
+		c, _, err := srv.Dialer().Dial(context.Background(), srv.URL+"/ws", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("sessions:", srv.Sessions())
+		c.Close(1000, "") // without this Close would fail the test
+		srv.Close()
+	})
+	// Output:
+	// 200 OK HTTP/2.0
+	// sessions: 1
+}
