@@ -44,11 +44,11 @@ func (c Code) String() string {
 
 // ConnError ends a connection: GOAWAY with Code. It unwraps to net.ErrClosed.
 type ConnError struct {
-	Code   Code
+	Code   Code   // of the GOAWAY
 	Rule   string // the section, as "RFC 9113, 6.9.1"
-	Msg    string
-	Limit  Limit // the limit that the peer ran into, 0: none
-	Remote bool  // the peer sent the GOAWAY; otherwise we did
+	Msg    string // what was wrong, in a few words
+	Limit  Limit  // the limit that the peer ran into, 0: none
+	Remote bool   // the peer sent the GOAWAY; otherwise we did
 }
 
 func (e *ConnError) Error() string { return text("connection", e.Code, e.Rule, e.Msg, e.Remote) }
@@ -59,12 +59,12 @@ func (e *ConnError) Unwrap() error { return net.ErrClosed }
 // StreamError ends a stream: RST_STREAM with Code. It unwraps to a *stream.ResetError, and so to
 // net.ErrClosed.
 type StreamError struct {
-	ID     uint32
-	Code   Code
+	ID     uint32 // the stream's
+	Code   Code   // of the RST_STREAM
 	Rule   string // the section, as "RFC 9113, 8.3"
-	Msg    string
-	Remote bool  // the peer sent the RST_STREAM; otherwise we did
-	Err    error // the *ConnError of the GOAWAY that ended the stream, where it names a fault; or nil
+	Msg    string // what was wrong, in a few words
+	Remote bool   // the peer sent the RST_STREAM; otherwise we did
+	Err    error  // the *ConnError of the GOAWAY that ended the stream, where it names a fault; or nil
 }
 
 func (e *StreamError) Error() string {

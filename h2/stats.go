@@ -8,12 +8,12 @@ import (
 
 // Stats are the counts of a Server since it was made. It is a plain value: two can be compared, and printed.
 type Stats struct {
-	Conns, Streams, Tunnels                int // now; a tunnel is an extended CONNECT that was answered 200, and a stream too
-	ConnsTotal, StreamsTotal, TunnelsTotal uint64
+	Conns, Streams, Tunnels                int    // now; a tunnel is an extended CONNECT that was answered 200, and a stream too
+	ConnsTotal, StreamsTotal, TunnelsTotal uint64 // since the Server was made
 
 	FramesIn, FramesOut   FrameCounts // out: as put together for the socket
 	ResetsIn, ResetsOut   CodeCounts  // RST_STREAM
-	GoAwaysIn, GoAwaysOut CodeCounts
+	GoAwaysIn, GoAwaysOut CodeCounts  // GOAWAY
 	Limits                LimitCounts // how often each was run into
 
 	ConnBlocked    time.Duration // sum over connections: octets waited and the connection's window was used up

@@ -53,7 +53,7 @@ var ErrHalfClosed = errors.New("stream: the peer has already ended its side")
 
 // ResetError says that a stream was given up, and by whom. It unwraps to net.ErrClosed.
 type ResetError struct {
-	Code   Code
+	Code   Code // why, as RST_STREAM says it
 	Remote bool // the peer did it
 }
 

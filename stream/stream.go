@@ -138,9 +138,9 @@ func (t Transport) HTTPVersion() string {
 
 // Info describes a stream.
 type Info struct {
-	Transport     Transport
-	ID            uint64 // the stream's id on its connection; 0 on HTTP/1.1
-	Local, Remote net.Addr
+	Transport     Transport            // HTTP/1.1 or HTTP/2, in cleartext or over TLS
+	ID            uint64               // the stream's id on its connection; 0 on HTTP/1.1
+	Local, Remote net.Addr             // of the connection: a proxy's, where there is one
 	TLS           *tls.ConnectionState // nil in cleartext
 	// Own: the goroutine that calls Data serves this stream alone (HTTP/1.1, HTTP/3); only there
 	// may a sink run handlers inside Data.

@@ -10,10 +10,10 @@ import (
 // HandshakeError is a handshake refused, and the answer it gets. Nothing but that answer comes of
 // it.
 type HandshakeError struct {
-	Status int
+	Status int         // of the answer
 	Header http.Header // fields of the answer beside the usual ones; nil: none
 	Rule   string      // the section that was broken, "RFC 6455, 4.2.1"; empty for a decision of the server's
-	Msg    string
+	Msg    string      // what is wrong, in a few words: the body of the answer, but for 500
 }
 
 func (e *HandshakeError) Error() string {

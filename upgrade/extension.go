@@ -4,14 +4,14 @@ import "strings"
 
 // Extension is one element of Sec-WebSocket-Extensions: an offer, or an answer (RFC 6455, 9.1).
 type Extension struct {
-	Name   string
-	Params []Param
+	Name   string  // as it was sent: names compare with case
+	Params []Param // in order; what they mean, and that each stands once, is the extension's affair
 }
 
 // Param is one parameter of an Extension, as it was on the wire, quotes taken off the value.
 type Param struct {
-	Name, Value string
-	HasValue    bool // there was a "=", whatever followed: "name" and "name=" differ
+	Name, Value string // Value is empty where there is none
+	HasValue    bool   // there was a "=", whatever followed: "name" and "name=" differ
 }
 
 // ParseExtensions reads Sec-WebSocket-Extensions over all its lines, in order. No line gives nil and true, a line

@@ -9,7 +9,7 @@ import (
 
 // PatternError is a pattern of Origins that can match nothing, and so is a mistake.
 type PatternError struct {
-	Pattern string
+	Pattern string // as it was given
 	Msg     string // why
 }
 

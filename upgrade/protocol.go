@@ -36,8 +36,8 @@ type Ender interface {
 // Tunnel.Switch, ProtocolFunc.Switch and websocket.Switch make one whose types fit.
 type Switch struct {
 	Protocol Protocol // nil: init has answered the request itself, and the handler gets Terminate(normal)
-	Handler  any
-	Options  any
+	Handler  any      // of the type that the protocol takes
+	Options  any      // likewise; nil: the defaults
 }
 
 // OptionsOf gives a protocol its options, of type T: opts is a T or a *T. It is nil where there are

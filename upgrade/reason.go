@@ -55,7 +55,7 @@ const Closed = "closed"
 // Reason is why what a handler did has ended: what terminate/3 gets. WebSockets have a Reason of
 // their own, websocket.Reason, which says more.
 type Reason struct {
-	Kind  Kind
+	Kind  Kind   // what kind of end it was
 	Name  string // Error: Closed, or a word of the protocol's
 	Err   error  // Error: what was behind it, nil for a plain end; for logs
 	Class Class  // Crash
@@ -81,7 +81,7 @@ type PartialRequest struct {
 	Scheme  string // "http" or "https", from the connection
 	Host    string // without the port
 	Port    int    // of Host; the scheme's default when Host names none
-	Path    string
+	Path    string // decoded, as that of url.URL
 	Query   string // raw, without the question mark
 	Peer    string // the remote address
 	Stream  uint64 // stream id; 0 on HTTP/1.1

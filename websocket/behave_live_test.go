@@ -204,7 +204,7 @@ func TestConnWritePrepared(t *testing.T) {
 			w.Close()
 			for _, bad := range []*websocket.Prepared{
 				websocket.Prepare(websocket.PingFrame, strings.Repeat("x", 126)),
-				websocket.Prepare(wsframe.Close, ""),
+				websocket.Prepare(websocket.CloseFrame, ""),
 			} {
 				if err := s.WritePrepared(background, bad); err == nil || errors.Is(err, websocket.ErrEnded) {
 					h.Fatal("it cannot be sent:", err)

@@ -6,7 +6,9 @@ import (
 )
 
 // CloseError says that a WebSocket has ended, and why. It is what the methods of a Conn give from then on.
-type CloseError struct{ Reason Reason }
+type CloseError struct {
+	Reason Reason // who ended it, and why
+}
 
 func (e *CloseError) Error() string {
 	r := &e.Reason

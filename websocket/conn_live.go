@@ -53,7 +53,7 @@ func (c *Conn) WritePrepared(ctx context.Context, p *Prepared) error {
 	if err := cmd.check(); err != nil {
 		return err
 	}
-	if !p.op.IsControl() { // which may stand between the fragments of a message (RFC 6455, 5.4)
+	if !p.op.isControl() { // which may stand between the fragments of a message (RFC 6455, 5.4)
 		if err := c.acquireWriting(ctx); err != nil {
 			return err
 		}

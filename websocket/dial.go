@@ -36,8 +36,8 @@ type DialError struct {
 	Response *http.Response // what the server, or the proxy, answered; nil if nothing. Its body is there to be read
 	Proxy    string         // host:port of the proxy to blame, whose Response it is; empty: none
 	Rule     string         // the section the answer broke, empty if none
-	Msg      string
-	Err      error // what was behind it, or nil
+	Msg      string         // what went wrong, in a few words
+	Err      error          // what was behind it, or nil
 }
 
 func (e *DialError) Error() string {

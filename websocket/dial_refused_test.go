@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"weir/stream"
 	"weir/upgrade"
 	"weir/websocket"
+	"weir/websocket/websockettest"
 )
 
 // answers is a server that gives one answer to a request over HTTP/1.1.
@@ -90,32 +90,36 @@ func TestDialRefused(t *testing.T) {
 	}
 }
 
-// A 200 over HTTP/2 with an extension that was not offered (RFC 8441, 5; RFC 6455, 9.1).
-func TestDialRefusedHTTP2(t *testing.T) {
-	each(t, overHTTP2, func(h *house) {
-		h.mux.HandleFunc("/ext", func(w http.ResponseWriter, r *http.Request) {
-			st, err := upgrade.Accept(w, r, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate"}})
-			if err != nil {
-				h.Error(err)
-				return
-			}
-			stream.NewConn(st, 0).CloseWrite()
-		})
-		h.mux.HandleFunc("/403", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) })
-		for path, want := range map[string]struct {
+// Answers over every version: a refusal; an acceptance that names an extension, or a subprotocol,
+// that was not offered (RFC 8441, 5; RFC 6455, 4.1 and 9.1).
+func TestDialAnswers(t *testing.T) {
+	websockettest.Each(t, func(t *testing.T, tr websockettest.Transport) {
+		l := websockettest.Listen(t, tr)
+		accepted := http.StatusSwitchingProtocols
+		if tr == websockettest.H2C || tr == websockettest.H2 {
+			accepted = http.StatusOK
+		}
+		for _, row := range []struct {
+			answer func()
 			status int
 			text   string
-		}{"/ext": {200, "extension"}, "/403": {403, "403"}, "/nowhere": {404, "404"}} {
-			h.handler = nil
-			if path == "/nowhere" {
-				h.mux.Handle(path, http.NotFoundHandler())
-			}
-			c, resp, err := h.dialer().Dial(background, h.url(path), nil)
-			if c != nil || err == nil || !strings.Contains(err.Error(), want.text) || resp == nil || resp.StatusCode != want.status {
-				h.Errorf("%s: %v, %v", path, resp, err)
-			}
+		}{
+			{func() { l.Refuse(http.StatusForbidden, nil, "no") }, http.StatusForbidden, "403"},
+			{func() { l.Answer(websockettest.Answer{Extensions: "permessage-deflate"}) }, accepted, "extension"},
+			{func() { l.Answer(websockettest.Answer{Subprotocol: "x"}) }, accepted, "subprotocol"},
+		} {
+			done := make(chan bool)
+			go func() { // ends with Dial
+				defer close(done)
+				c, resp, err := l.Dialer().Dial(background, l.URL, nil)
+				if c != nil || err == nil || !strings.Contains(err.Error(), row.text) || resp == nil || resp.StatusCode != row.status {
+					t.Errorf("%s: %v, %v", row.text, resp, err)
+				}
+			}()
+			row.answer()
+			<-done
 		}
-	})
+	}, websockettest.OverHTTP()...)
 }
 
 // A server that accepts and says nothing, over either HTTP: the time-out says what was waited for.

@@ -51,11 +51,13 @@ const DefaultDialTimeout = 30 * time.Second
 // with pauses, and once where the server says what is wrong. A server that turned out not to speak
 // HTTP/2, or not to offer extended CONNECT over it, is dialled with HTTP/1.1 for 5 minutes.
 type Dialer struct {
-	HTTP        HTTPVersion   // 0: HTTPAuto
-	Timeout     time.Duration // for everything until the WebSocket is open; 0: 30 s; negative: none
-	TLS         *tls.Config   // nil: the default
+	HTTP    HTTPVersion     // 0: HTTPAuto
+	Timeout time.Duration   // for everything until the WebSocket is open; 0: 30 s; negative: none
+	TLS     *tls.Config     // nil: the default
+	HTTP2   h2.ClientConfig // of the connections of HTTP/2
+
+	// DialContext opens connections, to servers and proxies; nil: a net.Dialer does.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	HTTP2       h2.ClientConfig
 
 	// Proxy names the proxy, by http, https, socks5 or socks5h; nil: none. The request that it is
 	// asked about has an http or https URL, so http.ProxyFromEnvironment looks at HTTP_PROXY for ws

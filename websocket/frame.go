@@ -32,8 +32,8 @@ func (t FrameType) isControl() bool { return wsframe.Opcode(t).IsControl() }
 // Under the race detector, and with Options.PoisonPayloads, they are overwritten with Poison at
 // once, and not only some time later: a test that keeps a payload fails.
 type Frame struct {
-	Type    FrameType
-	Payload []byte // lent until the callback returns
+	Type    FrameType // text, binary, ping or pong
+	Payload []byte    // lent until the callback returns
 }
 
 // IsData says that the frame is a text or binary message.

@@ -104,7 +104,10 @@ func (m *machine) output() (b []byte, fin bool) {
 }
 
 // Counts are messages, and the octets of their payloads.
-type Counts struct{ Messages, Bytes int64 }
+type Counts struct {
+	Messages int64 // text and binary ones
+	Bytes    int64 // of their payloads, inflated
+}
 
 func (c *Counts) add(n int64) {
 	c.Messages++
@@ -112,4 +115,7 @@ func (c *Counts) add(n int64) {
 }
 
 // Stats are what a session has received and sent: text and binary messages.
-type Stats struct{ In, Out Counts }
+type Stats struct {
+	In  Counts // received
+	Out Counts // sent
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"weir/websocket"
+	"weir/websocket/websockettest"
 )
 
 // callbacks are the names that a handler's methods have for the stack.
@@ -65,15 +66,15 @@ func (e *embedding) Info(msg any, out websocket.Commands) websocket.Commands {
 
 // A handler that embeds its session has both: its Info callback, and what the session says.
 func TestEmbeddedSession(t *testing.T) {
-	each(t, all, func(h *house) {
+	websockettest.Each(t, func(t *testing.T, tr websockettest.Transport) {
 		e := &embedding{told: make(chan any, 1)}
-		c := h.open(e, nil)
-		c.want("the transport", 1, h.mode)
+		p := websockettest.Open(t, tr, e, nil)
+		p.WantText(tr.String())
 		if err := e.Post("news"); err != nil {
-			h.Error(err)
+			t.Error(err)
 		}
 		if got := <-e.told; got != "news" {
-			h.Errorf("Info got %v", got)
+			t.Errorf("Info got %v", got)
 		}
 	})
 }

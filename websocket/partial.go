@@ -15,7 +15,7 @@ type PartialRequest struct {
 	Scheme  string // "http" or "https", from the connection
 	Host    string // without the port
 	Port    int    // of Host; the scheme's default when Host names none
-	Path    string
+	Path    string // decoded, as that of url.URL
 	Query   string // raw, without the question mark
 	Peer    string // the remote address
 	Stream  uint64 // stream id; 0 on HTTP/1.1

@@ -16,7 +16,7 @@ import (
 // Kind says who ended it: Remote the peer, with Code and Text; all others this side, or nobody. What
 // this side said is in Sent, in any case.
 type Reason struct {
-	Kind ReasonKind
+	Kind ReasonKind // who ended it, or what
 
 	Code CloseCode // Remote: that of the peer's close frame, 0 if it was empty
 	Text string    // Remote: the text of the peer's close frame
@@ -45,7 +45,7 @@ type Reason struct {
 type SentClose struct {
 	Frame bool      // there was one; without it the rest is zero
 	Code  CloseCode // 0 for an empty close frame
-	Text  string
+	Text  string    // its text
 }
 
 // ReasonKind is the first word of a Reason.

@@ -17,7 +17,7 @@ const DefaultDrain = 10 * time.Second
 
 // Config is what ConfigureServer may be told.
 type Config struct {
-	HTTP2 h2.Config
+	HTTP2 h2.Config     // how the server's HTTP/2 behaves
 	Drain time.Duration // how long sessions have when the http.Server is shut down by itself; 0: 10 s; negative: they are cut
 }
 

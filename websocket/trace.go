@@ -11,8 +11,8 @@ import (
 // Event is something that happened to a session, for Options.Trace. Which fields count depends on
 // Kind.
 type Event struct {
-	Kind       EventKind
-	Session    *Session
+	Kind       EventKind // what happened
+	Session    *Session  // to whom
 	Sent       bool      // Frame, Message, Close: by us
 	Type       FrameType // Frame: the opcode, Continuation and Close among them; Message: text or binary
 	Fin        bool      // Frame: it ends its message

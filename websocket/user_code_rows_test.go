@@ -485,7 +485,7 @@ func (s *stage) hooked(kind websocket.FrameType) {
 	own.OnPing(func([]byte) { s.do() })
 	own.OnPong(func([]byte) { s.do() })
 	s.armed.Store(true)
-	c.send(frame(wsframe.Header{Fin: true, Op: kind}, "p"))
+	c.send(frame(wsframe.Header{Fin: true, Op: wsframe.Opcode(kind)}, "p"))
 	if s.blocks() {
 		time.Sleep(5 * time.Millisecond)
 		own.CloseNow()

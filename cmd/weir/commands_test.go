@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"weir/websocket"
+	"weir/websocket/websockettest"
 )
 
 // ends are scripts that end their WebSocket, and how.
@@ -123,12 +127,12 @@ func TestCommandsReply(t *testing.T) {
 
 // A paused handler is sent nothing until it is active again, and then everything, in order.
 func TestCommandsActive(t *testing.T) {
-	p := start(t)
-	c := dial(t, p.http, "/commands")
-	write(t, c, `[{"active":false},{"after":{"ms":50,"commands":[{"text":"active"},{"active":true}]}}]`)
-	write(t, c, `[{"text":"held 1"}]`)
-	write(t, c, `[{"text":"held 2"}]`)
-	wantText(t, c, "active")
-	wantText(t, c, "held 1")
-	wantText(t, c, "held 2")
+	websockettest.Each(t, func(t *testing.T, tr websockettest.Transport) {
+		p := websockettest.Open(t, tr, new(server).commandsEndpoint(nil, nil), &websocket.Options{IdleTimeout: -1})
+		p.SendText(`[{"active":false},{"after":{"ms":3600000,"commands":[{"text":"active"},{"active":true}]}}]`)
+		p.SendText(`[{"text":"held 1"}]`)
+		p.SendText(`[{"text":"held 2"}]`)
+		p.WantSilence(time.Hour - 1)
+		p.Want(websockettest.Text("active"), websockettest.Text("held 1"), websockettest.Text("held 2"))
+	})
 }

@@ -17,7 +17,15 @@ import (
 	"testing"
 )
 
-const module = "weir"
+// module is the path of the module.
+var module = func() string {
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		panic(err)
+	}
+	first, _, _ := strings.Cut(string(mod), "\n")
+	return strings.TrimPrefix(first, "module ")
+}()
 
 // file is one Go file that is no test.
 type file struct {

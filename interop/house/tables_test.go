@@ -14,6 +14,8 @@ var floors = map[string][]string{
 	"h2":              {"stream", "flow", "internal/reach", httpguts, http2, hpack, unix},
 	"internal/pool":   {"stream", "h2", "internal/reach"},
 	"internal/fields": {},
+	// For who publishes the module under another path.
+	"internal/rename": {},
 	// 2: what a request becomes
 	"upgrade": {"stream", "h1", httpguts, idna},
 	// 3: the public face
@@ -234,3 +236,16 @@ var sockets = []string{
 
 // harmless are addresses and errors.
 var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6len", "IPv6loopback", "JoinHostPort", "OpError", "ParseIP", "SplitHostPort", "TCPAddr"}
+
+// notShown are the exported names without an example, and why.
+var notShown = map[string]string{
+	"stream.Runner":        forCrews,
+	"stream.Runner.Enlist": forCrews,
+	"stream.Crew":          forCrews,
+	"stream.Crew.Hand":     forCrews,
+}
+
+const forCrews = "only a transport has one, and only a session needs one: h2's crew is the example"
+
+// aliases are the types of public packages that are declared elsewhere, and why.
+var aliases = map[string]string{}

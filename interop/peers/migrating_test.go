@@ -1,69 +1,92 @@
 package peers
 
 import (
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
+
+	"weir/internal/pages"
 )
 
-// TestMigrating: what docs/migrating.md shows compiles, with all the libraries that it speaks of.
+// TestMigrating: what docs/migrating.md shows compiles, in its blocks and in its tables, with all
+// the libraries that it speaks of.
 func TestMigrating(t *testing.T) {
-	page, err := os.ReadFile("../../docs/migrating.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var src strings.Builder
-	src.WriteString(`package migrating
-
-import (
-	"context"
-	"crypto/tls"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"testing"
-	"time"
-
-	coder "github.com/coder/websocket"
-	gorilla "github.com/gorilla/websocket"
-
-	"weir/websocket"
-)
-
+	values := []string{"%s", "_ = %s", "_, _ = %s", "_, _, _ = %s", "func() { %s }()"}
+	page := &pages.Go{
+		Imports: map[string]string{
+			"coder": "github.com/coder/websocket", "context": "context", "errors": "errors", "fmt": "fmt",
+			"gorilla": "github.com/gorilla/websocket", "gws": "github.com/lxzan/gws", "http": "net/http",
+			"httptest": "net/http/httptest", "httputil": "net/http/httputil", "io": "io", "log": "log", "maps": "maps",
+			"net": "net", "slices": "slices", "slog": "log/slog", "testing": "testing", "time": "time", "tls": "crypto/tls",
+			"upgrade": "weir/upgrade", "url": "net/url", "websocket": "weir/websocket",
+			"wsjson": "github.com/coder/websocket/wsjson",
+		},
+		Declare: `
 var (
-	_ context.Context
-	_ tls.Config
-	_ http.Server
-	_ httptest.Server
-	_ httputil.ReverseProxy
-	_ url.URL
-	_ testing.T
-	_ time.Duration
-	_ coder.Conn
-	_ gorilla.Conn
+	ctx       context.Context
+	r         *http.Request
+	srv       *http.Server
+	backend   *url.URL
+	err       error
+	v, msg    any
+	n         int64
+	t         time.Time
+	d         time.Duration
+	list      []string
+	data      []byte
+	check     func(*http.Request) bool
+	answer    func(http.ResponseWriter, *http.Request, int, error)
+	pool      gorilla.BufferPool
+	h         func(string) error
+	onClose   func(int, string) error
+	onPing    func(context.Context, []byte) bool
+	onPong    func(context.Context, []byte)
+	hook      func([]byte)
+	cfg       *tls.Config
+	jar       http.CookieJar
+	dialing   func(context.Context, string, string) (net.Conn, error)
+	file      io.Reader
+	authorize func(*http.Request, gws.SessionStorage) bool
+	logger    *slog.Logger
+	initial   func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options)
+	handler   gws.Event
+	f         websocket.Frame
+	s         *websocket.Session
+	conn      *websocket.Conn
+	p         *websocket.Prepared
+	out       websocket.Commands
+	reason    websocket.Reason
+	req       *websocket.PartialRequest
 )
-`)
-	blocks := 0
-	for i, b := range strings.Split(string(page), "```") {
-		code, ok := strings.CutPrefix(b, "go\n")
-		if i%2 == 0 || !ok {
-			continue
-		}
-		blocks++
-		switch word, _, _ := strings.Cut(code, " "); word {
-		case "func", "var", "type":
-			src.WriteString("\n" + code)
-		default: // statements
-			src.WriteString("\nfunc _(ctx context.Context, srv *http.Server, backend *url.URL) {\n" + code + "}\n")
-		}
+
+func work() {}
+`,
+		Forms: func(section, column string) []string {
+			if section == "Origins" { // a library in each row
+				return []string{"_ = %s", "_ = gorilla.Upgrader{}.%s", "_ = coder.AcceptOptions{}.%s", "_ = websocket.Options{}.%s", "_ = websocket.Options{%s}"}
+			}
+			var own []string
+			begin := ""
+			switch column {
+			case "gorilla":
+				begin = "var c *gorilla.Conn; var m *gorilla.PreparedMessage; dial := dialing; _, _, _ = c, m, dial\n"
+				own = []string{"_ = gorilla.%s", "_ = (*gorilla.Conn).%s", "_ = gorilla.Upgrader{}.%s", "_ = gorilla.Dialer{}.%s"}
+			case "coder":
+				begin = "var c *coder.Conn; dial := dialing; _, _ = c, dial\n"
+				own = []string{"_ = coder.%s", "_ = (*coder.Conn).%s", "_ = coder.AcceptOptions{}.%s"}
+			case "gws":
+				begin = "var c *gws.Conn; var m *gws.Message; _, _ = c, m\n"
+			case "weir", "default", "weir: handlers", "ported to weir's `Handle`":
+				begin = "var c *websocket.Conn; var h websocket.Handler; dial := dialing; " +
+					"var Options websocket.Options; var Dialer websocket.Dialer; _, _, _, _, _ = c, h, dial, Options, Dialer\n"
+				own = []string{"_ = websocket.%s", "_ = (*websocket.Conn).%s", "_ = websocket.Terminator(nil).%s"}
+			case "":
+				return nil
+			}
+			var forms []string
+			for _, f := range append(own, values...) {
+				forms = append(forms, begin+f)
+			}
+			return forms
+		},
 	}
-	if blocks < 9 { // they are not found any more
-		t.Errorf("%d blocks of Go in the page", blocks)
-	}
-	out, err := exec.Command("go", "build", "-o", os.DevNull, file(t, "migrating.go", src.String())).CombinedOutput()
-	if err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
+	page.Check(t, "../../docs/migrating.md")
 }

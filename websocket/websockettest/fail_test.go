@@ -78,16 +78,16 @@ func TestFailures(t *testing.T) {
 		"another type": {func(p *Peer) { p.SendText("a"); p.WantBinary("a") }, []string{`got text "a", want binary "a"`}},
 		"a long text": {func(p *Peer) { p.SendText(long + "a"); p.WantText(long + "b") },
 			[]string{"got text 1001 octets", `from octet 1000 on "a", and not "b"`}},
-		"nothing":           {func(p *Peer) { p.WantText("a") }, []string{`got nothing for 20s, want text "a"`}},
+		"nothing":           {func(p *Peer) { p.WantText("a") }, []string{`got nothing for 2m0s, want text "a"`}},
 		"patience":          {func(p *Peer) { p.Patience = time.Minute / 2; p.Next() }, []string{"got nothing for 30s, want a frame"}},
 		"a second frame":    {func(p *Peer) { p.SendText("a"); p.Want(Text("a"), Text("b")) }, []string{`want text "b"`}},
 		"the end":           {func(p *Peer) { p.SendText("stop"); p.WantText("a") }, []string{`got close 1000 "", want text "a"`}},
 		"behind the end":    {func(p *Peer) { p.SendText("stop"); p.WantClose(1000, ""); p.Next() }, []string{"the other side has ended"}},
 		"a frame, no end":   {func(p *Peer) { p.SendText("a"); p.WantEnd() }, []string{`got text "a", want the end`}},
-		"no end":            {func(p *Peer) { p.WantEnd() }, []string{"got nothing for 20s, want the end"}},
+		"no end":            {func(p *Peer) { p.WantEnd() }, []string{"got nothing for 2m0s, want the end"}},
 		"an end, no reset":  {func(p *Peer) { p.SendText("stop"); p.WantClose(1000, ""); p.WantReset() }, []string{"got no reset"}},
 		"a frame, no reset": {func(p *Peer) { p.SendText("a"); p.WantReset() }, []string{`got text "a", want a reset`}},
-		"no reset":          {func(p *Peer) { p.WantReset() }, []string{"got nothing for 20s, want a reset"}},
+		"no reset":          {func(p *Peer) { p.WantReset() }, []string{"got nothing for 2m0s, want a reset"}},
 		"a reset, no end":   {func(p *Peer) { p.Session().Cut(); p.WantEnd() }, []string{"got no end: "}},
 		"a reset, no frame": {func(p *Peer) { p.Session().Cut(); p.WantText("a") }, []string{`got no frame, for `}},
 		"another code":      {func(p *Peer) { p.SendText("stop"); p.WantClose(1001, "") }, []string{`got close 1000 "", want close 1001 ""`}},
@@ -115,7 +115,7 @@ func TestFailures(t *testing.T) {
 							panic("a fault")
 						}
 						return websocket.Commands{websocket.Text(s)}
-					}), nil))
+					}), &websocket.Options{IdleTimeout: -1}))
 				}, append(c.words, tr.String()+": ")...)
 			}, Pipe, H1, H2C)
 		})
@@ -234,7 +234,7 @@ func TestLeftOver(t *testing.T) {
 			p.SendText("x")
 			p.WantSilence(time.Second)
 		})
-		if len(got) != 1 || !strings.Contains(got[0], "1 sessions have not come to their end") || !strings.Contains(got[0], `sent  text "x"`) {
+		if len(got) != 1 || !strings.Contains(got[0], "a session has not come to its end") || !strings.Contains(got[0], `sent  text "x"`) {
 			t.Errorf("a callback that does not return: %s", got)
 		}
 		got = try(t, func(t testing.TB) {
@@ -294,4 +294,11 @@ func wantServerFailure(t *testing.T, h http.Handler, path, want string, use func
 	if len(got) != 1 || !strings.Contains(got[0], want) {
 		t.Errorf("want one failure with %q: %s", want, got)
 	}
+}
+
+// TestKeptPayload: a handler that keeps a payload is seen to, also without the race detector.
+func TestKeptPayload(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		wantFailure(t, func(t testing.TB) { testLater(t, tr) }, `got text "lent payload!", want text "hello, world!"`)
+	})
 }

@@ -22,6 +22,9 @@ type Frame struct {
 	Payload    string              // what is compressed, or was. Of a close frame: the code in 2 octets, and the text
 }
 
+// control says whether a type is that of a control frame (RFC 6455, 5.5).
+func control(t websocket.FrameType) bool { return t&8 != 0 }
+
 // Text is a text message in one frame.
 func Text(s string) Frame { return Frame{Type: websocket.TextFrame, Payload: s} }
 
@@ -36,11 +39,11 @@ func Pong(s string) Frame { return Frame{Type: websocket.PongFrame, Payload: s} 
 
 // Close is a close frame; code 0 is the empty one.
 func Close(code websocket.CloseCode, text string) Frame {
-	return Frame{Type: wsframe.Close, Payload: string(wsframe.AppendClose(nil, code, text))}
+	return Frame{Type: websocket.CloseFrame, Payload: string(wsframe.AppendClose(nil, wsframe.CloseCode(code), text))}
 }
 
 // shown is how many octets of a payload messages show.
-const shown = 60
+const shown = 40
 
 // String is f in words: text "hello", binary 70000 octets "xxx…", close 1000 "bye".
 func (f Frame) String() string {
@@ -50,9 +53,9 @@ func (f Frame) String() string {
 		b.WriteString(" compressed")
 	}
 	switch {
-	case f.Type == wsframe.Close && len(f.Payload) >= 2:
+	case f.Type == websocket.CloseFrame && len(f.Payload) >= 2:
 		fmt.Fprintf(&b, " %d %q", int(f.Payload[0])<<8|int(f.Payload[1]), f.Payload[2:])
-	case f.Type == wsframe.Close && f.Payload == "":
+	case f.Type == websocket.CloseFrame && f.Payload == "":
 	case len(f.Payload) > shown:
 		fmt.Fprintf(&b, " %d octets %q…", len(f.Payload), f.Payload[:shown])
 	default:

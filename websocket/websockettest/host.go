@@ -18,11 +18,9 @@ import (
 	"weir/websocket"
 )
 
-// patience is how long a Want waits, see Peer.Patience.
-const patience = 20 * time.Second
-
 // Open opens a WebSocket for handler over tr, and gives its peer. o may be nil. The test is the
-// client. When t ends, what is open is reset.
+// client. The handler's Init has returned by then, unless it blocks. When t ends, what is open is
+// reset.
 func Open(t testing.TB, tr Transport, handler websocket.Handler, o *websocket.Options) *Peer {
 	t.Helper()
 	return Serve(t, tr, websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
@@ -91,8 +89,17 @@ func (h *Host) Shutdown(ctx context.Context) error {
 	return h.ws.Shutdown(ctx)
 }
 
-// Sessions is how many sessions are open, or have ended and wait for their peer's end.
-func (h *Host) Sessions() int { return h.ws.Group().Len() }
+// Sessions is how many sessions of the peers have not ended.
+func (h *Host) Sessions() int { return len(open(h.records())) }
+
+func (h *Host) records() (all []*record) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.peers {
+		all = append(all, p.record)
+	}
+	return all
+}
 
 // end ends everything, and says what is wrong.
 func (h *Host) end() {
@@ -104,35 +111,32 @@ func (h *Host) end() {
 		p.w.reset()
 	}
 	_ = h.client.Close() // nobody uses it any more
-	ctx, stop := context.WithTimeout(context.Background(), patience)
-	defer stop()
-	if err := h.ws.Group().Shutdown(ctx); err != nil || h.ws.Group().Len() > 0 {
-		h.t.Errorf("websockettest: %d sessions have not come to their end: a callback or a handler does not return%s",
-			h.ws.Group().Len(), stories(peers))
+	records := h.records()
+	for _, rec := range records {
+		rec.awaitEnd(patience())
 	}
-	h.watched.returned(h.t, patience)
+	for _, rec := range open(records) {
+		h.t.Errorf("websockettest: a session has not come to its end: a callback does not return%s", rec.story())
+		rec.session.Cut()
+	}
+	ctx, stop := context.WithTimeout(context.Background(), patience())
+	defer stop()
+	h.watched.returned(h.t, patience())
 	_ = h.ws.Shutdown(ctx)
 	_ = h.srv.Close() // what is left
-	h.shutdowns.wait(patience)
-	for _, p := range peers {
-		p.record.report(h.t)
+	h.shutdowns.wait(patience())
+	for _, rec := range records {
+		rec.report(h.t)
 	}
 	h.watched.report(h.t)
+	if fake() {
+		time.Sleep(patience()) // what the code under test has begun has time to end
+	}
 	if h.t.Failed() {
 		for _, l := range h.log.all() {
 			h.t.Log("the server's log: " + l)
 		}
 	}
-}
-
-// stories is what has happened to peers whose sessions have not ended.
-func stories(peers []*Peer) (all string) {
-	for _, p := range peers {
-		for _, rec := range open([]*record{p.record}) {
-			all += "\n\tone of them:" + rec.story()
-		}
-	}
-	return all
 }
 
 // Request is a handshake. The zero value asks for the path /.
@@ -144,7 +148,8 @@ type Request struct {
 	Extensions   string      // offered, as Sec-WebSocket-Extensions spells them: "permessage-deflate"
 }
 
-// Open opens a WebSocket, and gives its peer.
+// Open opens a WebSocket, and gives its peer. The handler's Init has returned by then, unless it
+// blocks.
 func (h *Host) Open(r Request) *Peer {
 	h.t.Helper()
 	p, resp := h.ask(r)
@@ -190,7 +195,7 @@ func (h *Host) ask(r Request) (*Peer, *http.Response) {
 		h.asks = nil
 		h.mu.Unlock()
 	}()
-	ctx, stop := context.WithTimeout(context.Background(), patience)
+	ctx, stop := context.WithTimeout(context.Background(), patience())
 	defer stop()
 	st, resp, err := h.client.Open(ctx, req.WithContext(ctx))
 	if err != nil {
@@ -211,6 +216,7 @@ func (h *Host) ask(r Request) (*Peer, *http.Response) {
 		p.lose = c.Lose
 	}
 	p.w.begin(st, resp.Header)
+	p.record.awaitInit()
 	return p, resp
 }
 

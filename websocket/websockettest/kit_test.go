@@ -10,16 +10,7 @@ import (
 	. "weir/websocket/websockettest"
 )
 
-type echo struct{}
-
-func (echo) Handle(f websocket.Frame, out websocket.Commands) websocket.Commands {
-	if f.IsData() {
-		out = append(out, f.Reply())
-	}
-	return out
-}
-
-func TestEcho(t *testing.T) {
+func TestFrames(t *testing.T) {
 	Each(t, func(t *testing.T, tr Transport) {
 		p := Open(t, tr, echo{}, nil)
 		p.SendText("hello")

@@ -87,7 +87,7 @@ func (l *Listener) end() {
 		d.CloseIdle()
 	}
 	_ = l.net.Close() // nobody uses it any more
-	ctx, stop := context.WithTimeout(context.Background(), patience)
+	ctx, stop := context.WithTimeout(context.Background(), patience())
 	defer stop()
 	_ = l.ws.Shutdown(ctx) // what is left is told by the log
 	_ = l.srv.Close()
@@ -139,13 +139,14 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 // next waits for a request.
 func (l *Listener) next() *handshake {
 	l.t.Helper()
-	timer := time.NewTimer(patience)
+	wait := patience()
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case hs := <-l.asked:
 		return hs
 	case <-timer.C:
-		l.t.Fatalf("%s: nobody has dialled for %v", l.tr, patience)
+		l.t.Fatalf("%s: nobody has dialled for %v", l.tr, wait)
 		return nil
 	}
 }

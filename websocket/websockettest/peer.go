@@ -18,9 +18,8 @@ import (
 // Its methods are for the goroutine of the test, as t.Fatal is. What is sent never waits for the
 // other side; what is wanted is waited for.
 type Peer struct {
-	// Patience is how long the methods called Want… wait, in the time of the test: 20 s unless it
-	// is set. In fake time that is a moment. Code that answers later is waited for by time.Sleep
-	// before.
+	// Patience is how long the methods called Want… wait: unless it is set, 20 s, or 2 minutes of
+	// fake time, which are a moment.
 	Patience time.Duration
 
 	t        testing.TB
@@ -34,7 +33,7 @@ type Peer struct {
 }
 
 func newPeer(t testing.TB, name string) *Peer {
-	p := &Peer{Patience: patience, t: t, name: name, w: &wire{changed: make(chan struct{}), begun: time.Now()}}
+	p := &Peer{Patience: patience(), t: t, name: name, w: newWire()}
 	p.record = &record{w: p.w}
 	return p
 }
@@ -77,7 +76,7 @@ func (p *Peer) Send(frames ...Frame) {
 			p.failf("cannot send %s: compression was not agreed on", f)
 		}
 		b = append(b, p.w.encode(f)...)
-		p.w.closing = p.w.closing || f.Type == wsframe.Close
+		p.w.closing = p.w.closing || f.Type == websocket.CloseFrame
 		p.w.note("sent  %s", f)
 	}
 	p.write(b, false)
@@ -126,6 +125,7 @@ func (p *Peer) Reset() {
 // Lose loses the network: from now on nothing comes through, either way, and nobody is told. Over
 // HTTP/2 that is so for all peers of the same Host.
 func (p *Peer) Lose() {
+	p.w.sent()
 	p.w.mu.Lock()
 	p.w.lost = true
 	p.w.note("lost  the network")
@@ -147,7 +147,6 @@ func (p *Peer) Pause() {
 // Resume goes on reading, with what has come meanwhile first.
 func (p *Peer) Resume() {
 	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
 	p.w.paused = false
 	p.w.note("resume")
 	b, fin := p.w.held, p.w.heldFin
@@ -155,6 +154,7 @@ func (p *Peer) Resume() {
 	if len(b) > 0 || fin {
 		p.w.take(b, fin)
 	}
+	p.w.mu.Unlock()
 }
 
 // AnswerPings answers pings from now on, as browsers do. Those are not seen by any Want.
@@ -168,8 +168,7 @@ func (p *Peer) AnswerPings() {
 // the other side reads too little, or is paused by Active(false). What is on its way is not
 // counted, see Pause.
 func (p *Peer) Unsent() int {
-	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
+	p.w.sent()
 	n, _ := p.w.st.Send(nil, false) // an error says no more than that our end has left
 	return n
 }
@@ -196,10 +195,10 @@ func (p *Peer) Close(code websocket.CloseCode, text string) {
 	defer p.w.mu.Unlock()
 	for {
 		f := p.next("the answer to " + Close(code, text).String())
-		if f.Type != wsframe.Close {
+		if f.Type != websocket.CloseFrame {
 			continue // it was on its way
 		}
-		if got, _, _ := wsframe.ParseClose([]byte(f.Payload), false); got != code {
+		if got, _, _ := wsframe.ParseClose([]byte(f.Payload), false); websocket.CloseCode(got) != code {
 			p.failf("the answer to %s is %s", Close(code, text), f)
 		}
 		break

@@ -182,6 +182,54 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// TestInitFirst: Open returns behind Init, and does not wait for one that blocks.
+func TestInitFirst(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		done := 0
+		Open(t, tr, &handler{init: func(_ *websocket.Session, out websocket.Commands) websocket.Commands { done++; return out }}, nil)
+		if done != 1 {
+			t.Error("Init had not returned")
+		}
+		begin, gate := time.Now(), make(chan struct{})
+		p := Open(t, tr, &handler{init: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
+			<-gate
+			return append(out, websocket.Text("at last"))
+		}}, nil)
+		if d := time.Since(begin); d > time.Second {
+			t.Errorf("Open took %v", d)
+		}
+		p.WantSilence(time.Hour)
+		close(gate)
+		p.WantText("at last")
+	})
+}
+
+// TestOwnGroup: sessions of a Group of the handler's are no others.
+func TestOwnGroup(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		g, stuck := new(websocket.Group), make(chan struct{})
+		got := try(t, func(t testing.TB) {
+			h := Serve(t, tr, websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+				return replies(func(string) websocket.Commands { <-stuck; return nil }), &websocket.Options{Group: g}
+			}))
+			p := h.Open(Request{})
+			if h.Sessions() != 1 || g.Len() != 1 {
+				t.Errorf("%d sessions, %d in their group", h.Sessions(), g.Len())
+			}
+			p.SendText("x")
+			p.WantSilence(time.Second)
+		})
+		if len(got) != 1 || !strings.Contains(got[0], "a session has not come to its end") {
+			t.Errorf("got %s", got)
+		}
+		close(stuck)
+		time.Sleep(time.Minute)
+		if n := g.Len(); n > 0 {
+			t.Errorf("%d sessions are left", n)
+		}
+	})
+}
+
 // TestOptionalCallbacks: a handler has those callbacks that it has, and no others.
 func TestOptionalCallbacks(t *testing.T) {
 	Each(t, func(t *testing.T, tr Transport) {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"testing"
+	"time"
 
 	"weir/websocket"
 	"weir/websocket/internal/hook"
@@ -15,6 +15,8 @@ import (
 type record struct {
 	path, remote string // of a Server's
 	w            *wire
+	hooked       bool // the WebSocket is one of package websocket
+	begun        bool // and Init is over
 	handled      bool // there is a websocket.Handler, and not a Conn
 	session      *websocket.Session
 	commands     []websocket.Command
@@ -33,11 +35,15 @@ func (r *record) hook() *hook.Hook {
 
 // options are o, and tell of the session.
 func (r *record) options(o *websocket.Options) *websocket.Options {
+	r.w.mu.Lock()
+	r.hooked = true
+	r.w.mu.Unlock()
 	own := websocket.Options{}
 	if o != nil {
 		own = *o
 	}
 	trace := own.Trace
+	own.PoisonPayloads = true
 	own.Trace = func(e websocket.Event) {
 		r.event(e)
 		if trace != nil {
@@ -55,7 +61,7 @@ func (r *record) event(e websocket.Event) {
 	}
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	r.session = e.Session
+	r.session, r.begun = e.Session, r.begun || !r.handled
 	if e.Kind == websocket.EventTerminate && !r.handled {
 		r.ended(e.Reason)
 	}
@@ -109,6 +115,7 @@ type informer struct{ o *observer }
 type drainer struct{ o *observer }
 
 func (o *observer) Init(s *websocket.Session, out websocket.Commands) websocket.Commands {
+	defer o.r.began()
 	i, ok := o.h.(websocket.Initer)
 	if !ok {
 		return out
@@ -131,12 +138,14 @@ func (d drainer) Drain(out websocket.Commands) websocket.Commands {
 }
 
 func (o *observer) Terminate(reason websocket.Reason, req *websocket.PartialRequest) {
+	defer func() { // also of one that panics
+		o.r.w.mu.Lock()
+		defer o.r.w.mu.Unlock()
+		o.r.ended(reason)
+	}()
 	if t, ok := o.h.(websocket.Terminator); ok {
 		o.call("terminate", func() websocket.Commands { t.Terminate(reason, req); return nil })
 	}
-	o.r.w.mu.Lock()
-	defer o.r.w.mu.Unlock()
-	o.r.ended(reason)
 }
 
 // call makes a callback. What it panics with goes on to the session, which ends for it.
@@ -161,6 +170,37 @@ func (o *observer) crashed(what, stack string) {
 	o.r.w.change()
 }
 
+// began notes that Init is over.
+func (r *record) began() {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.begun = true
+	r.w.change()
+}
+
+// awaitInit waits until Init is over, or blocks: in fake time nothing moves then. Where time is
+// real it is waited for a second.
+func (r *record) awaitInit() {
+	d := time.Second
+	if fake() {
+		d = 1
+	}
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if r.hooked {
+		r.w.await(d, func() bool { return r.begun })
+	}
+}
+
+// awaitEnd waits until the session has ended, if there is one, for d at most.
+func (r *record) awaitEnd(d time.Duration) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if r.session != nil {
+		r.w.await(d, func() bool { return r.reason != nil })
+	}
+}
+
 // returned notes what a callback returned. The payloads are lent for a moment only.
 func (r *record) returned(what string, cmds websocket.Commands) {
 	r.w.mu.Lock()
@@ -169,7 +209,7 @@ func (r *record) returned(what string, cmds websocket.Commands) {
 		return
 	}
 	for _, c := range cmds {
-		r.commands = append(r.commands, cloned(c))
+		r.commands = append(r.commands, clone(c))
 	}
 	r.w.change()
 }
@@ -178,10 +218,24 @@ func (r *record) returned(what string, cmds websocket.Commands) {
 func (r *record) story() string {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	if len(r.w.told) == 0 {
-		return ""
+	return r.w.story()
+}
+
+// clone is c, with a payload of its own.
+func clone(c websocket.Command) websocket.Command {
+	if c.Kind() != websocket.CommandFrame {
+		return c
 	}
-	return "\n\t" + strings.Join(r.w.told, "\n\t")
+	p := string(c.Payload())
+	switch c.Type() {
+	case websocket.TextFrame:
+		return websocket.Text(p)
+	case websocket.BinaryFrame:
+		return websocket.Binary(p)
+	case websocket.PingFrame:
+		return websocket.Ping(p)
+	}
+	return websocket.Pong(p)
 }
 
 // crashText is for messages; mu is held.
@@ -231,7 +285,7 @@ func (p *Peer) WantCommands(want ...websocket.Command) {
 	p.observed()
 	r := p.record
 	p.await(func() bool { return len(r.commands) >= len(want) || r.reason != nil })
-	if got := r.commands; !slices.EqualFunc(got, want, equal) {
+	if got := r.commands; !slices.EqualFunc(got, want, websocket.Command.Equal) {
 		p.failf("the callbacks returned %v, want %v", got, want)
 	}
 	r.commands = nil

@@ -60,7 +60,7 @@ func NewServer(t testing.TB, handler http.Handler) *Server {
 }
 
 func (s *Server) newRecord(r *http.Request) *record {
-	rec := &record{w: &wire{changed: make(chan struct{}), begun: time.Now()}, path: r.URL.Path, remote: r.RemoteAddr}
+	rec := &record{w: newWire(), path: r.URL.Path, remote: r.RemoteAddr}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.records = append(s.records, rec)
@@ -83,8 +83,12 @@ func (s *Server) Dialer() *websocket.Dialer {
 	return d
 }
 
-// Sessions is how many sessions are open, or have ended and wait for their peer's end.
-func (s *Server) Sessions() int { return s.ws.Group().Len() }
+// Sessions is how many sessions have not ended.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(open(s.records))
+}
 
 // Close ends the server. The test fails for each session that is still open and does not end
 // within LeakTime: somebody has forgotten to close it. So it does for handlers that do not return,
@@ -98,12 +102,13 @@ func (s *Server) Close() {
 	if closed {
 		return
 	}
-	for end := time.Now().Add(s.LeakTime); time.Now().Before(end) && len(open(records)) > 0; {
-		time.Sleep(2 * time.Millisecond)
+	for end, i := time.Now().Add(s.LeakTime), 0; i < len(records); i++ {
+		records[i].awaitEnd(time.Until(end))
 	}
 	for _, rec := range open(records) {
 		s.t.Errorf("websockettest: the session of %s from %s is still open: nobody has closed it%s", cmp.Or(rec.path, "/"), rec.remote,
 			rec.story())
+		rec.session.Cut()
 	}
 	for _, d := range dialers {
 		_ = d.Close() // gives no error

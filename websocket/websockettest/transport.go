@@ -258,7 +258,7 @@ func (c *h2Client) Open(ctx context.Context, r *http.Request) (stream.Stream, *h
 		if err != nil {
 			return nil, nil, err
 		}
-		c.client = h2.NewClient(nc, nil)
+		c.client = h2.NewClient(nc, &h2.ClientConfig{WriteTimeout: -1})
 	}
 	return c.client.Open(ctx, r)
 }

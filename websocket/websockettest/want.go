@@ -1,40 +1,37 @@
 package websockettest
 
 import (
-	"strings"
 	"time"
 
 	"weir/websocket"
-	"weir/wsframe"
 )
 
 // failf fails the test: with what was wanted, why there is nothing more to come, and what happened.
 // With mu held.
 func (p *Peer) failf(format string, args ...any) {
 	p.t.Helper()
-	told := "\n\t(nothing has happened)"
-	if len(p.w.told) > 0 {
-		told = "\n\t" + strings.Join(p.w.told, "\n\t")
-	}
+	story := p.w.story() + p.record.crashText()
 	p.w.mu.Unlock() // Fatalf runs what the test has deferred
 	defer p.w.mu.Lock()
-	p.t.Fatalf("%s: "+format+"%s%s", append(append([]any{p.name}, args...), told, p.record.crashText())...)
+	p.t.Fatalf("%s: "+format+"%s", append(append([]any{p.name}, args...), story)...)
 }
 
 // await waits until ok, for p.Patience at most. With mu held, but not while it waits.
-func (p *Peer) await(ok func() bool) bool {
-	timer := time.NewTimer(p.Patience)
+func (p *Peer) await(ok func() bool) bool { return p.w.await(p.Patience, ok) }
+
+func (w *wire) await(d time.Duration, ok func() bool) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for !ok() {
-		changed := p.w.changed
-		p.w.mu.Unlock()
+		changed := w.changed
+		w.mu.Unlock()
 		select {
 		case <-changed:
 		case <-timer.C:
-			p.w.mu.Lock()
+			w.mu.Lock()
 			return ok()
 		}
-		p.w.mu.Lock()
+		w.mu.Lock()
 	}
 	return true
 }
@@ -122,9 +119,9 @@ func (p *Peer) message(want string) Frame {
 	f.Compressed = false
 	for f.More {
 		switch g := p.next("the rest of " + want); {
-		case !g.Type.IsControl():
+		case !control(g.Type):
 			f.Payload, f.More = f.Payload+g.Payload, g.More
-		case g.Type == wsframe.Close:
+		case g.Type == websocket.CloseFrame:
 			p.failf("got %s within a message", g)
 		}
 	}

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"weir/stream"
 	"weir/upgrade"
+	"weir/websocket"
 	"weir/wsframe"
 	"weir/wsframe/deflate"
 )
@@ -37,11 +39,15 @@ type wire struct {
 	heldFin bool
 	pings   bool // are answered
 	deflate bool
-	out     deflate.Writer
+	comp    deflate.Writer
 	in      deflate.Reader
 
+	out     []byte // is to be sent
+	outFin  bool
+	sending chan struct{} // closed when nothing is left to be sent; nil: nothing is
+
 	begun time.Time
-	told  []string // what happened, for messages
+	told  []told
 }
 
 // begin runs over st from now on; answer are the fields of the response.
@@ -52,13 +58,13 @@ func (w *wire) begin(st stream.Stream, answer http.Header) {
 	if p, ok := agreedDeflate(answer); ok {
 		w.deflate, w.read.Deflate = true, true
 		if w.client {
-			w.out, w.in = p.Client(0)
+			w.comp, w.in = p.Client(0)
 		} else {
-			w.out, w.in = p.Server(0)
+			w.comp, w.in = p.Server(0)
 		}
 	}
 	w.mu.Unlock()
-	st.Attach(w, stream.Limits{})
+	st.Attach(w, stream.Limits{WriteTimeout: -1}) // a test that sends too much is not cut off
 }
 
 // agreedDeflate is what the answer to a handshake says of permessage-deflate.
@@ -67,7 +73,11 @@ func agreedDeflate(answer http.Header) (p deflate.Params, ok bool) {
 	if !ok || len(list) == 0 || list[0].Name != deflate.Name {
 		return p, false
 	}
-	p, err := deflate.Accept(new(deflate.Options), list[0].Params)
+	var params []deflate.Param
+	for _, param := range list[0].Params {
+		params = append(params, deflate.Param(param))
+	}
+	p, err := deflate.Accept(new(deflate.Options), params)
 	return p, err == nil
 }
 
@@ -79,24 +89,51 @@ func (w *wire) change() {
 
 // note tells that something happened; mu is held.
 func (w *wire) note(format string, args ...any) {
+	what := fmt.Sprintf(format, args...)
+	if n := len(w.told); n > 0 && w.told[n-1].what == what {
+		w.told[n-1].more++
+		return
+	}
 	if len(w.told) >= mostTold {
 		w.told = append(w.told[:0], w.told[1:]...)
 	}
-	w.told = append(w.told, fmt.Sprintf("%10v  ", time.Since(w.begun).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+	w.told = append(w.told, told{at: time.Since(w.begun), what: what})
+}
+
+// told is something that has happened, for messages.
+type told struct {
+	at   time.Duration
+	what string
+	more int // so many times more, one behind the other
+}
+
+// story is what has happened, in lines; mu is held.
+func (w *wire) story() string {
+	var b strings.Builder
+	for _, e := range w.told {
+		fmt.Fprintf(&b, "\n\t%10v  %s", e.at.Round(time.Millisecond), e.what)
+		if e.more > 0 {
+			fmt.Fprintf(&b, ", %d times", e.more+1)
+		}
+	}
+	if b.Len() == 0 {
+		return "\n\t(nothing has happened)"
+	}
+	return b.String()
 }
 
 // mostTold is how many events are kept for messages.
-const mostTold = 100
+const mostTold = 40
 
 // Data implements stream.Sink.
 func (w *wire) Data(b []byte, fin bool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.paused || w.lost {
 		w.held, w.heldFin = append(w.held, b...), w.heldFin || fin
-		return
+	} else {
+		w.take(b, fin)
 	}
-	w.take(b, fin)
+	w.mu.Unlock()
 }
 
 // take reads what has arrived; mu is held.
@@ -139,12 +176,12 @@ func (w *wire) event(ev wsframe.Event) {
 			return
 		}
 	}
-	f := Frame{Type: ev.Header.Op, More: !ev.Header.Fin, Compressed: ev.Header.RSV1, Payload: string(w.payload)}
+	f := Frame{Type: websocket.FrameType(ev.Header.Op), More: !ev.Header.Fin, Compressed: ev.Header.RSV1, Payload: string(w.payload)}
 	w.payload = w.payload[:0]
 	w.note("came  %s", f)
-	if w.pings && f.Type == wsframe.Ping {
+	if w.pings && f.Type == websocket.PingFrame {
 		w.note("sent  %s, by itself", Pong(f.Payload))
-		_, _ = w.st.Send([][]byte{w.encode(Pong(f.Payload))}, false) // a stream that has ended has no use for it
+		_ = w.send(w.encode(Pong(f.Payload)), false) // a stream that has ended has no use for it
 		return
 	}
 	w.frames = append(w.frames, f)
@@ -182,28 +219,75 @@ func (w *wire) Closed(err error) {
 func (w *wire) encode(f Frame) []byte {
 	p := []byte(f.Payload)
 	if f.Compressed {
-		p = w.out.Append(nil, p)
+		p = w.comp.Append(nil, p)
 	}
-	h := wsframe.Header{Fin: !f.More, RSV1: f.Compressed, Op: f.Type, Masked: w.client}
+	h := wsframe.Header{Fin: !f.More, RSV1: f.Compressed, Op: wsframe.Opcode(f.Type), Masked: w.client}
 	if w.client {
 		h.Key = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 	}
 	return wsframe.AppendFrame(nil, h, p)
 }
 
-// send sends octets, and with fin our end behind them; mu is held. Over a network that is lost
-// nothing goes.
+// newWire makes a wire without a stream.
+func newWire() *wire { return &wire{changed: make(chan struct{}), begun: time.Now()} }
+
+// errOver is what send gives when nothing can be sent any more.
+var errOver = errors.New("the stream is over")
+
+// send sends b, and with fin our end behind it. mu is held. Nobody waits: a transport may take a
+// moment to send, and a test that only sends must not see its clock move. Over a network that is
+// lost nothing goes.
 func (w *wire) send(b []byte, fin bool) error {
-	w.ended = w.ended || fin
+	switch {
+	case w.over && w.err != nil:
+		return w.err
+	case w.over:
+		return errOver
+	case w.ended:
+		return errors.New("the peer has ended its side")
+	}
+	w.ended = fin
 	if w.lost {
 		return nil
 	}
-	_, err := w.st.Send([][]byte{b}, fin)
-	return err
+	w.out, w.outFin = append(w.out, b...), fin
+	if w.sending == nil {
+		w.sending = make(chan struct{})
+		go w.sendAll() // ends when nothing is left to be sent
+	}
+	return nil
 }
 
-// reset gives the stream up.
+func (w *wire) sendAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.out) > 0 || w.outFin {
+		b, fin := w.out, w.outFin
+		w.out, w.outFin = nil, false
+		w.mu.Unlock()
+		_, err := w.st.Send([][]byte{b}, fin)
+		w.mu.Lock()
+		if err != nil {
+			w.note("lost  what was sent: %v", err)
+		}
+	}
+	close(w.sending)
+	w.sending = nil
+}
+
+// sent waits until the transport has taken what was sent.
+func (w *wire) sent() {
+	w.mu.Lock()
+	sending := w.sending
+	w.mu.Unlock()
+	if sending != nil {
+		<-sending
+	}
+}
+
+// reset gives the stream up, behind what was sent.
 func (w *wire) reset() {
+	w.sent()
 	w.mu.Lock()
 	st, over := w.st, w.over
 	w.lost, w.held = false, nil
