@@ -23,10 +23,12 @@ type StreamOptions struct {
 	// Request is what Session.Request and Terminate have; nil: what the stream's Info says.
 	Request *PartialRequest
 
-	// Subprotocol and Extensions were agreed on. Extensions are spelt as in the answer's
-	// Sec-WebSocket-Extensions: permessage-deflate with its parameters, or nothing.
+	// Subprotocol was agreed on; "": none.
 	Subprotocol string
-	Extensions  string
+
+	// Extensions were agreed on, spelt as in the answer's Sec-WebSocket-Extensions:
+	// permessage-deflate with its parameters, or nothing.
+	Extensions string
 }
 
 // NewSession runs a WebSocket on st: for transports of one's own, and for tests. st is open, and

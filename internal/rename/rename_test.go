@@ -63,10 +63,9 @@ func TestRename(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"build", "./..."},
-		{"vet", "./websocket"},
-		{"test", "./upgrade", "./internal/pages"},
-		{"test", "-run", "^(TestFloors|TestUserModule|TestAPI)$", "./interop/house"},
+		{"build", "./cmd/weir"}, // all of the library is in it
+		{"test", "./upgrade"},
+		{"test", "-run", "^(TestFloors|TestAPI)$", "./interop/house"},
 	} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = dir
