@@ -31,7 +31,8 @@ type Config struct {
 	MaxWindow int
 	// MaxConnWindow bounds that growth: the windows of all bodies of a connection together have
 	// never grown by more, and its own grows with them up to it. So at most MaxConnWindow octets
-	// are kept, and InitialWindow for each stream.
+	// are kept, and InitialWindow for each stream. A body has its part until all of it has been
+	// read, so about 20 that stay open, as gRPC's streams do, leave nothing for others to grow by.
 	// 0: http.Server.HTTP2.MaxReceiveBufferPerConnection, else 16 MiB; negative: none grows.
 	MaxConnWindow int
 	// MaxMemory is how many octets may wait on all streams of a connection: answers and messages

@@ -42,11 +42,21 @@ func echoBack(c net.Conn) {
 // TestHijack101 (RFC 8441, 5): a 101 that a handler writes, cut anywhere, opens the tunnel, and
 // leaves with what follows it; what HTTP/1.1 says in it alone does not leave.
 func TestHijack101(t *testing.T) {
+	t.Run("9112-2.1", func(t *testing.T) { opensByHead(t, head101) })
+	t.Run("9112-2.2/LF_alone", func(t *testing.T) {
+		opensByHead(t, strings.ReplaceAll(head101, "\r\n", "\n"))
+	})
+	t.Run("9112-2.2/LF_at_the_end", func(t *testing.T) {
+		opensByHead(t, strings.TrimSuffix(head101, "\r\n")+"\n")
+	})
+}
+
+func opensByHead(t *testing.T, head string) {
 	const message = "hello"
 	cut := 0
 	bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		c, _ := hijack(w)
-		for _, p := range []string{(head101 + message)[:cut], (head101 + message)[cut:]} {
+		for _, p := range []string{(head + message)[:cut], (head + message)[cut:]} {
 			if n, err := io.WriteString(c, p); n != len(p) || err != nil {
 				t.Errorf("Write: %d, %v", n, err)
 			}
@@ -54,7 +64,7 @@ func TestHijack101(t *testing.T) {
 		echoBack(c)
 	}, func(s *site) {
 		p := s.dial()
-		for cut = range len(head101 + message) {
+		for cut = range len(head + message) {
 			tn := s.connect(p, "/")
 			if got := readN(t, tn, len(message)); got != message {
 				t.Fatalf("cut at %d: %q", cut, got)
@@ -224,6 +234,7 @@ func TestHijackAnswer(t *testing.T) {
 	for _, c := range []struct{ name, wrote, want string }{
 		{"until_close", "HTTP/1.1 403 Forbidden\r\nX-Why: no\r\n\r\nbad origin", `403 "bad origin" no`},
 		{"length", "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nabcdef", `400 "abc" `},
+		{"9112-2.2/LF_alone", "HTTP/1.1 103 X\nLink: a\n\nHTTP/1.1 400 Bad\nX-Why: y\n\nno", `[103] 400 "no" y`},
 		{"length_0", "HTTP/1.0 503 \r\nContent-Length: 0\r\n\r\n", `503 "" `},
 		{"chunked", "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n" +
 			"Connection: Upgrade\r\nTransfer-Encoding: chunked\r\n\r\n" +
@@ -237,8 +248,14 @@ func TestHijackAnswer(t *testing.T) {
 			cut := 0
 			bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
 				conn, _ := hijack(w)
-				io.WriteString(conn, c.wrote[:cut])
-				io.WriteString(conn, c.wrote[cut:]) // of what comes behind the content it says that nothing can
+				n, err := io.WriteString(conn, c.wrote[:cut])
+				if n != cut || err != nil {
+					t.Errorf("cut at %d: Write: %d, %v", n, cut, err)
+				}
+				_, err = io.WriteString(conn, c.wrote[cut:])
+				if err != nil && strings.HasSuffix(c.wrote, "\r\n\r\n") { // else more comes than can
+					t.Errorf("cut at %d: Write of a head without content: %v", cut, err)
+				}
 				conn.Close()
 			}, func(s *site) {
 				p := s.dial()

@@ -338,7 +338,21 @@ func (w *responseWriter) finish() bool {
 		_ = w.flush(false) // the client gets the header, and all there is, before the reset
 		return false
 	}
+	w.cutsRequest()
 	return w.flush(true) == nil
+}
+
+// cutsRequest has RST_STREAM(NO_ERROR) leave in one write with the end of the answer, if the request
+// has not come whole (RFC 9113, 8.1). Where clients take the answer for a refusal, and stop to send,
+// it leaves in a write of its own, see conn.finish. Behind any other status they want to go on, and
+// curl 7.88 waits for ever over TLS if it is told behind the answer. It fails if it is told with it.
+func (w *responseWriter) cutsRequest() {
+	if w.status >= 300 || w.x.connect {
+		return
+	}
+	w.x.c.mu.Lock()
+	defer w.x.c.mu.Unlock()
+	w.x.c.core.finish(w.x.s)
 }
 
 // discard drops what comes of the body behind the answer, if that is not much and comes soon.

@@ -74,7 +74,7 @@ func (t *translator) Send(v [][]byte, fin bool) (queued int, err error) {
 		for _, p := range v {
 			t.buf = append(t.buf, p...)
 		}
-		n := bytes.Index(t.buf, []byte("\r\n\r\n"))
+		n := headSize(t.buf)
 		switch {
 		case n < 0 && len(t.buf) > maxHead || n > maxHead:
 			return 0, t.broken("it has more than " + strconv.Itoa(maxHead) + " octets")
@@ -85,12 +85,29 @@ func (t *translator) Send(v [][]byte, fin bool) (queued int, err error) {
 		case n < 0:
 			return 0, nil
 		}
-		head, rest := t.buf[:n+4], t.buf[n+4:]
+		head, rest := t.buf[:n], t.buf[n:]
 		t.buf = nil
 		if err := t.head(head); err != nil {
 			return 0, err
 		}
 		v = [][]byte{rest}
+	}
+}
+
+// headSize is the size of the head that b begins with, -1 if it is not whole. Lines may end with LF
+// alone, as clients of HTTP/1.1 take them (RFC 9112, 2.2).
+func headSize(b []byte) int {
+	for i := 0; ; {
+		n := bytes.IndexByte(b[i:], '\n')
+		if n < 0 {
+			return -1
+		}
+		switch i += n + 1; {
+		case bytes.HasPrefix(b[i:], []byte("\n")):
+			return i + 1
+		case bytes.HasPrefix(b[i:], []byte("\r\n")):
+			return i + 2
+		}
 	}
 }
 
@@ -163,11 +180,16 @@ func (t *translator) answer(status int, h http.Header) error {
 
 // content sends what follows such a head; mu is held.
 func (t *translator) content(v [][]byte, fin bool) (queued int, err error) {
+	size := 0
+	for _, p := range v {
+		size += len(p)
+	}
 	switch {
 	case t.body.mute:
 		return 0, nil
-	case t.body.done && len(v) == 0:
-		return t.tunnel.Send(nil, false) // asked what is queued, or an end that was said already
+	case t.body.done && size == 0:
+		queued, _ = t.tunnel.Send(nil, false) // only asked
+		return queued, nil
 	case t.body.done:
 		return 0, http.ErrBodyNotAllowed
 	}
