@@ -56,6 +56,7 @@ type house struct {
 	// What the next request to / gets.
 	handler websocket.Handler
 	opts    *websocket.Options
+	fresh   bool   // that is an actor of its own: requests may come late, and several at a time
 	offer   string // Sec-WebSocket-Extensions of the next open
 	mux     *http.ServeMux
 
@@ -117,6 +118,9 @@ func (h *house) end() {
 
 func (h *house) serve(prepare setUp) {
 	h.mux.Handle("/", websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
+		if h.fresh {
+			return new(actor), nil
+		}
 		return h.handler, h.opts
 	}))
 	h.mux.Handle("/fields", websocket.Handle(func(w http.ResponseWriter, _ *http.Request) (websocket.Handler, *websocket.Options) {

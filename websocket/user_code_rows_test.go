@@ -699,8 +699,8 @@ func (s *stage) netConn(method string) {
 // dials dials with a Dialer that set has changed, and drops what comes of it.
 func (s *stage) dials(set func(d *websocket.Dialer, ctx *context.Context)) {
 	s.armed.Store(false)
-	if !s.dialled { // a request of the Dial before may come to its handler only now
-		s.dialled, s.handler, s.opts = true, new(actor), nil
+	if !s.fresh { // a request of the Dial before may come to its handler only now
+		s.fresh = true
 	}
 	d := s.dialer()
 	d.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -66,7 +66,6 @@ type stage struct {
 	*house
 	*crash
 	server, client opened // connections
-	dialled        bool   // by dials
 }
 
 // opened counts connections that have not been closed.
