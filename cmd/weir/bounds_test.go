@@ -17,7 +17,8 @@ import (
 func TestLargeMessages(t *testing.T) {
 	const sockets = 8
 	p := start(t)
-	for _, path := range []string{"/push?interval=0&count=2&type=binary&size=", "/source?count=2&type=binary&size="} {
+	// /source closes behind its last message, which has 5 s to leave: it is not looked at.
+	for _, path := range []string{"/push?interval=0&count=2&type=binary&size=", "/source?count=3&type=binary&size="} {
 		t.Run(path, func(t *testing.T) {
 			before := memory(t, p, "VmRSS")
 			l := newLane(t, p, "h1")
@@ -37,6 +38,7 @@ func TestLargeMessages(t *testing.T) {
 			var wg sync.WaitGroup
 			for _, r := range all[1 : sockets-1] {
 				wg.Go(func() {
+					defer r.reset()
 					for i := range 2 {
 						head := make([]byte, 10)
 						if _, err := io.ReadFull(r, head); err != nil {

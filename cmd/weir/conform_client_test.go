@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -74,12 +73,7 @@ func TestConformClient(t *testing.T) {
 		}
 	})
 	t.Run("nobody there", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-		if stdout, stderr, code := runWeir(t, "conform", "--client", "ws://"+l.Addr().String()); code != exitConnect || stdout != "" || !strings.Contains(stderr, "connection refused") || strings.Count(stderr, "\n") != 1 {
+		if stdout, stderr, code := runWeir(t, "conform", "--client", "ws://"+nobodyThere); code != exitConnect || stdout != "" || !strings.Contains(stderr, "connection refused") || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 		}
 	})

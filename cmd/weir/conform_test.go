@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -182,12 +181,7 @@ func TestConformExit(t *testing.T) {
 	without.StartTLS()
 	defer without.Close()
 	plain := strings.Replace(without.URL, "http", "ws", 1)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "ws://" + closed.Addr().String() + "/"
-	closed.Close()
+	const nobody = "ws://" + nobodyThere + "/"
 	for _, test := range []struct {
 		name string
 		args []string

@@ -14,6 +14,7 @@ import (
 	"weir/interop/conform"
 	"weir/interop/conform/autobahn"
 	"weir/stream"
+	"weir/stream/streamtest"
 	"weir/websocket"
 )
 
@@ -77,7 +78,7 @@ func pick(t *testing.T, only, but string) []conform.Case {
 // calm fails the test if goroutines of the suite's are left after a while.
 func calm(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(streamtest.Patience(t)); ; time.Sleep(10 * time.Millisecond) {
 		b := make([]byte, 1<<20)
 		b = b[:runtime.Stack(b, true)]
 		left := 0
