@@ -31,6 +31,7 @@ func TestLookoutRests(t *testing.T) {
 				w.mu.Unlock()
 			}
 			time.Sleep(3 * crewLook)
+			synctest.Wait() // a look may be under way
 			l.mu.Lock()
 			if !l.running || len(l.crews) != len(crews) {
 				t.Errorf("at work: %d crews, timer %v", len(l.crews), l.running)
