@@ -342,21 +342,53 @@ func TestHijackBroken(t *testing.T) {
 		{"9112-7.1/line_without_end", "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n" +
 			strings.Repeat("0", 5000)},
 	} {
+		h := func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/big" {
+				w.Write(make([]byte, bigAnswer))
+				return
+			}
+			conn, _ := hijack(w)
+			io.WriteString(conn, c.wrote)
+			conn.Close()
+		}
+		resets := func(t *testing.T, tn *h2test.Tunnel, err error) {
+			if err != nil || tn.Status != 403 {
+				t.Fatalf("%v, %v", tn, err)
+			}
+			_, err = io.ReadAll(tn)
+			var re *h2test.ResetError
+			if !errors.As(err, &re) || re.Code != http2.ErrCodeInternal {
+				t.Errorf("%v, want RST_STREAM(INTERNAL_ERROR)", err)
+			}
+		}
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, nil, func(w http.ResponseWriter, r *http.Request) {
-				conn, _ := hijack(w)
-				io.WriteString(conn, c.wrote)
-				conn.Close()
-			}, func(s *site) {
+			bubble(t, nil, h, func(s *site) {
 				tn, err := s.dial().Connect("/a")
-				if err != nil || tn.Status != 403 {
-					t.Fatalf("%v, %v", tn, err)
+				resets(t, tn, err)
+			})
+		})
+		t.Run(c.name+"/behind_another_write", func(t *testing.T) {
+			bubble(t, nil, h, func(s *site) {
+				nc := &stalled{Conn: s.conn(), gate: make(chan struct{})}
+				p := h2test.New(nc, h2test.Options{Settings: []http2.Setting{
+					{ID: http2.SettingInitialWindowSize, Val: 1 << 30}}})
+				defer p.Close()
+				p.Send("WINDOW_UPDATE 0 100000000")
+				synctest.Wait()
+				nc.stall.Store(true)
+				head := []string{":scheme", "http", ":authority", "a.test"}
+				if _, err := p.Open(true, append(head, ":method", "GET", ":path", "/big")...); err != nil {
+					t.Fatal(err)
 				}
-				_, err = io.ReadAll(tn)
-				var re *h2test.ResetError
-				if !errors.As(err, &re) || re.Code != http2.ErrCodeInternal {
-					t.Errorf("%v, want RST_STREAM(INTERNAL_ERROR)", err)
+				synctest.Wait()
+				tn, err := p.Open(false, append(head, ":method", "CONNECT", ":protocol", "websocket",
+					":path", "/a")...)
+				if err != nil {
+					t.Fatal(err)
 				}
+				synctest.Wait()
+				close(nc.gate)
+				resets(t, tn, tn.Answer(time.Minute))
 			})
 		})
 	}
@@ -484,6 +516,12 @@ func TestHijackEnds(t *testing.T) {
 				}
 				tn.SetReadDeadline(time.Now().Add(time.Second))
 				b, err := io.ReadAll(tn)
+				if err == nil { // RST_STREAM may come behind END_STREAM
+					synctest.Wait()
+					if _, err = tn.Read(make([]byte, 1)); err == io.EOF {
+						err = nil
+					}
+				}
 				got := fmt.Sprintf("%q %v", b, err)
 				if re, ok := errors.AsType[*h2test.ResetError](err); ok {
 					got = fmt.Sprintf("%q RST_STREAM %s", b, re.Code)

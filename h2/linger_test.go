@@ -265,6 +265,7 @@ func TestHold(t *testing.T) {
 				if _, err := p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", "/"); err != nil {
 					t.Fatal(err)
 				}
+				synctest.Wait() // what an answer may hold depends on what those before it do
 				if i == 0 {
 					time.Sleep(time.Minute)
 				}

@@ -239,7 +239,8 @@ func (t *translator) gone() bool {
 	return true
 }
 
-// broken gives the stream up for a head that is none.
+// broken gives the stream up for a head that is none, or content that is not what its head says.
+// What was sent before leaves first.
 func (t *translator) broken(why string) error {
 	t.buf = nil
 	t.c.mu.Lock()
@@ -251,6 +252,6 @@ func (t *translator) broken(why string) error {
 	t.err = errors.New("h2: what was written to a hijacked stream is no head of a response" +
 		" (RFC 9112, 2.1): " + why)
 	t.c.logf("%v; %q of %s", t.err, t.path, t.c.remote)
-	t.tunnel.Reset(stream.InternalError)
+	t.tunnel.giveUp()
 	return t.err
 }

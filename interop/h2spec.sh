@@ -74,7 +74,7 @@ status=0
 score() {
 	local name=$1 minimum=$2 passed total
 	shift 2
-	"$cache/h2spec" -S -o 5 -h 127.0.0.1 "$@" >"$work/out" 2>&1 || true
+	"$cache/h2spec" -S -o 30 -h 127.0.0.1 "$@" >"$work/out" 2>&1 || true
 	sed -n '/^Failures:/,$p' "$work/out" | sed '/^Finished in/,$d'
 	echo "$name: $(grep -E '^[0-9]+ tests,' "$work/out" || echo "no score: $(tail -n 1 "$work/out")")"
 	read -r total passed < <(sed -n 's/^\([0-9]*\) tests, \([0-9]*\) passed.*/\1 \2/p' "$work/out") || true

@@ -136,6 +136,7 @@ func TestConnBothEnd(t *testing.T) {
 			if err := a.Close(4000, "bye"); err != nil {
 				h.Fatal(err)
 			}
+			synctest.Wait() // the peer has answered, and may have more to do with it
 			for name, f := range connCalls(a) {
 				if e, ok := f().(*websocket.CloseError); !ok || e.Reason.String() != "stop" {
 					h.Errorf("%s of the one that closed gives %v", name, e)

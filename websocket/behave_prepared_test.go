@@ -158,6 +158,7 @@ func TestTrace(t *testing.T) {
 		}
 		c.allow()
 		c.want("all of it", wsframe.Binary, big)
+		synctest.Wait() // until whoever wrote it knows
 		c.send(text("x"))
 		c.wantText("another turn", "x")
 		if synctest.Wait(); len(queue) != 2 || queue[1] != 0 {

@@ -467,13 +467,14 @@ func (p *Pool) connect(d *dial) (c *h2.Client, err error) {
 	}
 	c = h2.NewClient(nc, p.cfg)
 	offered, err := c.ExtendedConnect(d)
+	room := c.Room() // before Cause: one that has ended has none
 	switch {
 	case err != nil:
 	case !offered:
 		err = h2.ErrNoExtendedConnect
 	case c.Cause() != nil:
 		err = &lostError{c.Cause()}
-	case c.Room() == 0: // on another connection it would not be otherwise
+	case room == 0: // on another connection it would not be otherwise
 		err = errNone
 	}
 	kept = true

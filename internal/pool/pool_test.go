@@ -236,8 +236,8 @@ func TestBounds(t *testing.T) {
 	}
 	say := func(lines ...string) func(*server, int, net.Conn) {
 		return func(_ *server, _ int, nc net.Conn) {
-			p := h2test.New(nc, h2test.Options{Server: true, Settings: []http2.Setting{offer}})
-			p.Send(lines...)
+			p := h2test.New(nc, h2test.Options{Server: true, NoPreface: true})
+			p.Send(append([]string{"SETTINGS ENABLE_CONNECT_PROTOCOL=1"}, lines...)...) // in one write
 			rest(p)
 		}
 	}
@@ -497,12 +497,13 @@ func TestSilenceEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		net1.freeze()
+		const still = 5*time.Second + 10*time.Millisecond // and no time of the pool's ends just then
 		go func() {
-			time.Sleep(5 * time.Second)
+			time.Sleep(still)
 			net1.melt()
 		}()
 		began := time.Now()
-		if _, err := s.open(20 * time.Second); err != nil || time.Since(began) != 5*time.Second {
+		if _, err := s.open(20 * time.Second); err != nil || time.Since(began) != still {
 			t.Errorf("%v, after %v", err, time.Since(began))
 		}
 		s.wantConns(2)

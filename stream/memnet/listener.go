@@ -39,8 +39,12 @@ func (l *Listener) Addr() net.Addr {
 	return &a
 }
 
-// Dial gives the client's end, a *Conn; like TCP it does not wait for Accept while the backlog has room.
+// Dial gives the client's end, a *Conn; like TCP it does not wait for Accept while the backlog has
+// room. Like a net.Dialer it gives none to a context that has ended.
 func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: l.Addr(), Err: err}
+	}
 	l.mu.Lock()
 	l.port++
 	client, server := Pair(l.Buffer)
@@ -65,6 +69,11 @@ func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 
 // Accept waits for Dial.
 func (l *Listener) Accept() (net.Conn, error) {
+	select {
+	case <-l.done:
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.Addr(), Err: net.ErrClosed}
+	default:
+	}
 	select {
 	case c := <-l.conns:
 		return c, nil

@@ -134,6 +134,18 @@ func TestResets(t *testing.T) {
 	}
 }
 
+func TestDialEnded(t *testing.T) {
+	l := memnet.Listen()
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		if _, err := l.Dial(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Dial: %v", err)
+		}
+	}
+}
+
 func TestListenerCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := memnet.Listen()
