@@ -26,6 +26,7 @@ var floors = map[string][]string{
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
+	"h3/h3test":         {xquic, hpack},
 	// The conformance suites.
 	"interop/conform":          {"stream", "internal/reach"},
 	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
@@ -51,13 +52,14 @@ const (
 	prometheus = "github.com/prometheus/client_golang/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
 	unix       = "golang.org/x/sys/unix"
+	xquic      = "golang.org/x/net/quic" // not quic-go: for the peer that tests speak to
 	flate      = "github.com/klauspost/compress/flate"
 	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs
 // for interop's scripts. They may do what tests may.
-var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
+var support = []string{"stream/memnet", "stream/streamtest", "h2/h2test", "h3/h3test", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{
