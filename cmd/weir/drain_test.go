@@ -86,7 +86,7 @@ func (h *muteHouse) open(path string) {
 // TestDrainOfMutePeers: peers that answer nothing are no reason for exit code 1 (BEHAVIOUR 8, and
 // TESTSERVER, Signals); a session that is cut is.
 func TestDrainOfMutePeers(t *testing.T) {
-	for _, transport := range transports {
+	for _, transport := range tcpTransports {
 		for _, row := range []struct {
 			path  string
 			peers int

@@ -52,8 +52,17 @@ type Network struct {
 	counts Counts
 }
 
-// NewNetwork makes a Network. In a bubble of synctest, everything of it belongs there.
+// started is when the process began, on the real clock.
+var started = time.Now()
+
+// NewNetwork makes a Network. In a bubble of synctest, everything of it belongs there, and it is to
+// be the first thing: NewNetwork sleeps until the bubble's clock, which begins in 2000, is past the
+// start of the process. quic-go counts time from there and takes less than nothing for no time, so
+// that it loses path probes and then the timer of its retransmissions.
 func NewNetwork(seed uint64, l Link) *Network {
+	if ahead := time.Until(started); ahead > 0 {
+		time.Sleep(ahead + time.Hour)
+	}
 	return &Network{seed: seed, link: l, ends: map[netip.AddrPort]*PacketConn{}, port: 40000}
 }
 
