@@ -46,8 +46,8 @@ type Server struct {
 // websocket.ConfigureServer and h2.ConfigureServer. Answers over HTTP/1.1 and HTTP/2 name it by
 // Alt-Svc while Serve serves. A cfg of nil is the zero Config.
 //
-// srv.Shutdown and srv.Close end it, too, but do not wait: websocket.Server.Add has it drain with
-// the rest.
+// srv.Shutdown has it leave (GoAway) and does not wait for it, and srv.Close does not know it:
+// websocket.Server.Add has it drain with the rest, and Close cuts it.
 func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 	if cfg == nil {
 		cfg = new(Config)

@@ -9,9 +9,12 @@ var floors = map[string][]string{
 	"wsframe":         {},
 	"wsframe/deflate": {flate},
 	"internal/reach":  {httpguts, idna},
+	// What h2 and h3 share: extended CONNECT as handlers for HTTP/1.1 see it.
+	"internal/asupgrade": {"stream", httpguts},
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
 	"h1":              {"stream", "internal/reach", httpguts, unix},
-	"h2":              {"stream", "flow", "internal/reach", httpguts, http2, hpack, unix},
+	"h2":              {"stream", "flow", "internal/asupgrade", "internal/reach", httpguts, http2, hpack, unix},
+	"h3":              {"stream", "internal/asupgrade", httpguts, quic, quic + "/http3", qpack},
 	"internal/pool":   {"stream", "h2", "internal/reach"},
 	"internal/fields": {},
 	// 2: what a request becomes
@@ -54,6 +57,8 @@ const (
 	unix       = "golang.org/x/sys/unix"
 	xquic      = "golang.org/x/net/quic" // not quic-go: for the peer that tests speak to
 	flate      = "github.com/klauspost/compress/flate"
+	quic       = "github.com/quic-go/quic-go"
+	qpack      = "github.com/quic-go/qpack"
 	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
 )
 
@@ -66,6 +71,7 @@ var cores = []string{
 	"flow/*.go",
 	"wsframe/*.go",
 	"h2/core*.go",
+	"h3/core*.go",
 	"websocket/machine*.go",
 }
 
@@ -100,6 +106,12 @@ var goroutines = []string{
 	"h2/journal.go",
 	"h2/large.go",
 	"h2/notify.go",
+	"h3/conn.go",
+	"h3/handler.go",
+	"h3/read.go",
+	"h3/send.go",
+	"h3/server.go",
+	"h3/tunnel.go",
 	"interop/conform/pace.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/wire/conn.go",
@@ -149,6 +161,13 @@ var clocks = []string{
 	"h2/linger.go",
 	"h2/lookout.go",
 	"h2/response.go",
+	"h3/conn.go",
+	"h3/fields.go",
+	"h3/handler.go",
+	"h3/hijack.go",
+	"h3/limits.go",
+	"h3/send.go",
+	"h3/tunnel.go",
 	"interop/conform/rfc8441/client.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/autobahn/server.go",
@@ -211,6 +230,9 @@ var sockets = []string{
 	"h2/server.go",
 	"h2/unsent_linux.go",
 	"h2/unsent_other.go",
+	"h3/hijack.go", // Hijack in the signature of http.Hijacker
+	"h3/server.go",
+	"internal/asupgrade/conn.go", // and in its result
 	"internal/reach/ended.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/target.go",
