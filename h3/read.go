@@ -188,7 +188,8 @@ func (t *tunnel) failed(err error) {
 
 // tellClosed is the last word; mu is held, and released.
 func (t *tunnel) tellClosed() bool {
-	if t.told {
+	if t.told || t.draining { // Closed is the last call
+		t.reading = false
 		t.mu.Unlock()
 		return false
 	}

@@ -224,13 +224,19 @@ func (t *tunnel) wrote(k *chunk, n int) {
 
 // drained tells the sink that the queue is short again; mu is held, and let go meanwhile.
 func (t *tunnel) drained() {
-	if !t.above || t.unsent() > t.limits.Low || t.sink == nil || t.cut {
+	if !t.above || t.unsent() > t.limits.Low || t.sink == nil || t.cut || t.over {
 		return
 	}
-	t.above = false
+	t.above, t.draining = false, true
 	sink := t.sink
 	t.mu.Unlock()
-	defer t.mu.Lock()
+	defer func() {
+		t.mu.Lock()
+		t.draining = false
+		if t.over { // Closed has waited
+			t.wake()
+		}
+	}()
 	t.call(sink.Drained)
 }
 

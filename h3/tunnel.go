@@ -43,15 +43,16 @@ type tunnel struct {
 	ended   bool        // the peer's end was told
 
 	// Sending.
-	head   []byte   // the HEADERS of the answer, which wait for the first octets
-	queue  []*chunk // what waits
-	queued int      // octets of payload in it
-	hidden int      // octets of payload that QUIC took at once, and may not have sent
-	writes bool     // there is a writer
-	above  bool     // queued was over Low and Drained has not been told since
-	fin    bool     // our side ends behind the queue
-	sent   bool     // and has
-	quiet  bool     // Reset(NoError): give up once the queue has left
+	head     []byte   // the HEADERS of the answer, which wait for the first octets
+	queue    []*chunk // what waits
+	queued   int      // octets of payload in it
+	hidden   int      // octets of payload that QUIC took at once, and may not have sent
+	writes   bool     // there is a writer
+	draining bool     // Drained is being told
+	above    bool     // queued was over Low and Drained has not been told since
+	fin      bool     // our side ends behind the queue
+	sent     bool     // and has
+	quiet    bool     // Reset(NoError): give up once the queue has left
 
 	cut  bool  // Reset was called: Closed is all there is to tell
 	gone error // what Send gives

@@ -18,10 +18,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/h3/h3test"
+
 	"github.com/quic-go/qpack"
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/quicvarint"
-	"github.com/quic-go/quic-go/testutils/simnet"
 )
 
 // testCert is httptest's certificate.
@@ -70,24 +71,11 @@ func bubble(t *testing.T, o *options, h http.HandlerFunc, body func(s *site)) {
 // inBubble is for who is in a bubble already.
 func inBubble(t *testing.T, o *options, h http.HandlerFunc) (s *site, end func()) {
 	t.Helper()
-	sim := &simnet.Simnet{Router: &simnet.PerfectRouter{}}
-	n := byte(0)
-	socket := func() net.PacketConn {
-		n++
-		return sim.NewEndpoint(&net.UDPAddr{IP: net.IPv4(192, 0, 2, n), Port: 443},
-			simnet.NodeBiDiLinkSettings{Latency: time.Millisecond})
-	}
-	rest := []net.PacketConn{socket(), socket(), socket(), socket()} // before the network starts
-	next := func() net.PacketConn {
-		pc := rest[0]
-		rest = rest[1:]
-		return pc
-	}
-	_ = sim.Start()
+	network := h3test.NewNetwork(1, h3test.Link{Delay: time.Millisecond})
+	next := func() net.PacketConn { return network.Listen() }
 	s = start(t, o, h, next(), next)
 	return s, func() {
 		s.end()
-		sim.Close()
 		time.Sleep(time.Minute) // what QUIC does behind the end
 		synctest.Wait()
 	}
