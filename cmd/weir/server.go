@@ -128,6 +128,7 @@ func (s *server) httpServer() (*http.Server, *websocket.Server, error) {
 	}
 	s.metrics.registry.MustRegister(h2Metrics{ws.HTTP2().Stats})
 	if s.h3 != nil {
+		ws.Add(s.h3)
 		s.metrics.registry.MustRegister(h3Metrics{s.h3.Stats})
 	}
 	return srv, ws, nil
