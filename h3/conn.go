@@ -43,7 +43,7 @@ type conn struct {
 	leaving  bool        // GOAWAY
 	dead     bool        // the connection is lost, or closed
 	fault    error       // why we have closed it; nil: something else did
-	linger   *time.Timer // runs while it leaves and is empty
+	idle     *time.Timer // runs while it has nothing to do; nil: not yet
 }
 
 // connContext has the values of http.Server.BaseContext before those of a connection.
@@ -68,8 +68,7 @@ func (s *Server) serve(qc *quic.Conn, tr *quic.Transport, base context.Context) 
 		slots: make(chan struct{}, s.cfg.MaxHandlers)}
 	c.ignored.most, c.resets.most = s.cfg.MaxIgnored, s.cfg.MaxPeerResets
 	c.h3 = &http3.Server{
-		Handler: http.HandlerFunc(c.handle), MaxHeaderBytes: s.cfg.MaxHeaderBytes,
-		IdleTimeout: s.cfg.IdleTimeout, Logger: s.log,
+		Handler: http.HandlerFunc(c.handle), MaxHeaderBytes: s.cfg.MaxHeaderBytes, Logger: s.log,
 		ConnContext: func(ctx context.Context, _ *quic.Conn) context.Context {
 			return connContext{ctx, base}
 		},
@@ -85,6 +84,9 @@ func (s *Server) serve(qc *quic.Conn, tr *quic.Transport, base context.Context) 
 		c.close(NoError, "")
 		return
 	}
+	c.mu.Lock()
+	c.emptied()
+	c.mu.Unlock()
 	context.AfterFunc(qc.Context(), c.lost)
 	err := c.h3.ServeQUICConn(qc)
 	c.close(NoError, "") // where it was not served at all
@@ -97,7 +99,7 @@ func (s *Server) serve(qc *quic.Conn, tr *quic.Transport, base context.Context) 
 func (c *conn) lost() {
 	c.mu.Lock()
 	c.dead = true
-	c.stopLinger()
+	c.busy()
 	var ts []*tunnel
 	for t := c.list; t != nil; t = t.next {
 		ts = append(ts, t)
@@ -213,6 +215,7 @@ func (c *conn) peerReset(early bool) {
 func (c *conn) begins(r *http.Request) {
 	c.mu.Lock()
 	c.requests++
+	c.busy()
 	if c.tls == nil {
 		c.tls = r.TLS
 	}
@@ -241,25 +244,39 @@ func (c *conn) goAway() {
 	c.emptied()
 }
 
-// emptied has a connection that leaves closed once it has nothing to do; mu is held.
+// emptied has a connection that has nothing to do closed after IdleTimeout, or soon if it leaves;
+// mu is held. A stream whose fields have not come whole is nothing to do, so streams that stay so
+// do not hold their connection.
 func (c *conn) emptied() {
-	if !c.leaving || c.dead || c.tunnels > 0 || c.requests > 0 || c.linger != nil {
+	if c.dead || c.tunnels > 0 || c.requests > 0 {
 		return
 	}
-	c.linger = time.AfterFunc(lingerTime, func() {
-		c.mu.Lock()
-		c.linger = nil
-		empty := c.tunnels == 0 && c.requests == 0
-		c.mu.Unlock()
-		if empty {
-			c.close(NoError, "")
-		}
-	})
+	wait := c.srv.cfg.IdleTimeout
+	if c.leaving {
+		wait = lingerTime
+	}
+	switch {
+	case wait <= 0:
+	case c.idle == nil:
+		c.idle = time.AfterFunc(wait, c.idled)
+	default:
+		c.idle.Reset(wait)
+	}
 }
 
-// stopLinger ends the wait; mu is held.
-func (c *conn) stopLinger() {
-	if c.linger != nil {
-		c.linger.Stop()
+// idled ends a connection that still has nothing to do.
+func (c *conn) idled() {
+	c.mu.Lock()
+	empty := c.tunnels == 0 && c.requests == 0
+	c.mu.Unlock()
+	if empty {
+		c.close(NoError, "")
+	}
+}
+
+// busy ends the wait for nothing to do; mu is held.
+func (c *conn) busy() {
+	if c.idle != nil {
+		c.idle.Stop()
 	}
 }

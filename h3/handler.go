@@ -1,6 +1,7 @@
 package h3
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -24,6 +25,8 @@ func (c *conn) handle(inner http.ResponseWriter, r *http.Request) {
 	c.begins(r)
 	w := &writer{inner: inner, c: c, r: r, declared: -1}
 	defer w.ends()
+	unwatch := context.AfterFunc(r.Context(), w.requestReset)
+	defer unwatch()
 	if !c.slot(r) {
 		panic(http.ErrAbortHandler) // the stream is reset
 	}
@@ -43,7 +46,9 @@ func (c *conn) handle(inner http.ResponseWriter, r *http.Request) {
 		w.serve()
 		normal = true
 	}()
-	if !w.finish(<-done) {
+	normal := <-done
+	unwatch() // what ends the stream from now on is ours
+	if !w.finish(normal) {
 		panic(http.ErrAbortHandler)
 	}
 }

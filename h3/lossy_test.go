@@ -24,7 +24,7 @@ import (
 
 var (
 	lossyMessages = flag.Int("lossy.messages", 1000, "`messages` of TestLossy each way")
-	lossySeed     = flag.Uint64("lossy.seed", 1, "what their sizes and octets, and the losses, come of")
+	lossySeed     = flag.Uint64("lossy.seed", 1, "what sizes, octets and losses come of")
 )
 
 const (

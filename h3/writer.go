@@ -317,9 +317,6 @@ func (w *writer) finish(normal bool) bool {
 	if !normal {
 		return false
 	}
-	if w.r.Context().Err() != nil { // its answer is not whole, and the client wants no more
-		w.c.requestReset()
-	}
 	w.done.Store(false)
 	head := w.r.Method == http.MethodHead
 	if !w.begun {
@@ -404,9 +401,10 @@ func (c *conn) noteRefused(path string, status int) {
 	}
 }
 
-// requestReset counts a request whose client gave it up while its handler ran.
-func (c *conn) requestReset() {
-	if context.Cause(c.qc.Context()) == nil {
-		c.peerReset(true)
+// requestReset counts a request whose client gives it up while it waits for its handler, or while
+// that runs. A tunnel counts by itself.
+func (w *writer) requestReset() {
+	if !w.opened.Load() && context.Cause(w.c.qc.Context()) == nil {
+		w.c.peerReset(true)
 	}
 }
