@@ -72,6 +72,29 @@ func TestRapidResetSockets(t *testing.T) {
 	}
 }
 
+// TestMadeYouReset: requests that the server has to reset while their handlers run start no more
+// of them than Config.MaxHandlers, and those that wait end their connection (CVE-2025-8671).
+func TestMadeYouReset(t *testing.T) {
+	attack(t, &h3.Config{MaxHandlers: 20}, func(x *target) {
+		p := x.peer()
+		for made := 0; made < 1000 && p.Err() == nil; made++ {
+			tun, err := p.Open(":method", "POST", ":scheme", "https", ":authority", "a",
+				":path", "/readhold", "content-length", "1")
+			if err != nil {
+				break
+			}
+			tun.Write([]byte("longer"))
+			tun.CloseWrite()
+			time.Sleep(time.Millisecond)
+		}
+		x.wantClosed(p, h3test.ExcessiveLoad)
+		if x.most.Load() > 20 {
+			t.Errorf("%d handlers at a time, 20 are allowed", x.most.Load())
+		}
+		x.alive(x.peer())
+	})
+}
+
 // TestResetBeforeHeaders: streams that are reset before they say anything start no handler, and
 // leave nothing.
 func TestResetBeforeHeaders(t *testing.T) {

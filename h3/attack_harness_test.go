@@ -48,6 +48,10 @@ func attack(t *testing.T, cfg *h3.Config, body func(x *target)) {
 		mux.HandleFunc("/ok", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 		mux.HandleFunc("/hold", x.hold)
 		mux.HandleFunc("/read", x.read)
+		mux.HandleFunc("/readhold", func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			x.hold(w, r)
+		})
 		mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(make([]byte, 10<<20))
 		})
