@@ -3,6 +3,7 @@ package h3
 import (
 	"cmp"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 )
@@ -70,6 +71,9 @@ type Config struct {
 // opens to see that others are ignored (RFC 9114, 6.2 and 6.2.3).
 const uniStreams = 16
 
+// mostWindow is the largest window of a connection. An int may have 32 bits.
+const mostWindow = min(1<<40-1, math.MaxInt)
+
 // with fills in what cfg leaves open from srv, and then the defaults.
 func (cfg Config) with(srv *http.Server) Config {
 	header := 0
@@ -84,7 +88,8 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.MaxQueued = bound(cmp.Or(cfg.MaxQueued, 4*min(cfg.MaxHandlers, 1<<28)), 0, 1<<31-1)
 	cfg.MaxHeaderBytes = bound(cmp.Or(cfg.MaxHeaderBytes, header, 64<<10), 1024, 1<<24)
 	cfg.StreamWindow = bound(cmp.Or(cfg.StreamWindow, 64<<10), 4096, 1<<30)
-	cfg.ConnWindow = bound(cmp.Or(cfg.ConnWindow, (cfg.MaxStreams+uniStreams+1)*min(cfg.StreamWindow, 1<<20)), cfg.StreamWindow, 1<<40-1)
+	all := int64(cfg.MaxStreams+uniStreams+1) * int64(min(cfg.StreamWindow, 1<<20))
+	cfg.ConnWindow = bound(cmp.Or(cfg.ConnWindow, int(min(all, mostWindow))), cfg.StreamWindow, mostWindow)
 	cfg.MaxPeerResets = cmp.Or(cfg.MaxPeerResets, 500)
 	cfg.MaxIgnored = cmp.Or(cfg.MaxIgnored, 2000)
 	if cfg.UpgradeTokens == nil {
