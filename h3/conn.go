@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -68,7 +69,8 @@ func (s *Server) serve(qc *quic.Conn, tr *quic.Transport, base context.Context) 
 		slots: make(chan struct{}, s.cfg.MaxHandlers)}
 	c.ignored.most, c.resets.most = s.cfg.MaxIgnored, s.cfg.MaxPeerResets
 	c.h3 = &http3.Server{
-		Handler: http.HandlerFunc(c.handle), MaxHeaderBytes: s.cfg.MaxHeaderBytes, Logger: s.log,
+		Handler: http.HandlerFunc(c.handle), MaxHeaderBytes: s.cfg.MaxHeaderBytes,
+		Logger: slog.New(slog.DiscardHandler),
 		ConnContext: func(ctx context.Context, _ *quic.Conn) context.Context {
 			return connContext{ctx, base}
 		},
@@ -91,7 +93,7 @@ func (s *Server) serve(qc *quic.Conn, tr *quic.Transport, base context.Context) 
 	err := c.h3.ServeQUICConn(qc)
 	c.close(NoError, "") // where it was not served at all
 	if err != nil {
-		s.log.Debug("h3: connection ends", "remote", c.remote, "err", err)
+		s.debug("h3: connection ends", "remote", c.remote, "err", err)
 	}
 }
 
@@ -141,14 +143,16 @@ func (c *conn) fail(fault *ConnError) {
 		c.fault = fault
 	}
 	c.mu.Unlock()
-	c.srv.log.Debug("h3: connection ends for a fault", "remote", c.remote, "err", fault)
+	c.srv.debug("h3: connection ends for a fault", "remote", c.remote, "err", fault)
 	c.close(fault.Code, fault.Text)
 }
 
 // exceed ends the connection for a limit. No lock is held.
 func (c *conn) exceed(l Limit) {
 	c.srv.count(func(st *Stats) { st.Limits[l]++ })
-	c.srv.log.Warn("h3: a client ran into a limit", "remote", c.remote, "limit", l.String())
+	c.srv.journal.say(func() {
+		c.srv.log.Warn("h3: a client ran into a limit", "remote", c.remote, "limit", l.String())
+	})
 	c.mu.Lock()
 	if c.fault == nil {
 		c.fault = &ConnError{Code: ExcessiveLoad, Rule: "RFC 9114, 10.5", Text: l.String()}
@@ -157,13 +161,20 @@ func (c *conn) exceed(l Limit) {
 	c.close(ExcessiveLoad, l.String())
 }
 
+// debug writes to Config.Logger.
+func (s *Server) debug(msg string, args ...any) {
+	s.journal.say(func() { s.log.Debug(msg, args...) })
+}
+
 // logf writes to http.Server.ErrorLog, as net/http does.
 func (c *conn) logf(format string, args ...any) {
-	if l := c.srv.hs.ErrorLog; l != nil {
-		l.Printf(format, args...)
-		return
-	}
-	log.Printf(format, args...)
+	c.srv.journal.say(func() {
+		if l := c.srv.hs.ErrorLog; l != nil {
+			l.Printf(format, args...)
+			return
+		}
+		log.Printf(format, args...)
+	})
 }
 
 // add puts a tunnel into the list. An error: the connection has gone.

@@ -29,6 +29,7 @@ type Server struct {
 	chunks  sync.Pool // of *chunk
 
 	refusals asupgrade.Refusals
+	journal  journal
 
 	mu      sync.Mutex
 	counts  Stats

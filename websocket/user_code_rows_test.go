@@ -60,7 +60,7 @@ var userCodes = []userCode{
 		}
 		c.wantText("a trace is not the session", "traced")
 	}},
-	{id: "options.trace.conn", modes: overHTTP, run: func(s *stage) {
+	{id: "options.trace.conn", modes: overTCP, run: func(s *stage) {
 		s.handler, s.opts = new(actor), nil
 		o := new(websocket.DialOptions)
 		o.Trace = func(e websocket.Event) {
@@ -119,7 +119,7 @@ var userCodes = []userCode{
 		c.wantClose("another call drains", 1001, "")
 		c.wire.CloseWrite()
 	}},
-	{id: "conn.context", modes: overHTTP, run: func(s *stage) {
+	{id: "conn.context", modes: overTCP, run: func(s *stage) {
 		c := s.conn()
 		s.armed.Store(true)
 		for _, f := range []func(ctx context.Context){
@@ -141,7 +141,7 @@ var userCodes = []userCode{
 		}
 		s.echo(c)
 	}},
-	{id: "conn.json", modes: overHTTP, run: func(s *stage) {
+	{id: "conn.json", modes: overTCP, run: func(s *stage) {
 		c := s.conn()
 		s.armed.Store(true)
 		caught(func() { c.WriteJSON(background, badJSON{s.do}) })
@@ -317,17 +317,17 @@ var userCodes = []userCode{
 		unless: map[string]string{"h2c block": whyDrained, "h2 block": whyDrained}},
 	{id: "sink.closed", modes: overHTTP, run: func(s *stage) { s.sink("closed") },
 		unless: map[string]string{"h2c block": whyReader, "h2 block": whyReader}},
-	{id: "net_conn.read", modes: overHTTP, run: func(s *stage) { s.netConn("Read") }},
-	{id: "net_conn.write", modes: overHTTP, run: func(s *stage) { s.netConn("Write") }},
+	{id: "net_conn.read", modes: overTCP, run: func(s *stage) { s.netConn("Read") }},
+	{id: "net_conn.write", modes: overTCP, run: func(s *stage) { s.netConn("Write") }},
 	{id: "net_conn.set_deadline", modes: overHTTP1, run: func(s *stage) { s.netConn("SetWriteDeadline") }},
 	{id: "net_conn.close_write", modes: []string{"h1", "h2c"}, run: func(s *stage) { s.netConn("CloseWrite") }},
 	{id: "net_conn.close", modes: overHTTP1, run: func(s *stage) { s.netConn("Close") }},
-	{id: "dial.proxy", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.proxy", modes: overTCP, run: func(s *stage) {
 		s.dials(func(d *websocket.Dialer, _ *context.Context) {
 			d.Proxy = func(*http.Request) (*url.URL, error) { s.do(); return nil, nil }
 		})
 	}},
-	{id: "dial.dial_context", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.dial_context", modes: overTCP, run: func(s *stage) {
 		s.dials(func(d *websocket.Dialer, _ *context.Context) {
 			dial := d.DialContext
 			d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -341,7 +341,7 @@ var userCodes = []userCode{
 			d.TLS.VerifyConnection = func(tls.ConnectionState) error { s.do(); return nil }
 		})
 	}},
-	{id: "dial.trace", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.trace", modes: overTCP, run: func(s *stage) {
 		for _, t := range []*httptrace.ClientTrace{
 			{GotConn: func(httptrace.GotConnInfo) { s.do() }},
 			{GotFirstResponseByte: s.do},
@@ -349,12 +349,12 @@ var userCodes = []userCode{
 			s.dials(func(_ *websocket.Dialer, ctx *context.Context) { *ctx = httptrace.WithClientTrace(*ctx, t) })
 		}
 	}},
-	{id: "dial.context", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.context", modes: overTCP, run: func(s *stage) {
 		s.dials(func(_ *websocket.Dialer, ctx *context.Context) {
 			*ctx = brokenContext{Context: *ctx, value: s.do}
 		})
 	}},
-	{id: "dial.net_conn", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.net_conn", modes: overTCP, run: func(s *stage) {
 		for _, c := range []struct{ method, proxy string }{
 			{"Read", ""}, {"Write", ""},
 			{"Read", "http"}, {"Write", "http"},
