@@ -315,6 +315,7 @@ func (w *writer) finish(normal bool) bool {
 		return true
 	}
 	if !normal {
+		w.lastWords()
 		return false
 	}
 	w.done.Store(false)
@@ -327,12 +328,30 @@ func (w *writer) finish(normal bool) bool {
 	}
 	w.done.Store(true)
 	if w.declared > w.written && !head {
-		_ = w.inner.(interface{ FlushError() error }).FlushError() // the client gets what there is
+		w.lastWords()
 		return false
 	}
 	w.tail()
 	return true
 }
+
+// lastWords sends what there is of an answer that cannot be made whole, and gives it the time of a
+// round trip or two: a RESET_STREAM takes back what has not arrived (RFC 9000, 3.1).
+func (w *writer) lastWords() {
+	if !w.begun || w.inner.(interface{ FlushError() error }).FlushError() != nil {
+		return
+	}
+	wait := min(2*w.c.qc.ConnectionStats().SmoothedRTT+wordsTime, time.Second)
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-w.r.Context().Done():
+	}
+}
+
+// wordsTime is what lastWords gives besides: packets wait for each other.
+const wordsTime = 20 * time.Millisecond
 
 // tail gives http3 the trailers: those that were announced, and those with http.TrailerPrefix.
 func (w *writer) tail() {

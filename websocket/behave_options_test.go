@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/h2/h2test"
+	"weir/h3/h3test"
 	"weir/websocket"
 	"weir/wsframe"
 )
@@ -77,7 +78,7 @@ func TestIdle(t *testing.T) {
 		c.wantText("no timeout", "in time")
 		c.wantClose("then it counts anew", 1000, "")
 	})
-	row(t, "6.idle.empty_data", overHTTP2, func(h *house) {
+	row(t, "6.idle.empty_data", overMuxed, func(h *house) {
 		a, b := new(actor), new(actor)
 		o := &websocket.Options{IdleTimeout: 10 * time.Second}
 		c, other := h.open(a, o), h.open(b, o)
@@ -85,6 +86,10 @@ func TestIdle(t *testing.T) {
 		start := time.Now()
 		for range 3 {
 			time.Sleep(9 * time.Second)
+			if t, ok := c.wire.(*h3test.Tunnel); ok {
+				t.Frame(h3test.FrameData, nil)
+				continue
+			}
 			h.peer().Send(fmt.Sprintf("DATA %d", c.wire.(*h2test.Tunnel).ID), "PING")
 		}
 		c.wantCloseFrame("10 s after the last", 1000, "")

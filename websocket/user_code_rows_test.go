@@ -230,13 +230,13 @@ var userCodes = []userCode{
 		run: func(s *stage) {
 			// Over HTTP/1.1 it is net/http that logs what a handler panics with. A log.Logger that
 			// is blocked blocks whoever uses it.
-			if !s.http2() || !s.blocks() {
+			if !s.muxed() || !s.blocks() {
 				s.mux.Handle("/crash", upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
 					panic("ouch")
 				}))
 				s.wantAnswer("/crash", -1)
 			}
-			if s.http2() {
+			if s.muxed() {
 				s.mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("ouch") })
 				s.wantAnswer("/panic", -1)
 			}
@@ -597,8 +597,8 @@ func (s *stage) sink(method string) {
 		st.Send([][]byte{hello}, false)
 	})
 	s.armed.Store(true)
-	if s.http2() {
-		t, err := s.peer().Connect("/crash")
+	if s.muxed() {
+		t, err := s.connect("/crash")
 		if err != nil {
 			s.Error(err)
 			return
@@ -606,7 +606,7 @@ func (s *stage) sink(method string) {
 		go io.Copy(io.Discard, t) // ends with the stream
 		t.Write([]byte("data"))
 		time.Sleep(5 * time.Millisecond)
-		t.Reset(8)
+		(&client{house: s.house, wire: t.wire}).reset()
 		return
 	}
 	nc := s.dial()

@@ -222,3 +222,11 @@ func (t *Tunnel) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(t.p.conn.
 
 // RemoteAddr is the connection's.
 func (t *Tunnel) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(t.p.conn.RemoteAddr()) }
+
+// End sends a HEADERS frame with fields, and FIN with it.
+func (t *Tunnel) End(fields ...string) error {
+	if _, err := t.s.Write(AppendFrame(nil, FrameHeaders, AppendSection(nil, Fields(fields...)...))); err != nil {
+		return err
+	}
+	return t.s.CloseWrite()
+}
