@@ -44,6 +44,8 @@ type conn struct {
 	leaving  bool        // GOAWAY
 	dead     bool        // the connection is lost, or closed
 	fault    error       // why we have closed it; nil: something else did
+	calm     *time.Timer // see calmDown
+	calms    bool        // it runs
 	idle     *time.Timer // runs while it has nothing to do; nil: not yet
 }
 
@@ -102,6 +104,9 @@ func (c *conn) lost() {
 	c.mu.Lock()
 	c.dead = true
 	c.busy()
+	if c.calm != nil {
+		c.calm.Stop()
+	}
 	var ts []*tunnel
 	for t := c.list; t != nil; t = t.next {
 		ts = append(ts, t)

@@ -25,8 +25,11 @@ func (c *conn) handle(inner http.ResponseWriter, r *http.Request) {
 	c.begins(r)
 	w := &writer{inner: inner, c: c, r: r, declared: -1}
 	defer w.ends()
-	unwatch := context.AfterFunc(r.Context(), w.requestReset)
-	defer unwatch()
+	unwatch := func() bool { return false }
+	if r.Method != http.MethodConnect { // it would cost every WebSocket what a context keeps of it
+		unwatch = context.AfterFunc(r.Context(), w.requestReset)
+	}
+	defer func() { unwatch() }()
 	if !c.slot(r) {
 		panic(http.ErrAbortHandler) // the stream is reset
 	}
@@ -48,6 +51,9 @@ func (c *conn) handle(inner http.ResponseWriter, r *http.Request) {
 	}()
 	normal := <-done
 	unwatch() // what ends the stream from now on is ours
+	if w.connect && r.Context().Err() != nil {
+		w.requestReset()
+	}
 	if !w.finish(normal) {
 		panic(http.ErrAbortHandler)
 	}

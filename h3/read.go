@@ -68,8 +68,7 @@ func (t *tunnel) step() bool {
 		return over
 	}
 	t.mu.Unlock()
-	t.take(credit)
-	return true
+	return t.take(credit)
 }
 
 // look says whether the peer has reset its side, or the connection is lost, while nobody may read:
@@ -89,15 +88,25 @@ func (t *tunnel) look() bool {
 	return t.over
 }
 
-// take reads once, at most credit octets, and tells what came.
-func (t *tunnel) take(credit int) {
+// take reads once, at most credit octets, and tells what came. False: another is the reader.
+func (t *tunnel) take(credit int) bool {
 	var one [1]byte
-	if _, err := t.qs.Peek(one[:]); err != nil && err != io.EOF { // waits without a buffer
+	_, err := t.qs.Peek(one[:]) // waits without a buffer
+	switch {
+	case err == nil || err == io.EOF:
+		t.tellNext(credit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return !t.renewed()
+	default:
 		t.mu.Lock()
 		t.failed(err)
 		t.mu.Unlock()
-		return
 	}
+	return true
+}
+
+// tellNext reads what is there, and tells it.
+func (t *tunnel) tellNext(credit int) {
 	var b []byte
 	if t.fill != nil && !t.frames.skips && t.frames.left >= fillLeast {
 		t.call(func() { b = t.fill.Fill() })
@@ -135,7 +144,7 @@ func (t *tunnel) took(fault *ConnError, idle int, err error) {
 		defer t.mu.Unlock()
 		t.stop(NoError) // QUIC has its end: this is for http3's list of streams
 		t.bothEnded()
-	case err != nil:
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded): // that is calmDown's
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.failed(err)
@@ -152,6 +161,7 @@ func (t *tunnel) tell(b []byte, fin bool) {
 	t.held += len(b)
 	t.ended = t.ended || fin
 	t.mu.Unlock()
+	t.noteTold()
 	t.call(func() { t.sink.Data(b, fin) })
 }
 
