@@ -33,9 +33,10 @@ type target struct {
 	begun   atomic.Int64
 	free    chan struct{} // closed: /hold returns
 
-	mu   sync.Mutex
-	log  bytes.Buffer
-	ends []string // of WebSockets
+	mu     sync.Mutex
+	log    bytes.Buffer
+	opened int      // WebSockets whose handler was told so
+	ends   []string // of WebSockets
 }
 
 // attack runs body against a server with cfg.
@@ -122,6 +123,13 @@ func (x *target) read(w http.ResponseWriter, r *http.Request) {
 
 // echoSocket echoes, and is paused by the text "pause".
 type echoSocket struct{ x *target }
+
+func (e *echoSocket) Init(_ *websocket.Session, out websocket.Commands) websocket.Commands {
+	e.x.mu.Lock()
+	defer e.x.mu.Unlock()
+	e.x.opened++
+	return out
+}
 
 func (e *echoSocket) Handle(f websocket.Frame, out websocket.Commands) websocket.Commands {
 	switch {
