@@ -155,15 +155,6 @@ func checkField(f *hpack.HeaderField) *fault {
 	return nil
 }
 
-// hopByHop says whether a field, by its lower-case name, has no meaning in HTTP/2 (RFC 9113, 8.2.2).
-func hopByHop(name string) bool {
-	switch name {
-	case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade":
-		return true
-	}
-	return false
-}
-
 // validToken is token of RFC 9110, 5.6.2.
 func validToken(s string) bool { return httpguts.ValidHeaderFieldName(s) }
 

@@ -6,7 +6,10 @@ import (
 	"net"
 	"net/http"
 
+	"weir/internal/asupgrade"
 	"weir/stream"
+
+	"golang.org/x/net/http2/hpack"
 )
 
 // upgradeWriter is the http.ResponseWriter of an extended CONNECT that its handler sees as a GET
@@ -20,7 +23,7 @@ var _ http.Hijacker = upgradeWriter{}
 // Hijack hands the stream over, as a net.Conn with CloseWrite. What is written to it first is the
 // head of an HTTP/1.1 response (RFC 9112, 2.1): a 101 becomes the 200 that opens the tunnel, any
 // other answers the request with what follows as its content. After WriteHeader(101) that was it.
-// See translator for heads that cannot be. No timeout of the server's counts any more.
+// See asupgrade.Translator for heads that cannot be. No timeout of the server's counts any more.
 func (w upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
 	case w.opened.Load() || w.done.Load():
@@ -33,29 +36,17 @@ func (w upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.opened.Store(true)
-	tr := &translator{tunnel: t, path: w.x.r.URL.Path}
+	c, path := t.c, w.x.r.URL.Path
+	tr := &asupgrade.Translator{Tunnel: taken{t}, Name: "h2",
+		Broken:  func(err error) { c.logf("%v; %q of %s", err, path, c.remote) },
+		Refused: func(status int) { c.srv.noteRefused(c, path, status) }}
 	if w.status == http.StatusSwitchingProtocols {
-		if err := tr.open(w.snap); err != nil {
+		if err := tr.Switched(w.snap); err != nil {
 			return nil, nil, err
 		}
 	}
-	c := &hijacked{stream.NewConn(tr, 0)}
-	_, _ = tr.Send(nil, false) // a 101 leaves; an error is told by the Conn
-	return c, bufio.NewReadWriter(bufio.NewReader(c), bufio.NewWriter(c)), nil
-}
-
-// hijacked is the net.Conn that Hijack gives.
-type hijacked struct{ *stream.Conn }
-
-// Close ends our side behind what was written. If something was received that nobody has read, the
-// client is told at once to send no more, as TCP does it: RST_STREAM(NO_ERROR) follows.
-func (h *hijacked) Close() error {
-	unread := h.Buffered() > 0
-	err := h.Conn.Close()
-	if err == nil && unread {
-		h.Reset(stream.NoError)
-	}
-	return err
+	nc, rw := asupgrade.Conn(tr)
+	return nc, rw, nil
 }
 
 // abandoned sees to a request that became a tunnel when its handler has returned. One that has
@@ -65,4 +56,58 @@ func (x *exchange) abandoned(normal bool) {
 		x.c.core.giveUp(x.s, InternalError)
 		x.c.after(true)
 	}
+}
+
+// taken is the tunnel of a request that was taken over before it had an answer. Its Finish and
+// GiveUp are those of the tunnel.
+type taken struct{ *tunnel }
+
+var _ asupgrade.Tunnel = taken{}
+
+// Open implements asupgrade.Tunnel.
+func (t taken) Open(h http.Header) error {
+	fields, err := tunnelFields(h)
+	if err != nil {
+		return err
+	}
+	return t.queue(fields, false, true)
+}
+
+// Answer implements asupgrade.Tunnel.
+func (t taken) Answer(status int, h http.Header, fin bool) error {
+	return t.queue(answerFields(status, h), fin, false)
+}
+
+// queue has a field block sent; held: with the next octets.
+func (t taken) queue(fields []hpack.HeaderField, fin, held bool) error {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	if err := t.gone(); err != nil {
+		return err
+	}
+	if err := t.c.core.answer(t.s, fields, fin, held); err != nil {
+		return told(err)
+	}
+	if !held {
+		t.c.after(true)
+	}
+	return nil
+}
+
+// Gone implements asupgrade.Tunnel.
+func (t taken) Gone() error {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	return t.gone()
+}
+
+// gone is why the stream is over, nil if it is not; mu is held.
+func (t taken) gone() error {
+	if !t.closed {
+		return nil
+	}
+	if err := told(t.s.why()); err != nil {
+		return err
+	}
+	return stream.ErrClosed
 }

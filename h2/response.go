@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/asupgrade"
 	"weir/stream"
 
 	"golang.org/x/net/http/httpguts"
@@ -101,7 +102,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		}
 		if status != http.StatusSwitchingProtocols { // RFC 9113, 8.6: there is no 101
 			fs := []hpack.HeaderField{statusField(status)}
-			fs = appendFields(fs, w.header, connectionOptions(w.header), func(name string) bool {
+			fs = appendFields(fs, w.header, asupgrade.ConnectionOptions(w.header), func(name string) bool {
 				return name == "content-length"
 			})
 			_ = w.broken(w.x.head(fs, false, false, true))
@@ -114,7 +115,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 	w.status = status
 	w.snap = w.Header().Clone()
-	w.options = connectionOptions(w.snap)
+	w.options = asupgrade.ConnectionOptions(w.snap)
 	for _, v := range w.snap["Trailer"] {
 		for name := range strings.SplitSeq(v, ",") {
 			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
@@ -123,8 +124,8 @@ func (w *responseWriter) WriteHeader(status int) {
 			}
 		}
 	}
-	w.declared = takeLength(w.snap)
-	if !bodyAllowed(status) {
+	w.declared = asupgrade.TakeLength(w.snap)
+	if !asupgrade.BodyAllowed(status) {
 		w.snap.Del("Transfer-Encoding")
 		if status != http.StatusNotModified {
 			w.snap.Del("Content-Length")
@@ -138,11 +139,6 @@ func (w *responseWriter) WriteHeader(status int) {
 // 5).
 func (w *responseWriter) notOpened() {
 	w.status, w.snap, w.mute = http.StatusNotImplemented, http.Header{"Content-Length": {"0"}}, true
-}
-
-// bodyAllowed says whether an answer may have content (RFC 9110, 6.4.1).
-func bodyAllowed(status int) bool {
-	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
 // Write sends octets of the answer; it waits while the peer takes none.
@@ -161,7 +157,7 @@ func write[T string | []byte](w *responseWriter, p T) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	if !bodyAllowed(w.status) {
+	if !asupgrade.BodyAllowed(w.status) {
 		return 0, http.ErrBodyNotAllowed
 	}
 	if w.err != nil {
@@ -228,7 +224,7 @@ func (w *responseWriter) flush(last bool) error {
 		return w.err
 	}
 	var tail []hpack.HeaderField
-	if last && bodyAllowed(w.status) {
+	if last && asupgrade.BodyAllowed(w.status) {
 		tail = w.tail()
 	}
 	if !w.sent {
@@ -256,7 +252,7 @@ func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) er
 	switch {
 	case w.mute:
 		p, fin = nil, true
-	case !bodyAllowed(w.status): // until the handler is done the client may send its body: END_STREAM would stop it
+	case !asupgrade.BodyAllowed(w.status): // until the handler is done the client may send its body: END_STREAM would stop it
 		p, fin = nil, last
 	}
 	err := w.x.head(fs, fin, true, len(p) == 0 && !last)
@@ -278,10 +274,10 @@ func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) er
 func (w *responseWriter) fields(p []byte, whole bool) []hpack.HeaderField {
 	h := w.snap
 	fs := append(make([]hpack.HeaderField, 0, len(h)+4), statusField(w.status))
-	if _, ok := h["Content-Type"]; !ok && len(p) > 0 && bodyAllowed(w.status) && h.Get("Content-Encoding") == "" {
+	if _, ok := h["Content-Type"]; !ok && len(p) > 0 && asupgrade.BodyAllowed(w.status) && h.Get("Content-Encoding") == "" {
 		fs = append(fs, hpack.HeaderField{Name: "content-type", Value: http.DetectContentType(p)})
 	}
-	if _, ok := h["Content-Length"]; !ok && whole && bodyAllowed(w.status) && (len(p) > 0 || w.x.r.Method != http.MethodHead) {
+	if _, ok := h["Content-Length"]; !ok && whole && asupgrade.BodyAllowed(w.status) && (len(p) > 0 || w.x.r.Method != http.MethodHead) {
 		fs = append(fs, hpack.HeaderField{Name: "content-length", Value: strconv.Itoa(len(p))})
 	}
 	if _, ok := h["Date"]; !ok {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"weir/internal/asupgrade"
 )
 
 // The keys of http.Server.TLSNextProto.
@@ -32,7 +34,7 @@ type Server struct {
 	leaving bool          // GoAway was called: new connections get it too
 	empty   chan struct{} // closed when the last connection has gone; nil if nobody waits
 
-	refusals map[string]struct{} // see noteRefused
+	refusals asupgrade.Refusals
 }
 
 // ConfigureServer makes the HTTP/2 of srv this package's: over TLS by ALPN, and in cleartext with

@@ -261,8 +261,8 @@ func (c *conn) tunnelOf(x *exchange) *tunnel {
 	return t
 }
 
-// finish says that what was sent is the whole answer, and that nothing of the peer's is wanted.
-func (t *tunnel) finish() {
+// Finish says that what was sent is the whole answer, and that nothing of the peer's is wanted.
+func (t *tunnel) Finish() {
 	c := t.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -271,8 +271,8 @@ func (t *tunnel) finish() {
 	c.after(false)
 }
 
-// giveUp resets the stream behind what was sent.
-func (t *tunnel) giveUp() {
+// GiveUp resets the stream behind what was sent.
+func (t *tunnel) GiveUp() {
 	c := t.c
 	c.mu.Lock()
 	defer c.mu.Unlock()

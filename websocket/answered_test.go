@@ -18,16 +18,16 @@ import (
 // answerOf is the answer to an opening handshake that is not accepted, to its end.
 func (h *house) answerOf(path string) (status int, body string) {
 	h.Helper()
-	if h.http2() {
-		tun, err := h.peer().Connect(path, "sec-websocket-version", "13")
+	if h.muxed() {
+		tun, err := h.connect(path)
 		if err != nil {
 			h.Fatal(err)
 		}
 		b, err := io.ReadAll(tun)
-		if err != nil && !strings.Contains(err.Error(), "NO_ERROR") { // the request has not ended (RFC 9113, 8.1)
+		if code, ok := resetCode(err); err != nil && (!ok || code != stream.NoError) { // the request has not ended (RFC 9113, 8.1)
 			h.Fatal(err)
 		}
-		return tun.Status, string(b)
+		return tun.status, string(b)
 	}
 	resp, rest := h.upgrade(h.dial(), strings.Replace(upgradeRequest, " / ", " "+path+" ", 1))
 	for resp.StatusCode > 101 && resp.StatusCode < 200 {
@@ -101,7 +101,7 @@ func TestAnsweredBefore(t *testing.T) {
 				status, body := r.status, r.body
 				if status == 0 {
 					status = 200
-					if h.http2() {
+					if h.muxed() {
 						status, body = 501, ""
 					}
 				}

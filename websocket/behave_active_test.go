@@ -80,18 +80,18 @@ func TestActiveNoCredit(t *testing.T) {
 		a.onHandle = func(websocket.Frame, websocket.Commands) websocket.Commands { return nil }
 		c := h.open(a, &websocket.Options{IdleTimeout: -1})
 		sent := c.flood(1 << 20)
-		synctest.Wait()
+		h.quiet()
 		before := sent()
 		if h.http2() && before != 65535 {
 			h.Fatalf("the peer could send %d octets", before)
 		}
 		a.s.Post("x")
-		synctest.Wait()
+		h.quiet()
 		if n := sent(); n != before {
 			h.Fatalf("a post gave credit: %d, then %d", before, n)
 		}
 		a.s.Post(fromInfo{websocket.Active(true)})
-		synctest.Wait()
+		h.quiet()
 		if n := sent(); n != 1<<20 {
 			h.Fatalf("active, and %d octets could be sent", n)
 		}
@@ -164,7 +164,7 @@ func TestFullWindowSeesReset(t *testing.T) {
 			h.Fatal(got)
 		}
 	})
-	row(t, "4.closed.lost", overHTTP, func(h *house) {
+	row(t, "4.closed.lost", overTCP, func(h *house) {
 		h.fault = make(chan error, 1)
 		a := inactive()
 		c := h.open(a, &websocket.Options{Window: window, IdleTimeout: -1, SendTimeout: -1})
@@ -186,7 +186,7 @@ func TestFullWindowSeesReset(t *testing.T) {
 func fill(h *house, c *client, size int) {
 	h.Helper()
 	b := binary(strings.Repeat("x", size-8)) // a frame of size octets
-	if !h.http2() && h.mode != "pipe" {
+	if !h.muxed() && h.mode != "pipe" {
 		b = append(b, text("behind the window")...)
 	}
 	c.send(b)

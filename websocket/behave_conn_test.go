@@ -127,7 +127,7 @@ func TestConnEnds(t *testing.T) {
 
 // Both ends alike: the one that closes, and its peer.
 func TestConnBothEnd(t *testing.T) {
-	row(t, "6.conn.ended", overHTTP, func(h *house) {
+	row(t, "6.conn.ended", overTCP, func(h *house) {
 		for _, swap := range []bool{false, true} {
 			a, b := h.pair(&websocket.Options{})
 			if swap {
@@ -400,7 +400,7 @@ func TestConnInflates(t *testing.T) {
 	} {
 		o.MaxFrameSize = 1000
 		t.Run(name, func(t *testing.T) {
-			row(t, "6.conn.inflates", overHTTP, func(h *house) {
+			row(t, "6.conn.inflates", overTCP, func(h *house) {
 				c, s := h.pair(&o)
 				for _, ends := range [][2]*websocket.Conn{{c, s}, {s, c}} {
 					for range 2 { // the window is taken over as it would be of whole messages
@@ -439,7 +439,7 @@ func TestConnInflates(t *testing.T) {
 			})
 		})
 	}
-	row(t, "6.conn.inflates", overHTTP, func(h *house) {
+	row(t, "6.conn.inflates", overTCP, func(h *house) {
 		c, s := h.pair(&websocket.Options{Compress: true, MaxFrameSize: 1000})
 		if err := c.Write(background, websocket.BinaryFrame, make([]byte, 1001)); err != nil {
 			h.Fatal(err)
@@ -532,7 +532,7 @@ func TestConnHeld(t *testing.T) {
 // TestConnBomb: what a message inflates to waits compressed while nobody reads, and costs no more
 // than the window while somebody does.
 func TestConnBomb(t *testing.T) {
-	row(t, "6.conn.held", overHTTP, func(h *house) {
+	row(t, "6.conn.held", overTCP, func(h *house) {
 		const size = 16 << 20
 		c, s := h.pair(&websocket.Options{Compress: true, IdleTimeout: -1})
 		before := settledHeap()
@@ -569,7 +569,7 @@ func TestConnBomb(t *testing.T) {
 
 // TestNetConnCloses as net.Conns do.
 func TestNetConnCloses(t *testing.T) {
-	row(t, "6.conn.net", overHTTP, func(h *house) {
+	row(t, "6.conn.net", overTCP, func(h *house) {
 		for _, closes := range []func(c *websocket.Conn, nc net.Conn) error{
 			func(_ *websocket.Conn, nc net.Conn) error { return nc.Close() },
 			func(c *websocket.Conn, _ net.Conn) error { return c.Close(1001, "") },

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/net/http2"
 
 	"weir/h2/h2test"
+	"weir/h3/h3test"
+	"weir/stream"
 	"weir/websocket"
 )
 
@@ -153,7 +155,7 @@ func TestDrainOfMutePeers(t *testing.T) {
 				c := clients[i]
 				c.wantCloseFrame("asked", 1001, "")
 				err := c.more()
-				if re, ok := errors.AsType[*h2test.ResetError](err); err != io.EOF && (!ok || re.Code != 0) {
+				if code, ok := resetCode(err); err != io.EOF && (!ok || code != stream.NoError) {
 					h.Fatalf("of %v: behind the close frame came %v", ctx, err)
 				}
 			}
@@ -243,6 +245,12 @@ func (h *house) keeper() (*drainer, *client) {
 func TestDrainRefusesTheNew(t *testing.T) {
 	row(t, "8.refuse", overHTTP, func(h *house) {
 		_, c := h.keeper()
+		if h.http3() {
+			h.refuses3()
+			c.send(text("alive"))
+			c.wantText("those that are open go on", "alive")
+			return
+		}
 		var h1conn, later net.Conn
 		if h.http2() {
 			h.peer()
@@ -276,6 +284,31 @@ func TestDrainRefusesTheNew(t *testing.T) {
 		c.wantText("those that are open go on", "alive")
 		<-done
 	})
+}
+
+// refuses3 begins to drain over HTTP/3: there is one GOAWAY, with the id of the next stream, and a
+// new connection is refused at once.
+func (h *house) refuses3() {
+	h.Helper()
+	h.shutdown(10 * time.Second)
+	if last, err := h.shared3().GoAways(1); err != nil || last[0] != 4 {
+		h.Errorf("GOAWAY %v, %v", last, err)
+	}
+	start := time.Now()
+	if p, err := h.dial3(); err == nil {
+		p.Close()
+		h.Error("a new connection is taken")
+	}
+	if d := time.Since(start); d > time.Second {
+		h.Errorf("it was refused after %v", d)
+	}
+	t, err := h.shared3().Begin("/", "sec-websocket-version", "13")
+	if err == nil {
+		err = t.Answer(time.Minute)
+	}
+	if code, ok := h3test.CloseCode(err); !ok || code != h3test.RequestRejected {
+		h.Errorf("a new request: %v", err)
+	}
 }
 
 // Streams between the two GOAWAY are refused by an answer, and not lost.
@@ -427,8 +460,8 @@ func TestPlainShutdownCuts(t *testing.T) {
 			h.Fatalf("after %v", d)
 		}
 		h.wantReason(&d.actor, "error:closed")
-		if h.http2() {
-			h.peer().Close()
+		if h.muxed() {
+			h.lose()
 		}
 		<-done
 	})
@@ -474,8 +507,8 @@ func TestPlainShutdownWithoutDrain(t *testing.T) {
 		for _, a := range actors {
 			h.wantReason(a, "error:closed")
 		}
-		if h.http2() {
-			h.peer().Close()
+		if h.muxed() {
+			h.lose()
 		}
 		<-done
 	})

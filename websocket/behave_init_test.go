@@ -23,15 +23,15 @@ type answer struct {
 // ask makes a handshake for path with more fields: names and values in turn.
 func (h *house) ask(path string, fields ...string) answer {
 	h.Helper()
-	if h.http2() {
+	if h.muxed() {
 		for i := 0; i < len(fields); i += 2 {
 			fields[i] = strings.ToLower(fields[i])
 		}
-		tun, err := h.peer().Connect(path, append([]string{"sec-websocket-version", "13"}, fields...)...)
+		tun, err := h.connect(path, fields...)
 		if err != nil {
 			h.Fatal(err)
 		}
-		return answer{tun.Status, func(name string) string { return tun.Field(strings.ToLower(name)) }, &client{house: h, wire: tun}}
+		return answer{tun.status, func(name string) string { return tun.field(strings.ToLower(name)) }, &client{house: h, wire: tun.wire}}
 	}
 	var changes []string
 	for i := 0; i < len(fields); i += 2 {
@@ -56,7 +56,7 @@ func (h *house) response(r *bufio.Reader) *http.Response {
 
 // accepted is the status of an accepted handshake.
 func (h *house) accepted() int {
-	if h.http2() {
+	if h.muxed() {
 		return 200
 	}
 	return 101
@@ -106,7 +106,7 @@ func TestInitAnswers(t *testing.T) {
 				switch {
 				case want == accepted:
 					want = h.accepted()
-				case want == refused2xx && h.http2():
+				case want == refused2xx && h.muxed():
 					want = 501 // a 2xx would look like an accepted WebSocket
 				case want == refused2xx:
 					want = 200
@@ -157,13 +157,13 @@ func TestInitIsFirst(t *testing.T) {
 			return new(actor), nil
 		})
 		for path, want := range map[string]int{"/init": 426, "/init?answer": 204} {
-			if h.http2() {
+			if h.muxed() {
 				if want == 426 {
 					want = 400
 				}
-				r, err := h.peer().Get(path)
-				if err != nil || r.Status != want {
-					h.Fatal(path, r, err)
+				status, err := h.get(path)
+				if err != nil || status != want {
+					h.Fatal(path, status, err)
 				}
 			} else if resp, _ := h.upgrade(h.dial(), "GET "+path+" HTTP/1.1\r\nHost: weir.test\r\n\r\n"); resp.StatusCode != want {
 				h.Fatal(path, resp.Status)
@@ -335,7 +335,7 @@ func TestBadOptions(t *testing.T) {
 // self is the origin of pages from this server.
 func (h *house) self() string {
 	host := "weir.test"
-	if h.http2() {
+	if h.muxed() {
 		host = "example.test"
 	}
 	if h.tls() {

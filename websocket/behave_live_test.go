@@ -20,7 +20,7 @@ import (
 // What may be asked of a Conn, and changed, while it runs.
 
 func TestIsWebSocket(t *testing.T) {
-	row(t, "1.asks", overHTTP, func(h *house) {
+	row(t, "1.asks", overTCP, func(h *house) {
 		h.mux.HandleFunc("/both", func(w http.ResponseWriter, r *http.Request) {
 			if !websocket.IsWebSocket(r) {
 				fmt.Fprint(w, "a page")
@@ -60,7 +60,7 @@ func (h *house) page(path string) string {
 }
 
 func TestConnAddr(t *testing.T) {
-	row(t, "6.conn.addr", overHTTP, func(h *house) {
+	row(t, "6.conn.addr", overTCP, func(h *house) {
 		c, s := h.pair(&websocket.Options{})
 		for _, conn := range []*websocket.Conn{c, s} {
 			for range 2 {
@@ -80,7 +80,7 @@ func TestConnAddr(t *testing.T) {
 }
 
 func TestConnReadLimit(t *testing.T) {
-	row(t, "6.conn.read_limit", overHTTP, func(h *house) {
+	row(t, "6.conn.read_limit", overTCP, func(h *house) {
 		s, c := h.accept(&websocket.Options{MaxFrameSize: 1000})
 		read := func(n int) {
 			h.Helper()
@@ -117,7 +117,7 @@ func TestConnReadLimit(t *testing.T) {
 
 // A message that a Read has begun keeps the limit that it began with.
 func TestConnReadLimitOfOneUnderWay(t *testing.T) {
-	row(t, "6.conn.read_limit", overHTTP, func(h *house) {
+	row(t, "6.conn.read_limit", overTCP, func(h *house) {
 		s, c := h.accept(nil)
 		c.send(begin(wsframe.Text, strings.Repeat("a", 5000)))
 		go func() { // ends with the message
@@ -132,7 +132,7 @@ func TestConnReadLimitOfOneUnderWay(t *testing.T) {
 }
 
 func TestConnHooks(t *testing.T) {
-	row(t, "6.conn.hooks", overHTTP, func(h *house) {
+	row(t, "6.conn.hooks", overTCP, func(h *house) {
 		c, s := h.pair(&websocket.Options{})
 		var got []string // of the goroutine that works for s; read when that is idle
 		note := func(what string) func([]byte) {
@@ -178,7 +178,7 @@ func TestConnHooks(t *testing.T) {
 }
 
 func TestConnWritePrepared(t *testing.T) {
-	row(t, "6.conn.prepared", overHTTP, func(h *house) {
+	row(t, "6.conn.prepared", overTCP, func(h *house) {
 		for _, compress := range []bool{false, true} {
 			c, s := h.pair(&websocket.Options{Compress: compress})
 			msg := strings.Repeat("news ", 1000)
@@ -218,7 +218,7 @@ func TestConnWritePrepared(t *testing.T) {
 }
 
 func TestConnSendClose(t *testing.T) {
-	row(t, "6.conn.close", overHTTP, func(h *house) {
+	row(t, "6.conn.close", overTCP, func(h *house) {
 		s, c := h.accept(nil)
 		c.send(text("before"))
 		synctest.Wait()
@@ -250,7 +250,7 @@ func TestConnSendClose(t *testing.T) {
 // TestDialJar: the cookies of a Jar go out, and those of the answer come in, be it a WebSocket or
 // not.
 func TestDialJar(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		jar, err := cookiejar.New(nil)
 		if err != nil {
 			h.Fatal(err)

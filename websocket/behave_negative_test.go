@@ -93,7 +93,7 @@ func manyPosts(h *house, a *actor, c *client) {
 
 // SetIdleTimeout takes zero for the default, as Options do: none for a client.
 func TestSetIdleTimeoutZero(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		s, c := h.accept(&websocket.Options{IdleTimeout: -1})
 		if err := s.SetIdleTimeout(0); err != nil {
 			h.Fatal(err)
@@ -130,7 +130,7 @@ func TestNegativeCompressThreshold(t *testing.T) {
 
 // Two Conns without SendHigh that first write and then read: neither waits for the other.
 func TestConnsWithoutSendHigh(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		const size = 400_000
 		o := websocket.Options{SendHigh: -1}
 		accepted := make(chan *websocket.Conn, 1)

@@ -2,7 +2,6 @@ package websocket_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"weir/h2/h2test"
+	"weir/stream"
 	"weir/websocket"
 	"weir/wsframe"
 )
@@ -150,7 +150,7 @@ func (c *client) wantReset(why string) {
 	for err == nil {
 		err = c.more()
 	}
-	if re, ok := errors.AsType[*h2test.ResetError](err); ok && re.Code != 8 || err == io.EOF {
+	if code, ok := resetCode(err); ok && code != stream.Cancel || err == io.EOF {
 		c.Fatalf("%s: got %v, want a reset", why, err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Two Conns that send each other much more than all windows hold, and read: neither waits for the other for ever.
 func TestConnBothSendMuch(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		accepted := make(chan *websocket.Conn, 1)
 		h.mux.HandleFunc("/duplex", func(w http.ResponseWriter, r *http.Request) {
 			c, err := websocket.Accept(w, r, nil)

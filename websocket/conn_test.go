@@ -211,7 +211,7 @@ func TestConnNobodyReads(t *testing.T) {
 				sent++
 			}
 		}()
-		synctest.Wait()
+		h.quiet()
 		if sent > 60 || sent < 9 {
 			h.Fatalf("the peer could send %d messages that nobody reads", sent)
 		}
@@ -298,12 +298,12 @@ func (h *house) within(d time.Duration) context.Context {
 // tryOpenAt opens a WebSocket at a path, without extensions.
 func (h *house) tryOpenAt(path string) (*client, error) {
 	h.Helper()
-	if h.http2() {
-		t, err := h.peer().Connect(path, "sec-websocket-version", "13")
-		if err == nil && t.Status != 200 {
-			err = fmt.Errorf("status %d", t.Status)
+	if h.muxed() {
+		t, err := h.connect(path)
+		if err == nil && t.status != 200 {
+			err = fmt.Errorf("status %d", t.status)
 		}
-		return &client{house: h, wire: t}, err
+		return &client{house: h, wire: t.wire}, err
 	}
 	nc := h.dial()
 	resp, rest := h.upgrade(nc, strings.Replace(upgradeRequest, " / ", " "+path+" ", 1))

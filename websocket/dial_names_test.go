@@ -46,7 +46,7 @@ func records(h *house) chan called {
 // Names beyond ASCII are sent and dialled in ASCII, and an IPv6 zone is dialled and not sent (RFC
 // 6874, 4), as net/http does both.
 func TestDialNames(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		names := records(h)
 		port := map[bool]string{false: "80", true: "443"}[h.tls()]
 		for host, want := range map[string]called{
@@ -396,7 +396,7 @@ func TestDialNoLinger(t *testing.T) {
 // A Transport names servers as a Dialer does, and its errors say which was meant, without a
 // password.
 func TestTransportNames(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		names := records(h)
 		var addr string
 		d := h.dialer()

@@ -22,7 +22,7 @@ import (
 
 // Through an HTTP proxy, and through one that refuses.
 func TestDialProxy(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		h.handler = new(actor)
 		for _, allow := range []bool{true, false} {
 			proxy := memnet.Listen()

@@ -43,7 +43,7 @@ func (h *house) url(path string) string {
 }
 
 func TestDial(t *testing.T) {
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		for _, compress := range []bool{false, true} {
 			a := new(actor)
 			h.handler, h.opts = a, &websocket.Options{Compress: true, Subprotocols: []string{"two"}}
@@ -88,7 +88,7 @@ func TestDial(t *testing.T) {
 
 // The server's close frame is answered, and both sides end at once.
 func TestDialServerCloses(t *testing.T) {
-	row(t, "4.client.server_closes", overHTTP, func(h *house) {
+	row(t, "4.client.server_closes", overTCP, func(h *house) {
 		a := new(actor)
 		h.handler = a
 		told := make(chan websocket.Reason, 1)
@@ -189,7 +189,7 @@ func TestDialClosesFirst(t *testing.T) {
 
 // Without an answer the client gives up after 5 s.
 func TestDialServerIgnoresClose(t *testing.T) {
-	row(t, "4.client.linger", overHTTP, func(h *house) {
+	row(t, "4.client.linger", overTCP, func(h *house) {
 		a := &actor{onInit: func(_ *websocket.Session, out websocket.Commands) websocket.Commands {
 			return append(out, websocket.Active(false))
 		}}
@@ -207,7 +207,7 @@ func TestDialServerIgnoresClose(t *testing.T) {
 
 // Clients have no idle timeout unless they ask for one.
 func TestDialIdleTimeout(t *testing.T) {
-	row(t, "6.idle.client", overHTTP, func(h *house) {
+	row(t, "6.idle.client", overTCP, func(h *house) {
 		h.handler, h.opts = new(actor), &websocket.Options{IdleTimeout: -1}
 		c, _, err := h.dialer().Dial(background, h.url("/"), nil)
 		if err != nil {

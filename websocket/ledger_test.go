@@ -27,7 +27,9 @@ func rowWith(t *testing.T, id string, modes []string, prepare setUp, body func(h
 }
 
 // modeNames are the modes as the page has them and as tests have them.
-var modeNames = map[string][]string{"all": all, "http": overHTTP, "http/1.1": overHTTP1, "http/2": overHTTP2, "overHTTP": overHTTP, "overHTTP1": overHTTP1, "overHTTP2": overHTTP2}
+var modeNames = map[string][]string{"all": all, "http": overHTTP, "http/1.1": overHTTP1, "http/2": overHTTP2, "http/3": overHTTP3,
+	"tcp": overTCP, "shared": overMuxed,
+	"overHTTP": overHTTP, "overHTTP1": overHTTP1, "overHTTP2": overHTTP2, "overHTTP3": overHTTP3, "overTCP": overTCP, "overMuxed": overMuxed}
 
 var rowID = regexp.MustCompile(`^[1-8](\.[a-z][a-z0-9_]*)+$`)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,37 @@ type Server struct {
 	refusing atomic.Bool
 	draining chan struct{} // closed when a drain begins
 	begin    sync.Once
+
+	mu     sync.Mutex
+	others []HTTPServer // see Add
+}
+
+// HTTPServer is a server of another version of HTTP that drains with this one, as h3.Server is.
+type HTTPServer interface {
+	// GoAway asks every peer to leave, and returns at once.
+	GoAway()
+
+	// Shutdown is GoAway, and waits until nothing is open any more. When ctx ends first all is cut,
+	// and its error returned if there was something to cut.
+	Shutdown(ctx context.Context) error
+
+	// Close cuts everything.
+	Close() error
+}
+
+// Add has Shutdown drain t, too. Its WebSockets are in the Group of this server if its requests have
+// the contexts that http.Server.BaseContext gives.
+func (s *Server) Add(t HTTPServer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.others = append(s.others, t)
+}
+
+// added is a copy of what Add was given.
+func (s *Server) added() []HTTPServer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.others)
 }
 
 // groupKey is where the server's Group is in the context of its requests.
@@ -85,7 +117,7 @@ func (s *Server) HTTP2() *h2.Server { return s.h2 }
 func (s *Server) Group() *Group { return s.group }
 
 // Shutdown drains (BEHAVIOUR 8). First new requests are refused while the listeners are still open:
-// 503, and GOAWAY on HTTP/2. Then the sessions end: each gets Drain if its handler has it, else
+// 503, and GOAWAY on HTTP/2 and HTTP/3. Then the sessions end: each gets Drain if its handler has it, else
 // close 1001, spread over the first half of the time that ctx leaves, or so that the last linger
 // time fits. Then http.Server.Shutdown. What is open when ctx ends is cut: Shutdown never outlives
 // ctx, and returns its error if a session or a request was cut. Connections that merely wait for
@@ -93,9 +125,22 @@ func (s *Server) Group() *Group { return s.group }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.refusing.Store(true)
 	s.h2.GoAway()
+	others := s.added()
+	for _, t := range others {
+		t.GoAway()
+	}
 	s.begin.Do(func() { close(s.draining) })
 	err := s.group.Shutdown(ctx)
+	ended := make(chan error, len(others))
+	for _, t := range others {
+		go func() { ended <- t.Shutdown(ctx) }() // ends with ctx
+	}
 	e := s.hs.Shutdown(ctx)
+	for range others {
+		if lost := <-ended; err == nil {
+			err = lost
+		}
+	}
 	if e != nil && err == nil && s.ended() {
 		e = nil
 	}

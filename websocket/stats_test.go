@@ -120,7 +120,7 @@ func TestPostToNobody(t *testing.T) {
 			h.Error("after the end:", err)
 		}
 	})
-	each(t, overHTTP, func(h *house) {
+	each(t, overTCP, func(h *house) {
 		s, _ := h.accept(nil)
 		d, _, err := h.dialer().Dial(background, h.url("/conn"), nil)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,19 +21,26 @@ import (
 	"time"
 
 	"weir/h2/h2test"
+	"weir/h3"
+	"weir/h3/h3test"
 	"weir/stream"
 	"weir/stream/memnet"
 	"weir/websocket"
+
+	"golang.org/x/net/quic"
 )
 
 // The suite runs one body over every transport, in fake time over an in-memory network: a real
 // http.Server with ConfigureServer, and a raw client. The mode pipe has no HTTP: the session runs
 // on one end of stream.Pipe.
 var (
-	all       = []string{"pipe", "h1", "h1tls", "h2c", "h2"}
+	all       = []string{"pipe", "h1", "h1tls", "h2c", "h2", "h3"}
 	overHTTP  = all[1:] // the modes that have a handshake
+	overTCP   = all[1:5]
 	overHTTP1 = all[1:3]
-	overHTTP2 = all[3:]
+	overHTTP2 = all[3:5]
+	overHTTP3 = all[5:]
+	overMuxed = all[3:] // the modes in which WebSockets share a connection
 )
 
 var only = flag.String("mode", "", "run the suite in this mode alone")
@@ -63,6 +71,10 @@ type house struct {
 	wrap   func(*memnet.Conn) net.Conn // makes the server's end of the next connections; nil: they are as they are
 	fault  chan error                  // what the server's end of the next connection fails with; nil: it does not
 	shared *h2test.Peer                // the connection of h2 modes
+	quic   *h3.Server                  // of mode h3
+	net    *h3test.Network             // its network, and the server's end
+	socket net.PacketConn
+	peer3  *h3test.Peer // its connection
 	close  []func()
 }
 
@@ -94,6 +106,9 @@ func eachWith(t *testing.T, modes []string, prepare setUp, body func(h *house)) 
 
 func run(t *testing.T, mode string, prepare setUp, body func(h *house)) {
 	h := &house{T: t, mode: mode, mux: http.NewServeMux(), log: new(lockedBuilder)}
+	if h.http3() {
+		h.net = h3test.NewNetwork(1, h3test.Link{}) // before anything asks for the time
+	}
 	if mode != "pipe" {
 		h.serve(prepare)
 	}
@@ -136,6 +151,10 @@ func (h *house) serve(prepare setUp) {
 		h.Fatal(err)
 	}
 	h.ws = ws
+	if h.http3() {
+		h.serve3()
+		return
+	}
 	h.ln = memnet.Listen()
 	h.ln.Buffer = sockets
 	h.close = append(h.close, func() { h.ln.Close() })
@@ -147,8 +166,29 @@ func (h *house) serve(prepare setUp) {
 	go h.srv.Serve(listener{h.ln, h}) // ends when the listener is closed
 }
 
-func (h *house) tls() bool   { return h.mode == "h1tls" || h.mode == "h2" }
+// serve3 serves HTTP/3 alone.
+func (h *house) serve3() {
+	h.srv.TLSConfig.Certificates = []tls.Certificate{testCert()}
+	q, err := h3.ConfigureServer(h.srv, nil)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.ws.Add(q)
+	h.quic, h.socket = q, h.net.Listen()
+	go q.Serve(h.socket)               // ends when the server is closed
+	h.close = append(h.close, func() { // a client's own end, or it would be asked for what it has
+		if h.peer3 != nil {
+			h.peer3.Close()
+		}
+	})
+}
+
+func (h *house) tls() bool   { return h.mode == "h1tls" || h.mode == "h2" || h.mode == "h3" }
 func (h *house) http2() bool { return h.mode == "h2" || h.mode == "h2c" }
+func (h *house) http3() bool { return h.mode == "h3" }
+
+// muxed says that WebSockets share a connection.
+func (h *house) muxed() bool { return h.http2() || h.http3() }
 
 // settle waits until nothing moves, Sends that wait a moment for a socket included.
 func settle() {
@@ -156,9 +196,118 @@ func settle() {
 	synctest.Wait()
 }
 
+// quiet waits until nothing moves. QUIC paces what it sends, and acknowledges with a delay.
+func (h *house) quiet() {
+	if h.http3() {
+		time.Sleep(5 * time.Second)
+	}
+	synctest.Wait()
+}
+
+// What a client of mode h3 lets wait in one direction of a stream, and the window of the server's
+// streams below a session's.
+const (
+	quicWrites = 16 << 10
+	quicReads  = 64 << 10
+	quicWindow = 64 << 10
+)
+
+// dial3 opens a connection of HTTP/3.
+func (h *house) dial3() (*h3test.Peer, error) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	return h3test.Dial(ctx, h.net.Listen(), h.socket.LocalAddr(), h3test.Options{QUIC: func(c *quic.Config) {
+		c.MaxStreamWriteBufferSize, c.MaxStreamReadBufferSize, c.MaxConnReadBufferSize = quicWrites, quicReads, 64<<20
+	}})
+}
+
+// shared3 is the one HTTP/3 connection of this house.
+func (h *house) shared3() *h3test.Peer {
+	h.Helper()
+	if h.peer3 == nil {
+		p, err := h.dial3()
+		if err != nil {
+			h.Fatal(err)
+		}
+		h.peer3 = p
+	}
+	return h.peer3
+}
+
+// exchange is what a stream of a client got: a wire once it is open.
+type exchange struct {
+	wire
+	status int
+	field  func(name string) string
+}
+
+// connect makes an extended CONNECT for path, with more fields, on the shared connection.
+func (h *house) connect(path string, fields ...string) (exchange, error) {
+	h.Helper()
+	fields = append([]string{"sec-websocket-version", "13"}, fields...)
+	if h.http3() {
+		t, err := h.shared3().Connect(path, fields...)
+		if err != nil {
+			return exchange{}, err
+		}
+		return exchange{t, t.Status, t.Field}, nil
+	}
+	t, err := h.peer().Connect(path, fields...)
+	if err != nil {
+		return exchange{}, err
+	}
+	return exchange{t, t.Status, t.Field}, nil
+}
+
+// get makes an ordinary request on the shared connection.
+func (h *house) get(path string) (status int, err error) {
+	h.Helper()
+	if h.http3() {
+		status, _, err = h.shared3().Get(path)
+		return status, err
+	}
+	r, err := h.peer().Get(path)
+	if err != nil {
+		return 0, err
+	}
+	return r.Status, nil
+}
+
+// lose closes the shared connection from the client's side.
+func (h *house) lose() {
+	h.Helper()
+	if h.http3() {
+		h.shared3().Close()
+		return
+	}
+	h.peer().Close()
+}
+
+// resetCode is the code of a reset in err, as HTTP/2 has it.
+func resetCode(err error) (stream.Code, bool) {
+	if re, ok := errors.AsType[*h2test.ResetError](err); ok {
+		return stream.Code(re.Code), true
+	}
+	if code, ok := h3test.CloseCode(err); ok {
+		switch code {
+		case h3test.NoError:
+			return stream.NoError, true
+		case h3test.RequestCancelled:
+			return stream.Cancel, true
+		case h3test.MessageError:
+			return stream.ProtocolError, true
+		}
+		return stream.InternalError, true
+	}
+	return 0, false
+}
+
 // dial opens a connection to the server.
 func (h *house) dial() net.Conn {
 	h.Helper()
+	if h.http3() {
+		h.Fatal("there is no TCP in this mode")
+	}
 	nc, err := h.ln.Dial(context.Background())
 	if err != nil {
 		h.Fatal(err)
@@ -224,15 +373,15 @@ func (h *house) tryOpen(handler websocket.Handler, o *websocket.Options) (*clien
 		pw := newPipeWire(b)
 		h.close = append(h.close, pw.reset)
 		w = pw
-	case h.http2():
-		t, err := h.peer().Connect("/", h.offered("sec-websocket-version", "13")...)
+	case h.muxed():
+		t, err := h.connect("/", h.offered()...)
 		if err != nil {
 			return nil, err
 		}
-		if t.Status != 200 {
-			return nil, fmt.Errorf("status %d", t.Status)
+		if t.status != 200 {
+			return nil, fmt.Errorf("status %d", t.status)
 		}
-		w, answer = t, t.Field("sec-websocket-extensions")
+		w, answer = t.wire, t.field("sec-websocket-extensions")
 	default:
 		nc := h.dial()
 		resp, rest := h.upgrade(nc, strings.Join(append([]string{strings.TrimSuffix(upgradeRequest, "\r\n")}, h.offered()...), "")+"\r\n")
@@ -249,7 +398,7 @@ func (h *house) offered(fields ...string) []string {
 	switch {
 	case h.offer == "":
 		return fields
-	case h.http2():
+	case h.muxed():
 		return append(fields, "sec-websocket-extensions", h.offer)
 	}
 	return append(fields, "Sec-WebSocket-Extensions: "+h.offer+"\r\n")
@@ -301,6 +450,8 @@ func (c *client) reset() {
 		w.reset()
 	case *h2test.Tunnel:
 		w.Reset(8)
+	case *h3test.Tunnel:
+		w.Cancel(h3test.RequestCancelled)
 	case *pipeWire:
 		w.reset()
 	}

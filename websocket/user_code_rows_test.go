@@ -61,7 +61,7 @@ var userCodes = []userCode{
 		}
 		c.wantText("a trace is not the session", "traced")
 	}},
-	{id: "options.trace.conn", modes: overHTTP, run: func(s *stage) {
+	{id: "options.trace.conn", modes: overTCP, run: func(s *stage) {
 		s.handler, s.opts = new(actor), nil
 		o := new(websocket.DialOptions)
 		o.Trace = func(e websocket.Event) {
@@ -120,7 +120,7 @@ var userCodes = []userCode{
 		c.wantClose("another call drains", 1001, "")
 		c.wire.CloseWrite()
 	}},
-	{id: "conn.context", modes: overHTTP, run: func(s *stage) {
+	{id: "conn.context", modes: overTCP, run: func(s *stage) {
 		c := s.conn()
 		s.armed.Store(true)
 		for _, f := range []func(ctx context.Context){
@@ -144,7 +144,7 @@ var userCodes = []userCode{
 	}},
 	{id: "conn.on_ping", modes: overHTTP, run: func(s *stage) { s.hooked(websocket.PingFrame) }},
 	{id: "conn.on_pong", modes: overHTTP, run: func(s *stage) { s.hooked(websocket.PongFrame) }},
-	{id: "conn.json", modes: overHTTP, run: func(s *stage) {
+	{id: "conn.json", modes: overTCP, run: func(s *stage) {
 		c := s.conn()
 		s.armed.Store(true)
 		caught(func() { c.WriteJSON(background, badJSON{s.do}) })
@@ -240,13 +240,13 @@ var userCodes = []userCode{
 		run: func(s *stage) {
 			// Over HTTP/1.1 it is net/http that logs what a handler panics with. A log.Logger that
 			// is blocked blocks whoever uses it.
-			if !s.http2() || !s.blocks() {
+			if !s.muxed() || !s.blocks() {
 				s.mux.Handle("/crash", upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) {
 					panic("ouch")
 				}))
 				s.wantAnswer("/crash", -1)
 			}
-			if s.http2() {
+			if s.muxed() {
 				s.mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("ouch") })
 				s.wantAnswer("/panic", -1)
 			}
@@ -327,17 +327,17 @@ var userCodes = []userCode{
 		unless: map[string]string{"h2c block": whyDrained, "h2 block": whyDrained}},
 	{id: "sink.closed", modes: overHTTP, run: func(s *stage) { s.sink("closed") },
 		unless: map[string]string{"h2c block": whyReader, "h2 block": whyReader}},
-	{id: "net_conn.read", modes: overHTTP, run: func(s *stage) { s.netConn("Read") }},
-	{id: "net_conn.write", modes: overHTTP, run: func(s *stage) { s.netConn("Write") }},
+	{id: "net_conn.read", modes: overTCP, run: func(s *stage) { s.netConn("Read") }},
+	{id: "net_conn.write", modes: overTCP, run: func(s *stage) { s.netConn("Write") }},
 	{id: "net_conn.set_deadline", modes: overHTTP1, run: func(s *stage) { s.netConn("SetWriteDeadline") }},
 	{id: "net_conn.close_write", modes: []string{"h1", "h2c"}, run: func(s *stage) { s.netConn("CloseWrite") }},
 	{id: "net_conn.close", modes: overHTTP1, run: func(s *stage) { s.netConn("Close") }},
-	{id: "dial.proxy", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.proxy", modes: overTCP, run: func(s *stage) {
 		s.dials(func(d *websocket.Dialer, _ *context.Context) {
 			d.Proxy = func(*http.Request) (*url.URL, error) { s.do(); return nil, nil }
 		})
 	}},
-	{id: "dial.jar", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.jar", modes: overTCP, run: func(s *stage) {
 		s.mux.HandleFunc("/jar", func(w http.ResponseWriter, r *http.Request) {
 			http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
 			websocket.Accept(w, r, nil)
@@ -349,7 +349,7 @@ var userCodes = []userCode{
 			}
 		}
 	}},
-	{id: "dial.dial_context", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.dial_context", modes: overTCP, run: func(s *stage) {
 		s.dials(func(d *websocket.Dialer, _ *context.Context) {
 			dial := d.DialContext
 			d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -363,7 +363,7 @@ var userCodes = []userCode{
 			d.TLS.VerifyConnection = func(tls.ConnectionState) error { s.do(); return nil }
 		})
 	}},
-	{id: "dial.trace", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.trace", modes: overTCP, run: func(s *stage) {
 		for _, t := range []*httptrace.ClientTrace{
 			{GotConn: func(httptrace.GotConnInfo) { s.do() }},
 			{GotFirstResponseByte: s.do},
@@ -371,12 +371,12 @@ var userCodes = []userCode{
 			s.dials(func(_ *websocket.Dialer, ctx *context.Context) { *ctx = httptrace.WithClientTrace(*ctx, t) })
 		}
 	}},
-	{id: "dial.context", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.context", modes: overTCP, run: func(s *stage) {
 		s.dials(func(_ *websocket.Dialer, ctx *context.Context) {
 			*ctx = brokenContext{Context: *ctx, value: s.do}
 		})
 	}},
-	{id: "dial.net_conn", modes: overHTTP, run: func(s *stage) {
+	{id: "dial.net_conn", modes: overTCP, run: func(s *stage) {
 		for _, c := range []struct{ method, proxy string }{
 			{"Read", ""}, {"Write", ""},
 			{"Read", "http"}, {"Write", "http"},
@@ -678,8 +678,8 @@ func (s *stage) sink(method string) {
 		st.Send([][]byte{hello}, false)
 	})
 	s.armed.Store(true)
-	if s.http2() {
-		t, err := s.peer().Connect("/crash")
+	if s.muxed() {
+		t, err := s.connect("/crash")
 		if err != nil {
 			s.Error(err)
 			return
@@ -687,7 +687,7 @@ func (s *stage) sink(method string) {
 		go io.Copy(io.Discard, t) // ends with the stream
 		t.Write([]byte("data"))
 		time.Sleep(5 * time.Millisecond)
-		t.Reset(8)
+		(&client{house: s.house, wire: t.wire}).reset()
 		return
 	}
 	nc := s.dial()

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/h3/h3test"
 	"weir/stream/memnet"
 	"weir/websocket"
 )
@@ -159,6 +160,9 @@ func (u *userCode) play(t *testing.T, mode, kind string) {
 	free := sync.OnceFunc(func() { close(k.gate) })
 	s := &stage{house: &house{T: t, mode: mode, mux: http.NewServeMux(), log: new(lockedBuilder)}, crash: k}
 	s.wrap = func(c *memnet.Conn) net.Conn { return s.server.add(&ownConn{Conn: c}) }
+	if s.http3() {
+		s.net = h3test.NewNetwork(1, h3test.Link{})
+	}
 	if mode != "pipe" {
 		s.serve(func(srv *http.Server, cfg *websocket.Config) {
 			if u.prepare != nil {
@@ -210,6 +214,11 @@ func (u *userCode) play(t *testing.T, mode, kind string) {
 			t.Errorf("left of HTTP/2: %d connections, %d streams, %d tunnels", st.Conns, st.Streams, st.Tunnels)
 		}
 	}
+	if s.quic != nil {
+		if st := s.quic.Stats(); st.Conns+st.Streams+st.Tunnels+st.Handshakes > 0 {
+			t.Errorf("left of HTTP/3: %d connections, %d streams, %d tunnels", st.Conns, st.Streams, st.Tunnels)
+		}
+	}
 	if n := s.server.left(); n > 0 {
 		t.Errorf("%d of the server's connections are open", n)
 	}
@@ -234,6 +243,15 @@ func caught(f func()) (panicked any) {
 // ask asks for a WebSocket at path, or for whatever is there, and gives the status of the answer: 0
 // where none came.
 func (s *stage) ask(path string) (status int, rest io.Reader) {
+	if s.http3() {
+		t, err := s.shared3().WebSocket(path)
+		if err != nil {
+			return 0, nil
+		}
+		s.close = append(s.close, func() { t.Close() })
+		t.SetReadDeadline(time.Now().Add(time.Hour))
+		return t.Status, t
+	}
 	if s.http2() {
 		t, err := s.peer().Connect(path, "sec-websocket-version", "13")
 		if err != nil {

@@ -39,7 +39,7 @@ func (r result) wantJSON(t *testing.T) benchJSON {
 
 func TestBench(t *testing.T) {
 	p := start(t, "--compress")
-	eachLane(t, p, func(t *testing.T, l *lane) {
+	eachTCPLane(t, p, func(t *testing.T, l *lane) {
 		version := "1.1"
 		if l.http2() {
 			version = "2"

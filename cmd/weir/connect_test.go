@@ -81,7 +81,7 @@ func (l *lane) connectArgs(path string, more ...string) []string {
 
 func TestConnect(t *testing.T) {
 	p := start(t, "--subprotocol", "chat")
-	eachLane(t, p, func(t *testing.T, l *lane) {
+	eachTCPLane(t, p, func(t *testing.T, l *lane) {
 		t.Run("pipe", func(t *testing.T) {
 			connect(t, "one\ntwo\r\n\nthree", l.connectArgs("/echo")...).want(t, 0, "one\ntwo\n\nthree\n")
 			p.wantEnd("/echo", event{"reason": "remote", "code": 1000, "in": event{"messages": 4, "bytes": 11}})
@@ -147,7 +147,7 @@ func (r result) wantCode(t *testing.T, code int, stdout string, says ...string) 
 
 func TestConnectJSON(t *testing.T) {
 	p := start(t)
-	eachLane(t, p, func(t *testing.T, l *lane) {
+	eachTCPLane(t, p, func(t *testing.T, l *lane) {
 		args := l.connectArgs("/commands", "--json", "--no-close", "--compress")
 		r := connect(t, `[{"text":"a"},{"binary":"AP8="},{"ping":"p"},{"pong":"q"},{"close":{"code":4000,"reason":"bye"}}]`, args...)
 		var got []string
@@ -303,7 +303,7 @@ func TestConnectHelp(t *testing.T) {
 // SIGINT closes with 1000; a server that pings back keeps the WebSocket open until then.
 func TestConnectSignal(t *testing.T) {
 	p := start(t)
-	eachLane(t, p, func(t *testing.T, l *lane) {
+	eachTCPLane(t, p, func(t *testing.T, l *lane) {
 		cmd := weir(testContext(t), append([]string{"connect"}, l.connectArgs("/echo", "--json", "--no-close", "--ping-interval", "1ms")...)...)
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {

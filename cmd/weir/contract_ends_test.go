@@ -64,13 +64,17 @@ func TestContractReset(t *testing.T) {
 // The loss of a connection ends every WebSocket on it.
 func TestContractLoss(t *testing.T) {
 	p := start(t)
-	for _, transport := range []string{"h2c", "h2"} {
+	for _, transport := range []string{"h2c", "h2", "h3"} {
 		t.Run(transport, func(t *testing.T) {
 			l := newLane(t, p, transport)
 			for range 3 {
 				l.open(t, "/echo")
 			}
-			l.peer.Close()
+			if l.http3() {
+				l.peer3.Close()
+			} else {
+				l.peer.Close()
+			}
 			for range 3 {
 				p.wantEnd("/echo", event{"reason": "error:closed"})
 			}

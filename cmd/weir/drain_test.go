@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"weir/h2/h2test"
+	"weir/h3/h3test"
 	"weir/stream/memnet"
+
+	"golang.org/x/net/quic"
 )
 
 // mute is a connection whose client does not close it when the server has ended its side.
@@ -39,6 +42,10 @@ type muteHouse struct {
 	h2   bool
 	peer *h2test.Peer
 	n    int
+
+	network *h3test.Network // HTTP/3, if addr is not nil
+	addr    net.Addr
+	peer3   *h3test.Peer
 }
 
 func (h *muteHouse) dial() net.Conn {
@@ -61,6 +68,10 @@ func (h *muteHouse) dial() net.Conn {
 // open opens a WebSocket, over HTTP/2 twenty on a connection.
 func (h *muteHouse) open(path string) {
 	h.t.Helper()
+	if h.addr != nil {
+		h.open3(path)
+		return
+	}
 	if !h.h2 {
 		nc := h.dial()
 		if res, _ := upgradeOn(h.t, nc, path); res.StatusCode != 101 {
@@ -83,6 +94,25 @@ func (h *muteHouse) open(path string) {
 	tun.Withhold(true)
 }
 
+// open3 opens a WebSocket over HTTP/3. What is not read gives no credit.
+func (h *muteHouse) open3(path string) {
+	h.t.Helper()
+	if h.n%20 == 0 {
+		small := func(c *quic.Config) { c.MaxStreamReadBufferSize = 64 << 10 } // less than /source sends
+		p, err := h3test.Dial(h.t.Context(), h.network.Listen(), h.addr, h3test.Options{QUIC: small})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.t.Cleanup(func() { p.Close() })
+		h.peer3 = p
+	}
+	h.n++
+	tun, err := h.peer3.WebSocket(path)
+	if err != nil || tun.Status != 200 {
+		h.t.Fatal(tun, err)
+	}
+}
+
 // TestDrainOfMutePeers: peers that answer nothing are no reason for exit code 1 (BEHAVIOUR 8, and
 // TESTSERVER, Signals); a session that is cut is.
 func TestDrainOfMutePeers(t *testing.T) {
@@ -99,18 +129,24 @@ func TestDrainOfMutePeers(t *testing.T) {
 			{"/source", 1, 2 * time.Second, true}, // its close frame waits for a peer that does not read
 		} {
 			t.Run(transport+row.path+"/"+row.drain.String(), func(t *testing.T) {
-				c := &config{tlsListen: "in memory", drain: row.drain, maxStreams: 250, maxFrameSize: 1_000_000, idleTimeout: time.Minute, window: 65535}
+				c := &config{tlsListen: "in memory", h3: transport == "h3", drain: row.drain, maxStreams: 250, maxFrameSize: 1_000_000, idleTimeout: time.Minute, window: 65535}
 				synctest.Test(t, func(t *testing.T) {
+					network := h3test.NewNetwork(1, h3test.Link{Delay: time.Millisecond})
 					s := newServer(c, slog.New(slog.DiscardHandler), io.Discard)
 					srv, ws, err := s.httpServer()
 					if err != nil {
 						t.Fatal(err)
 					}
-					h := &muteHouse{t: t, ln: memnet.Listen(), over: make(chan struct{}), tls: strings.Contains(transport, "tls") || transport == "h2", h2: strings.HasPrefix(transport, "h2")}
+					h := &muteHouse{t: t, ln: memnet.Listen(), network: network, over: make(chan struct{}), tls: strings.Contains(transport, "tls") || transport == "h2", h2: strings.HasPrefix(transport, "h2")}
 					defer close(h.over)
-					if h.tls {
+					switch {
+					case c.h3:
+						pc := h.network.Listen()
+						h.addr = pc.LocalAddr()
+						go s.h3.Serve(pc) // ends with the shutdown
+					case h.tls:
 						go srv.ServeTLS(h.ln, "", "") // ends with the shutdown
-					} else {
+					default:
 						go srv.Serve(h.ln) // ends with the shutdown
 					}
 					for range row.peers {

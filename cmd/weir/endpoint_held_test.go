@@ -18,13 +18,20 @@ import (
 // tunnel opens /tunnel under a token.
 func (l *lane) tunnel(t *testing.T, token string) (o octets, status int) {
 	t.Helper()
-	if l.http2() {
+	switch {
+	case l.http3():
+		tunnel, err := l.peer3.Connect("/tunnel", ":protocol", token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, status = h3octets{tunnel}, tunnel.Status
+	case l.http2():
 		tunnel, err := l.peer.Connect("/tunnel", ":protocol", token)
 		if err != nil {
 			t.Fatal(err)
 		}
 		o, status = h2octets{tunnel}, tunnel.Status
-	} else {
+	default:
 		c := l.dial(t)
 		io.WriteString(c, "GET /tunnel HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: "+token+"\r\n\r\n")
 		in := bufio.NewReader(c)
@@ -48,7 +55,7 @@ func TestTunnel(t *testing.T) {
 	p := start(t)
 	eachLane(t, p, func(t *testing.T, l *lane) {
 		o, status := l.tunnel(t, tunnelToken)
-		if want := map[bool]int{false: 101, true: 200}[l.http2()]; status != want {
+		if want := map[bool]int{false: 101, true: 200}[l.streams()]; status != want {
 			t.Fatalf("status %d, want %d", status, want)
 		}
 		sent := make([]byte, 1<<20)
@@ -60,7 +67,7 @@ func TestTunnel(t *testing.T) {
 		if got, err := io.ReadAll(o); err != nil || !bytes.Equal(got, sent) {
 			t.Errorf("%d octets came back, %v", len(got), err)
 		}
-		if _, status := l.tunnel(t, "other"); status != map[bool]int{false: 426, true: 501}[l.http2()] {
+		if _, status := l.tunnel(t, "other"); status != map[bool]int{false: 426, true: 501}[l.streams()] {
 			t.Errorf("another token: status %d (RFC 9110, 7.8; RFC 9220, 3)", status)
 		}
 	})
@@ -86,6 +93,9 @@ func metricsText(t *testing.T, p *process) string {
 // follow opens /events; lines gives them as they come.
 func (l *lane) follow(t *testing.T, ctx context.Context, room string) (body io.ReadCloser, lines *bufio.Reader) {
 	t.Helper()
+	if l.http3() {
+		return l.follow3(t, room)
+	}
 	origin := l.http
 	if l.transport == "h1tls" || l.transport == "h2" {
 		origin = l.https
@@ -105,6 +115,32 @@ func (l *lane) follow(t *testing.T, ctx context.Context, room string) (body io.R
 	lines = bufio.NewReader(res.Body)
 	wantEvent(t, lines, "event: open\ndata:\n")
 	return res.Body, lines
+}
+
+// follow3 is follow over HTTP/3.
+func (l *lane) follow3(t *testing.T, room string) (body io.ReadCloser, lines *bufio.Reader) {
+	t.Helper()
+	tunnel, err := l.peer3.Open(":method", "GET", ":scheme", "https", ":authority", "localhost",
+		":path", "/events?room="+room)
+	if err == nil {
+		err = tunnel.CloseWrite()
+	}
+	if err == nil {
+		err = tunnel.Answer(patience)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tunnel.Status != 200 || tunnel.Field("content-type") != "text/event-stream" ||
+		tunnel.Field("cache-control") != "no-store" {
+		t.Fatalf("%v", tunnel.Header)
+	}
+	if err := tunnel.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	lines = bufio.NewReader(tunnel)
+	wantEvent(t, lines, "event: open\ndata:\n")
+	return tunnel, lines
 }
 
 // wantEvent compares the next event, without the empty line that ends it.

@@ -40,11 +40,16 @@ func (c *config) listeners(log *slog.Logger) (ls []listener, err error) {
 		ls = append(ls, listener{Listener: l})
 	}
 	if c.tlsListen != "" {
-		l, err := listen(c.tlsListen)
+		l := listener{tls: true}
+		if c.h3 {
+			l.Listener, l.udp, err = listenBoth(c.tlsListen)
+		} else {
+			l.Listener, err = listen(c.tlsListen)
+		}
 		if err != nil {
 			return ls, fmt.Errorf("--tls-listen: %w", err)
 		}
-		ls = append(ls, listener{Listener: l, tls: true})
+		ls = append(ls, l)
 	}
 	return ls, nil
 }
@@ -70,6 +75,26 @@ func listen(address string) (net.Listener, error) {
 		return nil, err
 	}
 	return net.Listen("unix", path)
+}
+
+// listenBoth opens an address for TCP, and the UDP port of that number. If any port will do, it
+// looks for one that is free for both.
+func listenBoth(address string) (net.Listener, net.PacketConn, error) {
+	for tries := 1; ; tries++ {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, nil, err
+		}
+		pc, err := net.ListenPacket("udp", l.Addr().String())
+		if err == nil {
+			return l, pc, nil
+		}
+		l.Close()
+		_, port, _ := net.SplitHostPort(address)
+		if port != "0" || !errors.Is(err, syscall.EADDRINUSE) || tries == 100 {
+			return nil, nil, err
+		}
+	}
 }
 
 // certificate is the one that the flags name, or one for localhost.

@@ -1,7 +1,7 @@
 // Command weir is the command line of the weir WebSocket stack: `weir serve` is its test server,
-// what httpbin is to HTTP, for WebSockets over HTTP/1.1 and HTTP/2; `weir connect` is a client,
-// `weir bridge` puts the WebSockets of HTTP/1.1 clients on one HTTP/2 connection, `weir conform`
-// runs conformance suites, and `weir bench` measures a server under load.
+// what httpbin is to HTTP, for WebSockets over HTTP/1.1, HTTP/2 and HTTP/3; `weir connect` is a
+// client, `weir bridge` puts the WebSockets of HTTP/1.1 clients on one HTTP/2 connection, `weir
+// conform` runs conformance suites, and `weir bench` measures a server under load.
 package main
 
 import (

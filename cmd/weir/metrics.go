@@ -41,7 +41,7 @@ func newMetrics() *metrics {
 	for dir, d := range map[string]*direction{"in": &m.in, "out": &m.out} {
 		*d = direction{messages.WithLabelValues(dir, "text"), messages.WithLabelValues(dir, "binary"), bytes.WithLabelValues(dir)}
 	}
-	for _, t := range []stream.Transport{stream.H1, stream.H1TLS, stream.H2C, stream.H2} {
+	for _, t := range []stream.Transport{stream.H1, stream.H1TLS, stream.H2C, stream.H2, stream.H3} {
 		m.open.WithLabelValues(string(t))
 	}
 	m.registry.MustRegister(m.open, m.handshakes, m.ends, m.closes, m.slow, m.queued, messages, bytes,
@@ -106,6 +106,8 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func transportOf(r *http.Request) stream.Transport {
 	switch {
+	case r.ProtoMajor == 3:
+		return stream.H3
 	case r.ProtoMajor == 2 && r.TLS != nil:
 		return stream.H2
 	case r.ProtoMajor == 2:

@@ -53,11 +53,11 @@ func TestMetrics(t *testing.T) {
 		wantSamples(t, p, "weir_", `weir_sockets_open{transport="`+l.transport+`"} 0`)
 	})
 	wantSamples(t, p, "weir_",
-		`weir_messages_total{dir="in",type="text"} 4`, `weir_messages_total{dir="in",type="binary"} 4`,
-		`weir_messages_total{dir="out",type="text"} 4`, `weir_messages_total{dir="out",type="binary"} 8`,
-		`weir_bytes_total{dir="in"} 152`, `weir_bytes_total{dir="out"} 40`,
-		`weir_close_total{code="4xxx",dir="in"} 4`, `weir_close_total{code="4xxx",dir="out"} 4`,
-		`weir_terminate_total{reason="remote"} 4`)
+		`weir_messages_total{dir="in",type="text"} 5`, `weir_messages_total{dir="in",type="binary"} 5`,
+		`weir_messages_total{dir="out",type="text"} 5`, `weir_messages_total{dir="out",type="binary"} 10`,
+		`weir_bytes_total{dir="in"} 190`, `weir_bytes_total{dir="out"} 50`,
+		`weir_close_total{code="4xxx",dir="in"} 5`, `weir_close_total{code="4xxx",dir="out"} 5`,
+		`weir_terminate_total{reason="remote"} 5`)
 
 	wantSamples(t, p, "weir_h2_", `weir_h2_tunnels 0`, `weir_h2_frames_total{dir="in",type="SETTINGS"} 4`, `weir_h2_flow_blocked_seconds_total{level="stream"} 0`)
 

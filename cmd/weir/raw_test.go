@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"weir/h2/h2test"
+	"weir/h3/h3test"
 	"weir/wsframe"
 )
 
@@ -24,9 +25,14 @@ type lane struct {
 	*process
 	transport string
 	peer      *h2test.Peer // the connection of all WebSockets over HTTP/2
+	peer3     *h3test.Peer // and over HTTP/3
 }
 
-var transports = []string{"h1", "h1tls", "h2c", "h2"}
+// transports are all ways to the server, of which weir's own clients know tcpTransports.
+var (
+	transports    = append(tcpTransports[:4:4], "h3")
+	tcpTransports = []string{"h1", "h1tls", "h2c", "h2"}
+)
 
 // eachLane runs body over every transport, on one server.
 func eachLane(t *testing.T, p *process, body func(t *testing.T, l *lane)) {
@@ -36,13 +42,49 @@ func eachLane(t *testing.T, p *process, body func(t *testing.T, l *lane)) {
 	}
 }
 
+// eachTCPLane is eachLane without HTTP/3, which weir's own clients do not speak.
+func eachTCPLane(t *testing.T, p *process, body func(t *testing.T, l *lane)) {
+	t.Helper()
+	for _, transport := range tcpTransports {
+		t.Run(transport, func(t *testing.T) { body(t, newLane(t, p, transport)) })
+	}
+}
+
 func newLane(t *testing.T, p *process, transport string) *lane {
 	t.Helper()
 	l := &lane{process: p, transport: transport}
-	if l.http2() {
+	switch {
+	case l.http3():
+		l.peer3 = l.connect3(t)
+	case l.http2():
 		l.peer = l.connect(t)
 	}
 	return l
+}
+
+func (l *lane) http3() bool { return l.transport == "h3" }
+
+// streams says that a WebSocket is one stream of many on its connection.
+func (l *lane) streams() bool { return l.http2() || l.http3() }
+
+// connect3 opens an HTTP/3 connection.
+func (l *lane) connect3(t *testing.T) *h3test.Peer {
+	t.Helper()
+	_, address, _ := strings.Cut(l.https, "://")
+	to, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := h3test.Dial(testContext(t), pc, to, h3test.Options{Host: "localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	return peer
 }
 
 func (l *lane) http2() bool { return strings.HasPrefix(l.transport, "h2") }
@@ -107,7 +149,18 @@ type octets interface {
 func (l *lane) open(t *testing.T, path string, fields ...string) *raw {
 	t.Helper()
 	r := &raw{t: t}
-	if l.http2() {
+	switch {
+	case l.http3():
+		tunnel, err := l.peer3.WebSocket(path, lower(fields)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tunnel.Status != 200 {
+			t.Fatalf("%s: status %d", path, tunnel.Status)
+		}
+		r.octets = h3octets{tunnel}
+		r.header = func(name string) string { return tunnel.Field(strings.ToLower(name)) }
+	case l.http2():
 		tunnel, err := l.peer.Connect(path, append([]string{"sec-websocket-version", "13"}, lower(fields)...)...)
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +169,7 @@ func (l *lane) open(t *testing.T, path string, fields ...string) *raw {
 			t.Fatalf("%s: status %d", path, tunnel.Status)
 		}
 		r.octets, r.header = h2octets{tunnel}, func(name string) string { return tunnel.Field(strings.ToLower(name)) }
-	} else {
+	default:
 		c := l.dial(t)
 		res, in := upgradeOn(t, c, path, fields...)
 		if res.StatusCode != 101 {
@@ -181,6 +234,10 @@ func (o h1octets) reset() {
 type h2octets struct{ *h2test.Tunnel }
 
 func (o h2octets) reset() { o.Reset(http2.ErrCodeCancel) }
+
+type h3octets struct{ *h3test.Tunnel }
+
+func (o h3octets) reset() { o.Cancel(h3test.RequestCancelled) }
 
 // say sends octets as they are. A server that has ended already takes none, which what comes back
 // shows.

@@ -47,7 +47,8 @@ func TestRooms(t *testing.T) {
 	for _, m := range members {
 		m.say(closing(1000, ""))
 		m.want(ended("1000")...)
-		p.wantEnd("/rooms/lobby", event{"reason": "remote", "in": event{"messages": 2, "bytes": 6}, "out": event{"messages": 16, "bytes": 48}})
+		p.wantEnd("/rooms/lobby", event{"reason": "remote", "in": event{"messages": 2, "bytes": 6},
+			"out": event{"messages": 2 * len(members), "bytes": 6 * len(members)}})
 	}
 	elsewhere.say(closing(1000, ""))
 	elsewhere.want(ended("1000")...)

@@ -12,10 +12,10 @@ import (
 	"weir/websocket"
 )
 
-const serveLong = `A test server for WebSockets, over HTTP/1.1 (RFC 6455) and HTTP/2 (RFC 8441).
+const serveLong = `A test server for WebSockets, over HTTP/1.1 (RFC 6455), HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220).
 
-It serves HTTP/1.1 and HTTP/2 on one cleartext port, and both over TLS on another. Every path below is a WebSocket on
-either version of HTTP; what is printed on standard output is one JSON event a line, logs go to standard error.
+It serves HTTP/1.1 and HTTP/2 on one cleartext port, and both over TLS on another, whose UDP port --h3 gives HTTP/3.
+Every path below is a WebSocket on any version of HTTP; what is printed on standard output is one JSON event a line, logs go to standard error.
 
   /echo       messages come back as they are
   /commands   obeys the scripts it is sent: [{"text":"hi"},{"close":{"code":4000,"reason":"bye"}}]
@@ -52,6 +52,7 @@ const serveExample = `  weir serve                                           127
   weir serve --compress --deflate server-max-window-bits=10,server-no-context-takeover
   weir serve --proxy-protocol --proxy-protocol-from 10.0.0.7 --trusted-proxy 10.0.0.0/8
   weir serve --cert cert.pem --key key.pem             a certificate of your own
+  weir serve --h3                                      HTTP/3, too, on UDP port 8443
 
   npx wscat -c ws://127.0.0.1:8080/echo
   npx wscat --no-check -c wss://127.0.0.1:8443/echo
@@ -64,6 +65,7 @@ type config struct {
 	listen            []string
 	tlsListen         string
 	cert, key         string
+	h3                bool
 	noExtendedConnect bool
 	compress          bool
 	deflate           websocket.DeflateOptions
@@ -108,13 +110,14 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&c.tlsListen, "tls-listen", "127.0.0.1:8443", "TLS `address`; \"\" turns it off")
 	f.StringVar(&c.cert, "cert", "", "certificate, a PEM `file`; without it one for localhost is made in memory")
 	f.StringVar(&c.key, "key", "", "its key, a PEM `file`")
-	f.BoolVar(&c.noExtendedConnect, "no-extended-connect", false, "HTTP/2 without WebSockets (RFC 8441)")
+	f.BoolVar(&c.h3, "h3", false, "HTTP/3 on the UDP port of the TLS address, which the others name by Alt-Svc")
+	f.BoolVar(&c.noExtendedConnect, "no-extended-connect", false, "HTTP/2 and HTTP/3 without WebSockets (RFC 8441, RFC 9220)")
 	f.BoolVar(&c.compress, "compress", false, "offer permessage-deflate (RFC 7692) to every endpoint")
 	f.Var(deflateFlag{&c.deflate}, "deflate", "how: level (0 to 9), server-max-window-bits, client-max-window-bits (8 to 15), server-no-context-takeover, client-no-context-takeover; mem-level is taken and has no effect")
 	f.Int64Var(&c.maxFrameSize, "max-frame-size", 1_000_000, "`octets` of a frame and of a message; 0: unlimited")
 	f.DurationVar(&c.idleTimeout, "idle-timeout", 60*time.Second, "ends a WebSocket that received nothing for so long; 0: never")
 	f.IntVar(&c.window, "window", 65535, "receive window of a WebSocket, `octets`")
-	f.IntVar(&c.maxStreams, "max-streams", 250, "HTTP/2 streams a connection may have open")
+	f.IntVar(&c.maxStreams, "max-streams", 250, "HTTP/2 or HTTP/3 streams a connection may have open")
 	f.StringArrayVar(&c.subprotocols, "subprotocol", nil, "a sub protocol's `name`; repeatable; the first that the client offers is chosen")
 	f.StringArrayVar(&c.origins, "origin", nil, "allowed origin, a `pattern`; repeatable; others get 403 (default any)")
 	f.BoolVar(&c.noValidateUTF8, "no-validate-utf8", false, "take text as it comes")
@@ -138,6 +141,8 @@ func (c *config) check() error {
 		return errors.New("--cert and --key go together")
 	case c.cert != "" && c.tlsListen == "":
 		return errors.New("--cert needs --tls-listen")
+	case c.h3 && (c.tlsListen == "" || strings.HasPrefix(c.tlsListen, "unix:")):
+		return errors.New("--h3 needs --tls-listen with a port")
 	case c.maxFrameSize < 0:
 		return fmt.Errorf("--max-frame-size %d: octets, 0 or more", c.maxFrameSize)
 	case c.idleTimeout < 0:

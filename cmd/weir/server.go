@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"weir/h2"
+	"weir/h3"
 	"weir/websocket"
 )
 
@@ -27,6 +28,7 @@ type server struct {
 	metrics  *metrics
 	rooms    *rooms
 	draining atomic.Bool
+	h3       *h3.Server // nil without --h3
 
 	payloads  payloads
 	allowance allowance
@@ -65,14 +67,20 @@ func serve(c *config, log *slog.Logger, stdout io.Writer) error {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 
-	failed := make(chan error, len(ls))
+	failed := make(chan error, 2*len(ls))
 	for _, l := range ls {
 		go func() { failed <- l.serve(srv) }() // ends when the listener is closed, by Shutdown or Close
+		if l.udp != nil {
+			go func() { failed <- l.failure(s.h3.Serve(l.udp)) }() // the same
+		}
 	}
 	s.events.listening(addresses(ls))
 	select {
 	case err := <-failed:
 		srv.Close()
+		if s.h3 != nil {
+			s.h3.Close()
+		}
 		return err
 	case sig := <-signals:
 		log.Info("draining", "signal", sig.String(), "for", c.drain)
@@ -80,7 +88,7 @@ func serve(c *config, log *slog.Logger, stdout io.Writer) error {
 	return s.shutdown(ws, signals)
 }
 
-// httpServer is the net/http server of all listeners, with weir's HTTP/2.
+// httpServer is the net/http server of all listeners, with weir's HTTP/2 and HTTP/3.
 func (s *server) httpServer() (*http.Server, *websocket.Server, error) {
 	srv := &http.Server{
 		Handler:           s.routes(),
@@ -96,6 +104,16 @@ func (s *server) httpServer() (*http.Server, *websocket.Server, error) {
 		}
 		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
+	if s.config.h3 {
+		var err error
+		if s.h3, err = h3.ConfigureServer(srv, &h3.Config{
+			MaxStreams:        s.config.maxStreams,
+			NoExtendedConnect: s.config.noExtendedConnect,
+			Logger:            s.log,
+		}); err != nil {
+			return nil, nil, err
+		}
+	}
 	ws, err := websocket.ConfigureServer(srv, &websocket.Config{
 		HTTP2: h2.Config{
 			MaxConcurrentStreams: s.config.maxStreams,
@@ -109,6 +127,10 @@ func (s *server) httpServer() (*http.Server, *websocket.Server, error) {
 		return nil, nil, err
 	}
 	s.metrics.registry.MustRegister(h2Metrics{ws.HTTP2().Stats})
+	if s.h3 != nil {
+		ws.Add(s.h3)
+		s.metrics.registry.MustRegister(h3Metrics{s.h3.Stats})
+	}
 	return srv, ws, nil
 }
 
@@ -138,6 +160,7 @@ func (s *server) shutdown(ws *websocket.Server, signals <-chan os.Signal) error 
 type listener struct {
 	net.Listener
 	tls bool
+	udp net.PacketConn // for HTTP/3, which closes it; nil without
 }
 
 func (l listener) serve(srv *http.Server) error {
@@ -147,12 +170,18 @@ func (l listener) serve(srv *http.Server) error {
 	} else {
 		err = srv.Serve(l)
 	}
+	return l.failure(err)
+}
+
+func (l listener) failure(err error) error {
 	return fmt.Errorf("serving %s: %w", l.address().URL, err)
 }
 
 // address is how the listening event tells of l.
 func (l listener) address() address {
 	switch {
+	case l.tls && l.udp != nil:
+		return address{"https://" + l.Addr().String(), []string{"h2", "http/1.1", "h3"}}
 	case l.tls:
 		return address{"https://" + l.Addr().String(), []string{"h2", "http/1.1"}}
 	case l.Addr().Network() == "unix":

@@ -74,10 +74,13 @@ type process struct {
 	exited chan struct{}
 }
 
-// start runs `weir serve` on free ports. The test fails if it crashes, or says anything on standard
-// output that is no event.
+// start runs `weir serve` on free ports, with HTTP/3 where there is TLS. The test fails if it
+// crashes, or says anything on standard output that is no event.
 func start(t *testing.T, flags ...string) *process {
 	t.Helper()
+	if !slices.Contains(flags, "--tls-listen") {
+		flags = append([]string{"--h3"}, flags...)
+	}
 	return startCommand(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"}, flags...)...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -291,5 +292,25 @@ func same(t *testing.T, what string, found map[string]bool, allowed []string) {
 		if !found[f] {
 			t.Errorf("the list lets %s %s, and it does not", f, what)
 		}
+	}
+}
+
+// TestQUICApart: only h3, and what imports it, links QUIC. A program that has no use for it neither
+// carries its code nor waits for it when a new Go comes.
+func TestQUICApart(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "weir/websocket", "weir/h2", "weir/upgrade")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for name := range strings.Lines(string(out)) {
+		if n++; strings.Contains(name, "quic-go") || strings.HasPrefix(name, "weir/h3") {
+			t.Errorf("%s is linked", strings.TrimSpace(name))
+		}
+	}
+	if n < 50 {
+		t.Errorf("%d packages are linked, which cannot be all", n)
 	}
 }

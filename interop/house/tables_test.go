@@ -9,9 +9,12 @@ var floors = map[string][]string{
 	"wsframe":         {},
 	"wsframe/deflate": {flate},
 	"internal/reach":  {httpguts, idna},
+	// What h2 and h3 share: extended CONNECT as handlers for HTTP/1.1 see it.
+	"internal/asupgrade": {"stream", httpguts},
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
 	"h1":              {"stream", "internal/reach", httpguts, unix},
-	"h2":              {"stream", "flow", "internal/reach", httpguts, http2, hpack, unix},
+	"h2":              {"stream", "flow", "internal/asupgrade", "internal/reach", httpguts, http2, hpack, unix},
+	"h3":              {"stream", "internal/asupgrade", httpguts, quic, quic + "/http3", qpack},
 	"internal/pool":   {"stream", "h2", "internal/reach"},
 	"internal/fields": {},
 	// For who publishes the module under another path.
@@ -22,7 +25,7 @@ var floors = map[string][]string{
 	"websocket/internal/hook": {},
 	"websocket":               {"websocket/internal/hook", "upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts, proxy},
 	// 4: programs
-	"cmd/weir": {"websocket", "upgrade", "h2", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", "interop/conform/wire", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
+	"cmd/weir": {"websocket", "upgrade", "h2", "h3", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", "interop/conform/wire", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
 	"interop/load": {hpack, histogram, unix},
 	// Beside the house: what tests stand on.
@@ -32,6 +35,7 @@ var floors = map[string][]string{
 	// The kit for tests of handlers, which users import too.
 	"websocket/websockettest": {"websocket", "websocket/internal/hook", "upgrade", "h1", "h2", "stream", "stream/memnet", "wsframe", "wsframe/deflate"},
 	"internal/pages":          {},
+	"h3/h3test":               {xquic, hpack},
 	// The conformance suites.
 	"interop/conform":          {"stream", "internal/reach"},
 	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
@@ -57,19 +61,23 @@ const (
 	prometheus = "github.com/prometheus/client_golang/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
 	unix       = "golang.org/x/sys/unix"
+	xquic      = "golang.org/x/net/quic" // not quic-go: for the peer that tests speak to
 	flate      = "github.com/klauspost/compress/flate"
+	quic       = "github.com/quic-go/quic-go"
+	qpack      = "github.com/quic-go/qpack"
 	histogram  = "github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs
 // for interop's scripts. They may do what tests may.
-var support = []string{"websocket/websockettest", "stream/memnet", "stream/streamtest", "h2/h2test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
+var support = []string{"websocket/websockettest", "stream/memnet", "stream/streamtest", "h2/h2test", "h3/h3test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{
 	"flow/*.go",
 	"wsframe/*.go",
 	"h2/core*.go",
+	"h3/core*.go",
 	"websocket/machine*.go",
 }
 
@@ -104,6 +112,14 @@ var goroutines = []string{
 	"h2/journal.go",
 	"h2/large.go",
 	"h2/notify.go",
+	"h3/calm.go",
+	"h3/conn.go",
+	"h3/handler.go",
+	"h3/journal.go",
+	"h3/read.go",
+	"h3/send.go",
+	"h3/server.go",
+	"h3/tunnel.go",
 	"interop/conform/pace.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/wire/conn.go",
@@ -153,6 +169,15 @@ var clocks = []string{
 	"h2/linger.go",
 	"h2/lookout.go",
 	"h2/response.go",
+	"h3/calm.go",
+	"h3/conn.go",
+	"h3/fields.go",
+	"h3/writer.go",
+	"h3/handler.go",
+	"h3/hijack.go",
+	"h3/limits.go",
+	"h3/send.go",
+	"h3/tunnel.go",
 	"interop/conform/rfc8441/client.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/autobahn/server.go",
@@ -215,6 +240,9 @@ var sockets = []string{
 	"h2/server.go",
 	"h2/unsent_linux.go",
 	"h2/unsent_other.go",
+	"h3/hijack.go", // Hijack in the signature of http.Hijacker
+	"h3/server.go",
+	"internal/asupgrade/conn.go", // and in its result
 	"internal/reach/ended.go",
 	"interop/conform/rfc8441/inbox.go",
 	"interop/conform/target.go",

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"weir/stream"
 )
@@ -92,6 +93,7 @@ func testResetSending(t *testing.T, open Open) {
 			next := v
 			if queued > 1<<20 {
 				next = nil
+				time.Sleep(time.Millisecond) // fake time moves a network that takes some
 			}
 			var err error
 			if queued, err = a.Send(next, false); err != nil {

@@ -1,4 +1,4 @@
-package h2
+package asupgrade
 
 import (
 	"bytes"
@@ -33,13 +33,14 @@ const (
 // maxChunkLine is how many octets the line of a chunk's size, and a trailer, may have.
 const maxChunkLine = 4096
 
-// contentOf reads from a head how its content is framed, and takes away what HTTP/2 does not have.
+// contentOf reads from a head how its content is framed, and takes away what HTTP/2 and HTTP/3 do not
+// have.
 func contentOf(status int, h http.Header) (*h1Content, error) {
-	c := &h1Content{length: takeLength(h)}
+	c := &h1Content{length: TakeLength(h)}
 	codings := slices.Clone(h["Transfer-Encoding"])
 	delete(h, "Transfer-Encoding")
 	switch {
-	case !bodyAllowed(status):
+	case !BodyAllowed(status):
 		c.done = true
 		if status == http.StatusNoContent {
 			delete(h, "Content-Length")

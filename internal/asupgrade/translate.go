@@ -1,4 +1,4 @@
-package h2
+package asupgrade
 
 import (
 	"bufio"
@@ -12,22 +12,45 @@ import (
 	"sync/atomic"
 
 	"weir/stream"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // maxHead is how many octets the head of a response may have that is written to a hijacked stream.
 const maxHead = 64 << 10
 
-// translator is the stream of a hijacked request: what is sent first is the head of an HTTP/1.1
-// response, and leaves as that of HTTP/2. A head that is broken or larger than maxHead, and an end
-// before it is whole, are a fault of the handler's: RST_STREAM(INTERNAL_ERROR), and a line in the
-// log. Behind a 101 octets go through as they are, and nobody looks at them.
+// Tunnel is the stream of a request that was taken over before it had an answer. An error of its
+// methods is what Send gives from then on.
+type Tunnel interface {
+	stream.Stream
+
+	// Open has the 200 with header h leave with the next octets (RFC 8441, 5).
+	Open(h http.Header) error
+
+	// Answer sends the head of any other answer, an informational one too. fin: there is no
+	// content.
+	Answer(status int, h http.Header, fin bool) error
+
+	// Finish says that what was sent is the whole answer, and that nothing of the peer's is wanted.
+	Finish()
+
+	// GiveUp resets the stream behind what was sent.
+	GiveUp()
+
+	// Gone is why the stream is over, nil if it is not.
+	Gone() error
+}
+
+// Translator is the stream of a hijacked request: what is sent first is the head of an HTTP/1.1
+// response, and leaves as that of HTTP/2 or HTTP/3. A head that is broken or larger than maxHead,
+// and an end before it is whole, are a fault of the handler's: the stream is reset with
+// INTERNAL_ERROR, and Broken is told. Behind a 101 octets go through as they are, and nobody looks
+// at them.
 //
-// translator.mu is taken before conn.mu.
-type translator struct {
-	*tunnel
-	path string
+// Its lock is taken before those of the transport.
+type Translator struct {
+	Tunnel
+	Name    string           // of the transport, in errors
+	Broken  func(err error)  // a head that is none
+	Refused func(status int) // a final head that is no 101
 
 	opened atomic.Bool // a 101: nothing is looked at any more
 
@@ -38,13 +61,13 @@ type translator struct {
 }
 
 // Attach implements stream.Stream. What bounds a Write is the deadline that the handler sets.
-func (t *translator) Attach(s stream.Sink, l stream.Limits) {
+func (t *Translator) Attach(s stream.Sink, l stream.Limits) {
 	l.WriteTimeout = -1
-	t.tunnel.Attach(s, l)
+	t.Tunnel.Attach(s, l)
 }
 
 // Reset implements stream.Stream. There is no quiet end before the answer is whole.
-func (t *translator) Reset(code stream.Code) {
+func (t *Translator) Reset(code stream.Code) {
 	if !t.opened.Load() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -52,20 +75,20 @@ func (t *translator) Reset(code stream.Code) {
 			code = stream.InternalError
 		}
 	}
-	t.tunnel.Reset(code)
+	t.Tunnel.Reset(code)
 }
 
 // Send implements stream.Stream.
-func (t *translator) Send(v [][]byte, fin bool) (queued int, err error) {
+func (t *Translator) Send(v [][]byte, fin bool) (queued int, err error) {
 	if t.opened.Load() {
-		return t.tunnel.Send(v, fin)
+		return t.Tunnel.Send(v, fin)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for {
 		switch {
 		case t.opened.Load():
-			return t.tunnel.Send(v, fin)
+			return t.Tunnel.Send(v, fin)
 		case t.err != nil:
 			return 0, t.err
 		case t.body != nil:
@@ -112,7 +135,7 @@ func headSize(b []byte) int {
 }
 
 // head sends a head that is whole; mu is held.
-func (t *translator) head(b []byte) error {
+func (t *Translator) head(b []byte) error {
 	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(b)))
 	line, _ := r.ReadLine() // there is one
 	mime, err := r.ReadMIMEHeader()
@@ -135,51 +158,55 @@ func (t *translator) head(b []byte) error {
 	return t.answer(status, h)
 }
 
-// open sends the 200 for a 101 with header h (RFC 8441, 5), which leaves with the next octets.
-func (t *translator) open(h http.Header) error {
-	fields, err := tunnelFields(h)
-	if err != nil {
+// open sends the 200 for a 101 with header h, which leaves with the next octets; mu is held.
+func (t *Translator) open(h http.Header) error {
+	if err := CheckFields(h); err != nil {
 		return t.broken(err.Error())
 	}
-	if err := t.queue(fields, false, true); err != nil {
-		return err
+	if t.err = t.Tunnel.Open(h); t.err == nil {
+		t.opened.Store(true)
 	}
-	t.opened.Store(true)
-	return nil
+	return t.err
+}
+
+// Switched is a 101 with header h that the handler has said by WriteHeader.
+func (t *Translator) Switched(h http.Header) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open(h)
 }
 
 // informational sends any other head of 1xx. 100 asks for a body, and there is none.
-func (t *translator) informational(status int, h http.Header) error {
+func (t *Translator) informational(status int, h http.Header) error {
 	if status == http.StatusContinue {
 		return nil
 	}
-	fields := []hpack.HeaderField{statusField(status)}
-	return t.queue(appendFields(fields, h, connectionOptions(h), isLength), false, false)
+	delete(h, "Content-Length")
+	t.err = t.Tunnel.Answer(status, h, false)
+	return t.err
 }
 
-func isLength(name string) bool { return name == "content-length" }
-
 // answer sends a final head that is no 101.
-func (t *translator) answer(status int, h http.Header) error {
+func (t *Translator) answer(status int, h http.Header) error {
 	body, err := contentOf(status, h)
 	if err != nil {
 		return t.broken(err.Error())
 	}
-	t.c.srv.noteRefused(t.c, t.path, status)
-	if status < 300 { // see responseWriter.notOpened
+	t.Refused(status)
+	if status < 300 { // a 2xx would be a tunnel that nobody serves (RFC 9110, 9.3.6; RFC 8441, 5)
 		status, h = http.StatusNotImplemented, http.Header{"Content-Length": {"0"}}
 		body = &h1Content{done: true, mute: true}
 	}
 	t.body = body
-	err = t.queue(answerFields(status, h), body.done, false)
-	if err == nil && body.done {
-		t.tunnel.finish()
+	t.err = t.Tunnel.Answer(status, h, body.done)
+	if t.err == nil && body.done {
+		t.Tunnel.Finish()
 	}
-	return err
+	return t.err
 }
 
 // content sends what follows such a head; mu is held.
-func (t *translator) content(v [][]byte, fin bool) (queued int, err error) {
+func (t *Translator) content(v [][]byte, fin bool) (queued int, err error) {
 	size := 0
 	for _, p := range v {
 		size += len(p)
@@ -188,7 +215,7 @@ func (t *translator) content(v [][]byte, fin bool) (queued int, err error) {
 	case t.body.mute:
 		return 0, nil
 	case t.body.done && size == 0:
-		queued, _ = t.tunnel.Send(nil, false) // only asked
+		queued, _ = t.Tunnel.Send(nil, false) // only asked
 		return queued, nil
 	case t.body.done:
 		return 0, http.ErrBodyNotAllowed
@@ -200,58 +227,27 @@ func (t *translator) content(v [][]byte, fin bool) (queued int, err error) {
 		}
 	}
 	if fin && !t.body.end() {
-		t.tunnel.giveUp()
+		t.Tunnel.GiveUp()
 		t.err = stream.ErrClosed
 		return 0, t.err
 	}
-	queued, err = t.tunnel.Send(out, t.body.done)
+	queued, err = t.Tunnel.Send(out, t.body.done)
 	if err == nil && t.body.done {
-		t.tunnel.finish()
+		t.Tunnel.Finish()
 	}
 	return queued, err
 }
 
-// queue has a field block sent; held: with the next octets.
-func (t *translator) queue(fields []hpack.HeaderField, fin, held bool) error {
-	t.c.mu.Lock()
-	defer t.c.mu.Unlock()
-	if t.gone() {
-		return t.err
-	}
-	if err := t.c.core.answer(t.s, fields, fin, held); err != nil {
-		t.err = told(err)
-		return t.err
-	}
-	if !held {
-		t.c.after(true)
-	}
-	return nil
-}
-
-// gone says that the stream is over; conn.mu is held, and mu.
-func (t *translator) gone() bool {
-	if !t.closed {
-		return false
-	}
-	if t.err = told(t.s.why()); t.err == nil {
-		t.err = stream.ErrClosed
-	}
-	return true
-}
-
 // broken gives the stream up for a head that is none, or content that is not what its head says.
 // What was sent before leaves first.
-func (t *translator) broken(why string) error {
+func (t *Translator) broken(why string) error {
 	t.buf = nil
-	t.c.mu.Lock()
-	gone := t.gone()
-	t.c.mu.Unlock()
-	if gone {
+	if t.err = t.Gone(); t.err != nil {
 		return t.err
 	}
-	t.err = errors.New("h2: what was written to a hijacked stream is no head of a response" +
+	t.err = errors.New(t.Name + ": what was written to a hijacked stream is no head of a response" +
 		" (RFC 9112, 2.1): " + why)
-	t.c.logf("%v; %q of %s", t.err, t.path, t.c.remote)
-	t.tunnel.giveUp()
+	t.Broken(t.err)
+	t.GiveUp()
 	return t.err
 }

@@ -1,0 +1,49 @@
+package h3
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"weir/internal/asupgrade"
+
+	"github.com/quic-go/qpack"
+)
+
+func field(name, value string) qpack.HeaderField { return qpack.HeaderField{Name: name, Value: value} }
+
+// tunnelFields are those of a 200 that opens a tunnel. A field that cannot be sent is an error.
+func tunnelFields(h http.Header) ([]qpack.HeaderField, error) {
+	if err := asupgrade.CheckFields(h); err != nil {
+		return nil, fmt.Errorf("h3: %w", err)
+	}
+	fs := statusAndDate(http.StatusOK, h)
+	return asupgrade.AppendFields(fs, h, asupgrade.ConnectionOptions(h), asupgrade.NotInTunnel, field), nil
+}
+
+// answerFields are those of an answer that a handler wrote as one of HTTP/1.1.
+func answerFields(status int, h http.Header) []qpack.HeaderField {
+	return asupgrade.AppendFields(statusAndDate(status, h), h, asupgrade.ConnectionOptions(h), nil, field)
+}
+
+// statusAndDate are the fields that every answer has (RFC 9110, 6.6.1).
+func statusAndDate(status int, h http.Header) []qpack.HeaderField {
+	fs := append(make([]qpack.HeaderField, 0, len(h)+2), field(":status", strconv.Itoa(status)))
+	if _, ok := h["Date"]; !ok && status >= 200 {
+		fs = append(fs, field("date", time.Now().UTC().Format(http.TimeFormat)))
+	}
+	return fs
+}
+
+// encodeHead appends a HEADERS frame. There is no dynamic table (RFC 9204, 3.2.3).
+func encodeHead(b []byte, fs []qpack.HeaderField) []byte {
+	var block bytes.Buffer
+	e := qpack.NewEncoder(&block)
+	for _, f := range fs {
+		_ = e.WriteField(f) // a bytes.Buffer takes all
+	}
+	b = appendFrame(b, frameHeaders, uint64(block.Len()))
+	return append(b, block.Bytes()...)
+}
