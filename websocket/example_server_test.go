@@ -311,3 +311,27 @@ func ExampleGroup() {
 	// websocket: closed by the peer: 1001 ""
 	// <nil> 0
 }
+
+// quicServer stands for what package h3 makes: a server of HTTP/3 beside the one for TCP.
+type quicServer struct{}
+
+func (quicServer) GoAway()                            { fmt.Println("no new streams") }
+func (quicServer) Shutdown(ctx context.Context) error { fmt.Println("shut down"); return nil }
+func (quicServer) Close() error                       { fmt.Println("closed"); return nil }
+
+// One Shutdown drains the WebSockets of all versions of HTTP. With package h3 the server that is
+// added is that of h3.ConfigureServer.
+func ExampleServer_Add() {
+	srv := &http.Server{Handler: http.NotFoundHandler()}
+	ws, err := websocket.ConfigureServer(srv, nil)
+	if err != nil {
+		panic(err)
+	}
+	var quic websocket.HTTPServer = quicServer{} // GoAway, Shutdown, Close
+	ws.Add(quic)
+	fmt.Println(ws.Shutdown(context.Background()))
+	// Output:
+	// no new streams
+	// shut down
+	// <nil>
+}

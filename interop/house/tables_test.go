@@ -23,6 +23,7 @@ var floors = map[string][]string{
 	"upgrade": {"stream", "h1", httpguts, idna},
 	// 3: the public face
 	"websocket/internal/hook": {},
+	"websocket/behaviour":     {}, // tests, of all transports
 	"websocket":               {"websocket/internal/hook", "upgrade", "h1", "h2", "internal/pool", "internal/fields", "internal/reach", "stream", "wsframe", "wsframe/deflate", httpguts, proxy},
 	// 4: programs
 	"cmd/weir": {"websocket", "upgrade", "h2", "h3", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", "interop/conform/wire", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
@@ -70,7 +71,7 @@ const (
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs
 // for interop's scripts. They may do what tests may.
-var support = []string{"websocket/websockettest", "stream/memnet", "stream/streamtest", "h2/h2test", "h3/h3test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
+var support = []string{"websocket/websockettest", "websocket/behaviour", "stream/memnet", "stream/streamtest", "h2/h2test", "h3/h3test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{
