@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -255,6 +256,24 @@ func (s *rawStream) answer() (map[string]string, error) {
 			f.Value = v + ", " + f.Value
 		}
 		fs[f.Name] = f.Value
+	}
+}
+
+// fieldsOf is a field section, sorted.
+func fieldsOf(t *testing.T, b []byte) string {
+	t.Helper()
+	var all []string
+	next := qpack.NewDecoder().Decode(b)
+	for {
+		f, err := next()
+		if err == io.EOF {
+			slices.Sort(all)
+			return strings.Join(all, ", ")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, f.Name+": "+f.Value)
 	}
 }
 
