@@ -50,6 +50,7 @@ type site struct {
 	served chan error
 	socket func() net.PacketConn // for one more client
 	ends   []func()
+	cut    func() // in a bubble: nothing passes any more
 }
 
 // options change a site before it serves.
@@ -73,8 +74,18 @@ func bubble(t *testing.T, o *options, h http.HandlerFunc, body func(s *site)) {
 func inBubble(t *testing.T, o *options, h http.HandlerFunc) (s *site, end func()) {
 	t.Helper()
 	network := h3test.NewNetwork(1, h3test.Link{Delay: time.Millisecond})
-	next := func() net.PacketConn { return network.Listen() }
+	var clients []*h3test.PacketConn
+	next := func() net.PacketConn {
+		c := network.Listen()
+		clients = append(clients, c)
+		return c
+	}
 	s = start(t, o, h, next(), next)
+	s.cut = func() { // the path to all clients is dead
+		for _, c := range clients[1:] {
+			c.Cut(true)
+		}
+	}
 	return s, func() {
 		s.end()
 		time.Sleep(time.Minute) // what QUIC does behind the end
