@@ -15,7 +15,6 @@ import (
 	"golang.org/x/net/http2"
 
 	"weir/h2/h2test"
-	"weir/h3/h3test"
 	"weir/stream"
 	"weir/websocket"
 )
@@ -246,7 +245,7 @@ func TestDrainRefusesTheNew(t *testing.T) {
 	row(t, "8.refuse", overHTTP, func(h *house) {
 		_, c := h.keeper()
 		if h.http3() {
-			h.refuses3()
+			mode3.refuses(h)
 			c.send(text("alive"))
 			c.wantText("those that are open go on", "alive")
 			return
@@ -284,31 +283,6 @@ func TestDrainRefusesTheNew(t *testing.T) {
 		c.wantText("those that are open go on", "alive")
 		<-done
 	})
-}
-
-// refuses3 begins to drain over HTTP/3: there is one GOAWAY, with the id of the next stream, and a
-// new connection is refused at once.
-func (h *house) refuses3() {
-	h.Helper()
-	h.shutdown(10 * time.Second)
-	if last, err := h.shared3().GoAways(1); err != nil || last[0] != 4 {
-		h.Errorf("GOAWAY %v, %v", last, err)
-	}
-	start := time.Now()
-	if p, err := h.dial3(); err == nil {
-		p.Close()
-		h.Error("a new connection is taken")
-	}
-	if d := time.Since(start); d > time.Second {
-		h.Errorf("it was refused after %v", d)
-	}
-	t, err := h.shared3().Begin("/", "sec-websocket-version", "13")
-	if err == nil {
-		err = t.Answer(time.Minute)
-	}
-	if code, ok := h3test.CloseCode(err); !ok || code != h3test.RequestRejected {
-		h.Errorf("a new request: %v", err)
-	}
 }
 
 // Streams between the two GOAWAY are refused by an answer, and not lost.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"weir/h2/h2test"
-	"weir/h3/h3test"
 	"weir/websocket"
 	"weir/wsframe"
 )
@@ -86,8 +85,8 @@ func TestIdle(t *testing.T) {
 		start := time.Now()
 		for range 3 {
 			time.Sleep(9 * time.Second)
-			if t, ok := c.wire.(*h3test.Tunnel); ok {
-				t.Frame(h3test.FrameData, nil)
+			if h.http3() {
+				mode3.empty(c.wire)
 				continue
 			}
 			h.peer().Send(fmt.Sprintf("DATA %d", c.wire.(*h2test.Tunnel).ID), "PING")

@@ -211,7 +211,7 @@ func TestSendHandlerFunc(t *testing.T) {
 
 // What would cross the methods of a Conn is an error: a message in the middle of a Writer's.
 func TestSendConn(t *testing.T) {
-	row(t, "3.send.conn", overHTTP, func(h *house) {
+	row(t, "3.send.conn", overTCP, func(h *house) {
 		conns := make(chan *websocket.Conn, 1)
 		h.mux.HandleFunc("/accept", func(w http.ResponseWriter, r *http.Request) {
 			c, err := websocket.Accept(w, r, nil)

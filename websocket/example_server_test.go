@@ -311,3 +311,33 @@ func ExampleGroup() {
 	// websocket: closed by the peer: 1001 ""
 	// <nil> 0
 }
+
+// beside is a server that drains with the http.Server, as h3.Server does.
+type beside struct{}
+
+func (beside) GoAway()                        { fmt.Println("peers are asked to leave") }
+func (beside) Shutdown(context.Context) error { fmt.Println("they have gone"); return nil }
+func (beside) Close() error                   { return nil }
+
+// HTTP/3 beside HTTP/1.1 and HTTP/2: one Shutdown for all three.
+//
+//	q, err := h3.ConfigureServer(srv, nil)
+//	...
+//	ws.Add(q)
+//	go q.Serve(socket)
+func ExampleServer_Add() {
+	srv := &http.Server{Handler: http.NotFoundHandler()}
+	ws, err := websocket.ConfigureServer(srv, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ws.Add(beside{})
+	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
+	defer stop()
+	fmt.Println(ws.Shutdown(ctx))
+	// Output:
+	// peers are asked to leave
+	// they have gone
+	// <nil>
+}

@@ -33,32 +33,32 @@ type Server struct {
 	begin    sync.Once
 
 	mu     sync.Mutex
-	others []HTTPServer // see Add
+	others []another // see Add
 }
 
-// HTTPServer is a server of another version of HTTP that drains with this one, as h3.Server is.
-type HTTPServer interface {
-	// GoAway asks every peer to leave, and returns at once.
+// another is a server of another version of HTTP that drains with this one.
+type another interface {
 	GoAway()
-
-	// Shutdown is GoAway, and waits until nothing is open any more. When ctx ends first all is cut,
-	// and its error returned if there was something to cut.
 	Shutdown(ctx context.Context) error
-
-	// Close cuts everything.
 	Close() error
 }
 
-// Add has Shutdown drain t, too. Its WebSockets are in the Group of this server if its requests have
-// the contexts that http.Server.BaseContext gives.
-func (s *Server) Add(t HTTPServer) {
+// Add has Shutdown drain another server, too: h3.Server is one. GoAway asks its peers to leave, and
+// returns at once; Shutdown waits until nothing is open any more, or cuts all when ctx ends, and then
+// gives its error. Its WebSockets are in the Group of this server if its requests have the contexts
+// that http.Server.BaseContext gives.
+func (s *Server) Add(t interface {
+	GoAway()
+	Shutdown(ctx context.Context) error
+	Close() error
+}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.others = append(s.others, t)
 }
 
 // added is a copy of what Add was given.
-func (s *Server) added() []HTTPServer {
+func (s *Server) added() []another {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.others)

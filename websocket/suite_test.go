@@ -21,13 +21,9 @@ import (
 	"time"
 
 	"weir/h2/h2test"
-	"weir/h3"
-	"weir/h3/h3test"
 	"weir/stream"
 	"weir/stream/memnet"
 	"weir/websocket"
-
-	"golang.org/x/net/quic"
 )
 
 // The suite runs one body over every transport, in fake time over an in-memory network: a real
@@ -42,6 +38,25 @@ var (
 	overHTTP3 = all[5:]
 	overMuxed = all[3:] // the modes in which WebSockets share a connection
 )
+
+// mode3 is what mode h3 is made of. It is nil here: a program that imports websocket would have QUIC
+// in its go.sum, for tests count there. The tests of h3 run this suite with files more that set it:
+// see h3/suite_test.go.
+var mode3 *parts3
+
+// parts3 is what a suite over HTTP/3 needs of it.
+type parts3 struct {
+	begin   func(h *house) // makes its network
+	serve   func(h *house)
+	connect func(h *house, path string, fields []string) (exchange, error)
+	get     func(h *house, path string) (status int, body []byte, err error)
+	lose    func(h *house)                      // the shared connection, from the client's side
+	code    func(err error) (stream.Code, bool) // of a reset, as HTTP/2 has it
+	cancel  func(w wire)                        // gives a stream up
+	empty   func(w wire)                        // sends an empty DATA frame
+	refuses func(h *house)                      // begins to drain, and looks what happens to the new
+	left    func(h *house) int                  // connections, streams and handshakes
+}
 
 var only = flag.String("mode", "", "run the suite in this mode alone")
 
@@ -71,10 +86,7 @@ type house struct {
 	wrap   func(*memnet.Conn) net.Conn // makes the server's end of the next connections; nil: they are as they are
 	fault  chan error                  // what the server's end of the next connection fails with; nil: it does not
 	shared *h2test.Peer                // the connection of h2 modes
-	quic   *h3.Server                  // of mode h3
-	net    *h3test.Network             // its network, and the server's end
-	socket net.PacketConn
-	peer3  *h3test.Peer // its connection
+	third  any                         // what mode h3 has of its own
 	close  []func()
 }
 
@@ -97,7 +109,7 @@ func each(t *testing.T, modes []string, body func(h *house)) {
 // eachWith is each for a server that prepare has changed before it was configured.
 func eachWith(t *testing.T, modes []string, prepare setUp, body func(h *house)) {
 	for _, m := range modes {
-		if *only != "" && *only != m {
+		if *only != "" && *only != m || m == "h3" && mode3 == nil {
 			continue
 		}
 		t.Run(m, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { run(t, m, prepare, body) }) })
@@ -107,7 +119,7 @@ func eachWith(t *testing.T, modes []string, prepare setUp, body func(h *house)) 
 func run(t *testing.T, mode string, prepare setUp, body func(h *house)) {
 	h := &house{T: t, mode: mode, mux: http.NewServeMux(), log: new(lockedBuilder)}
 	if h.http3() {
-		h.net = h3test.NewNetwork(1, h3test.Link{}) // before anything asks for the time
+		mode3.begin(h) // before anything asks for the time
 	}
 	if mode != "pipe" {
 		h.serve(prepare)
@@ -152,7 +164,7 @@ func (h *house) serve(prepare setUp) {
 	}
 	h.ws = ws
 	if h.http3() {
-		h.serve3()
+		mode3.serve(h)
 		return
 	}
 	h.ln = memnet.Listen()
@@ -164,23 +176,6 @@ func (h *house) serve(prepare setUp) {
 		return
 	}
 	go h.srv.Serve(listener{h.ln, h}) // ends when the listener is closed
-}
-
-// serve3 serves HTTP/3 alone.
-func (h *house) serve3() {
-	h.srv.TLSConfig.Certificates = []tls.Certificate{testCert()}
-	q, err := h3.ConfigureServer(h.srv, nil)
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.ws.Add(q)
-	h.quic, h.socket = q, h.net.Listen()
-	go q.Serve(h.socket)               // ends when the server is closed
-	h.close = append(h.close, func() { // a client's own end, or it would be asked for what it has
-		if h.peer3 != nil {
-			h.peer3.Close()
-		}
-	})
 }
 
 func (h *house) tls() bool   { return h.mode == "h1tls" || h.mode == "h2" || h.mode == "h3" }
@@ -212,28 +207,6 @@ const (
 	quicWindow = 64 << 10
 )
 
-// dial3 opens a connection of HTTP/3.
-func (h *house) dial3() (*h3test.Peer, error) {
-	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
-	defer stop()
-	return h3test.Dial(ctx, h.net.Listen(), h.socket.LocalAddr(), h3test.Options{QUIC: func(c *quic.Config) {
-		c.MaxStreamWriteBufferSize, c.MaxStreamReadBufferSize, c.MaxConnReadBufferSize = quicWrites, quicReads, 64<<20
-	}})
-}
-
-// shared3 is the one HTTP/3 connection of this house.
-func (h *house) shared3() *h3test.Peer {
-	h.Helper()
-	if h.peer3 == nil {
-		p, err := h.dial3()
-		if err != nil {
-			h.Fatal(err)
-		}
-		h.peer3 = p
-	}
-	return h.peer3
-}
-
 // exchange is what a stream of a client got: a wire once it is open.
 type exchange struct {
 	wire
@@ -246,11 +219,7 @@ func (h *house) connect(path string, fields ...string) (exchange, error) {
 	h.Helper()
 	fields = append([]string{"sec-websocket-version", "13"}, fields...)
 	if h.http3() {
-		t, err := h.shared3().Connect(path, fields...)
-		if err != nil {
-			return exchange{}, err
-		}
-		return exchange{t, t.Status, t.Field}, nil
+		return mode3.connect(h, path, fields)
 	}
 	t, err := h.peer().Connect(path, fields...)
 	if err != nil {
@@ -263,7 +232,7 @@ func (h *house) connect(path string, fields ...string) (exchange, error) {
 func (h *house) get(path string) (status int, err error) {
 	h.Helper()
 	if h.http3() {
-		status, _, err = h.shared3().Get(path)
+		status, _, err = mode3.get(h, path)
 		return status, err
 	}
 	r, err := h.peer().Get(path)
@@ -277,7 +246,7 @@ func (h *house) get(path string) (status int, err error) {
 func (h *house) lose() {
 	h.Helper()
 	if h.http3() {
-		h.shared3().Close()
+		mode3.lose(h)
 		return
 	}
 	h.peer().Close()
@@ -288,16 +257,8 @@ func resetCode(err error) (stream.Code, bool) {
 	if re, ok := errors.AsType[*h2test.ResetError](err); ok {
 		return stream.Code(re.Code), true
 	}
-	if code, ok := h3test.CloseCode(err); ok {
-		switch code {
-		case h3test.NoError:
-			return stream.NoError, true
-		case h3test.RequestCancelled:
-			return stream.Cancel, true
-		case h3test.MessageError:
-			return stream.ProtocolError, true
-		}
-		return stream.InternalError, true
+	if mode3 != nil {
+		return mode3.code(err)
 	}
 	return 0, false
 }
@@ -450,10 +411,10 @@ func (c *client) reset() {
 		w.reset()
 	case *h2test.Tunnel:
 		w.Reset(8)
-	case *h3test.Tunnel:
-		w.Cancel(h3test.RequestCancelled)
 	case *pipeWire:
 		w.reset()
+	default:
+		mode3.cancel(w)
 	}
 }
 

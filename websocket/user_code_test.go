@@ -17,7 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"weir/h3/h3test"
 	"weir/stream/memnet"
 	"weir/websocket"
 )
@@ -143,6 +142,9 @@ func TestUserCode(t *testing.T) {
 	for i := range userCodes {
 		u := &userCodes[i]
 		for _, mode := range u.modes {
+			if mode == "h3" && mode3 == nil {
+				continue
+			}
 			for _, kind := range crashKinds {
 				if u.unless[kind] != "" || u.unless[mode+" "+kind] != "" {
 					continue
@@ -161,7 +163,7 @@ func (u *userCode) play(t *testing.T, mode, kind string) {
 	s := &stage{house: &house{T: t, mode: mode, mux: http.NewServeMux(), log: new(lockedBuilder)}, crash: k}
 	s.wrap = func(c *memnet.Conn) net.Conn { return s.server.add(&ownConn{Conn: c}) }
 	if s.http3() {
-		s.net = h3test.NewNetwork(1, h3test.Link{})
+		mode3.begin(s.house)
 	}
 	if mode != "pipe" {
 		s.serve(func(srv *http.Server, cfg *websocket.Config) {
@@ -214,9 +216,9 @@ func (u *userCode) play(t *testing.T, mode, kind string) {
 			t.Errorf("left of HTTP/2: %d connections, %d streams, %d tunnels", st.Conns, st.Streams, st.Tunnels)
 		}
 	}
-	if s.quic != nil {
-		if st := s.quic.Stats(); st.Conns+st.Streams+st.Tunnels+st.Handshakes > 0 {
-			t.Errorf("left of HTTP/3: %d connections, %d streams, %d tunnels", st.Conns, st.Streams, st.Tunnels)
+	if s.http3() {
+		if n := mode3.left(s.house); n > 0 {
+			t.Errorf("left of HTTP/3: %d connections, streams and handshakes", n)
 		}
 	}
 	if n := s.server.left(); n > 0 {
@@ -244,13 +246,13 @@ func caught(f func()) (panicked any) {
 // where none came.
 func (s *stage) ask(path string) (status int, rest io.Reader) {
 	if s.http3() {
-		t, err := s.shared3().WebSocket(path)
+		t, err := s.connect(path)
 		if err != nil {
 			return 0, nil
 		}
-		s.close = append(s.close, func() { t.Close() })
+		s.close = append(s.close, func() { mode3.cancel(t.wire) })
 		t.SetReadDeadline(time.Now().Add(time.Hour))
-		return t.Status, t
+		return t.status, t
 	}
 	if s.http2() {
 		t, err := s.peer().Connect(path, "sec-websocket-version", "13")

@@ -140,14 +140,14 @@ func TestConnectEndedHTTP3(t *testing.T) {
 // RFC 9220, 3: the setting is sent whatever Config says, as quic-go has it.
 func TestExtendedConnectOffHTTP3(t *testing.T) {
 	row(t, "1.h3.off", overHTTP3, func(h *house) {
-		h.quic.Close()
+		h.h3().quic.Close()
 		srv := &http.Server{Handler: h.srv.Handler, TLSConfig: h.srv.TLSConfig}
 		q, err := h3.ConfigureServer(srv, &h3.Config{NoExtendedConnect: true})
 		if err != nil {
 			h.Fatal(err)
 		}
-		h.socket = h.net.Listen()
-		go q.Serve(h.socket) // ends with Close
+		h.h3().socket = h.h3().net.Listen()
+		go q.Serve(h.h3().socket) // ends with Close
 		h.close = append(h.close, func() { q.Close() })
 		settings, err := h.shared3().Settings()
 		if err != nil || settings[h3test.SettingEnableConnectProtocol] != 1 {
@@ -310,7 +310,7 @@ func TestLingerHTTP3(t *testing.T) {
 func TestDrainGoAwayHTTP3(t *testing.T) {
 	row(t, "8.h3.goaway", overHTTP3, func(h *house) {
 		_, c := h.keeper()
-		h.refuses3()
+		refuses3(h)
 		c.send(closing(1000, ""))
 		c.wantClose("to its own end", 1000, "")
 		c.wire.CloseWrite()
