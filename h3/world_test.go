@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,7 @@ type site struct {
 	served chan error
 	socket func() net.PacketConn // for one more client
 	ends   []func()
+	cut    func() // in a bubble: nothing passes any more
 }
 
 // options change a site before it serves.
@@ -72,8 +74,18 @@ func bubble(t *testing.T, o *options, h http.HandlerFunc, body func(s *site)) {
 func inBubble(t *testing.T, o *options, h http.HandlerFunc) (s *site, end func()) {
 	t.Helper()
 	network := h3test.NewNetwork(1, h3test.Link{Delay: time.Millisecond})
-	next := func() net.PacketConn { return network.Listen() }
+	var clients []*h3test.PacketConn
+	next := func() net.PacketConn {
+		c := network.Listen()
+		clients = append(clients, c)
+		return c
+	}
 	s = start(t, o, h, next(), next)
+	s.cut = func() { // the path to all clients is dead
+		for _, c := range clients[1:] {
+			c.Cut(true)
+		}
+	}
 	return s, func() {
 		s.end()
 		time.Sleep(time.Minute) // what QUIC does behind the end
@@ -255,6 +267,24 @@ func (s *rawStream) answer() (map[string]string, error) {
 			f.Value = v + ", " + f.Value
 		}
 		fs[f.Name] = f.Value
+	}
+}
+
+// fieldsOf is a field section, sorted.
+func fieldsOf(t *testing.T, b []byte) string {
+	t.Helper()
+	var all []string
+	next := qpack.NewDecoder().Decode(b)
+	for {
+		f, err := next()
+		if err == io.EOF {
+			slices.Sort(all)
+			return strings.Join(all, ", ")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, f.Name+": "+f.Value)
 	}
 }
 
