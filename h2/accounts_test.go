@@ -130,7 +130,7 @@ func anyHandler(w http.ResponseWriter, r *http.Request, rnd *rand.Rand) {
 func anyUpgrade(w http.ResponseWriter, pause func(), rnd *rand.Rand) {
 	switch rnd.IntN(8) {
 	case 0:
-		http.Error(w, "no", 403)
+		http.Error(w, "no", http.StatusForbidden)
 		return
 	case 1:
 		io.WriteString(w, "half")
