@@ -35,7 +35,8 @@ type attack struct {
 	limit    string        // as the log names it, or two, whichever comes first; "": the connection lives
 	code     http2.ErrCode // of the GOAWAY, if it ends; 0: ENHANCE_YOUR_CALM
 	frames   int           // the answer comes before so many frames, those of the greeting counted; see play for a busy machine
-	handlers int64         // at most so many are started, on a busy machine
+	handlers int64         // at most so many are started
+	paced    bool          // that is by a limit for 10 s: more are where the attack takes longer
 }
 
 // target is a server on a loopback socket, under attack.

@@ -49,7 +49,7 @@ start() {
 	: >"$work/events"
 	"$work/weir" "$@" --listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 >"$work/events" 2>"$work/log" &
 	server=$!
-	for _ in $(seq 100); do
+	for _ in $(seq 1000); do
 		[ -s "$work/events" ] && return
 		kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
 		sleep 0.1

@@ -27,4 +27,4 @@ cd "$(dirname "$0")/peers"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted"; exit 1; }
 go vet ./...
-go test -count=1 -timeout 10m -parallel 8 ./... "$@"
+go test -count=1 -timeout 20m -parallel 8 ./... "$@"

@@ -84,7 +84,7 @@ func playGo(open func(t *testing.T, p player) once) playing {
 		for range sideBySide {
 			all.Go(func() { // ends with the jobs
 				for e := range jobs {
-					ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), mostWait)
 					begin := time.Now()
 					r := one(ctx, url+e.path(), e)
 					r.Millis = time.Since(begin).Milliseconds()

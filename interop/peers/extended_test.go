@@ -78,7 +78,7 @@ func (x *extended) dialer(t *testing.T) {
 // wantConnects says that an extended CONNECT left for each answer that came. Frames are told of in
 // time, and not at once.
 func (x *extended) wantConnects(t *testing.T) {
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(mostWait); ; time.Sleep(20 * time.Millisecond) {
 		got, want := x.trace.connects("out"), int(x.dials.Load())
 		if got == want {
 			return

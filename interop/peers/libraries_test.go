@@ -117,7 +117,7 @@ func gorillaTalk(l *foreign) http.Handler {
 				c.ReadMessage() // the peer's close frame
 				return
 			case "ping":
-				c.WriteControl(gorilla.PingMessage, []byte("p"), time.Now().Add(time.Second))
+				c.WriteControl(gorilla.PingMessage, []byte("p"), time.Now().Add(mostWait))
 			case "panic":
 				panic(http.ErrAbortHandler)
 			case "return":
@@ -488,7 +488,7 @@ func TestLibraries(t *testing.T) {
 					continue
 				}
 				t.Run(l.name+"/"+mode+"/"+c.name, func(t *testing.T) {
-					ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+					ctx, stop := context.WithTimeout(t.Context(), mostWait)
 					defer stop()
 					c.run(ctx, t, l, func(o *weir.DialOptions) (*weir.Conn, *http.Response, error) {
 						return d.Dial(ctx, s.URL+"/"+l.name, o)

@@ -6,7 +6,6 @@ import (
 	"log"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/alexedwards/scs/v2"
 	ginzip "github.com/gin-contrib/gzip"
@@ -99,7 +98,7 @@ func TestMiddleware(t *testing.T) {
 			s := newWebSite(t, all, "")
 			for mode, version := range map[string]weir.HTTPVersion{"h1": weir.HTTP1, "h2": weir.HTTP2} {
 				t.Run(m.name+"/"+l.name+"/"+mode, func(t *testing.T) {
-					ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+					ctx, stop := context.WithTimeout(t.Context(), mostWait)
 					defer stop()
 					d := &weir.Dialer{HTTP: version, TLS: s.Client().Transport.(*http.Transport).TLSClientConfig}
 					defer d.CloseIdle()

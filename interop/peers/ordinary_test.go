@@ -98,7 +98,7 @@ func (s *site) within(do func(*site) string) string {
 	select {
 	case text := <-said:
 		return text
-	case <-time.After(40 * time.Second):
+	case <-time.After(2 * mostWait):
 		return "(it does not end)"
 	}
 }
@@ -184,7 +184,7 @@ func (s *site) note(format string, args ...any) { s.notes <- fmt.Sprintf(format,
 // noted waits for n notes, which are sorted.
 func (s *site) noted(n int) string {
 	var all []string
-	late := time.After(20 * time.Second)
+	late := time.After(mostWait)
 	for range n {
 		select {
 		case one := <-s.notes:
@@ -202,7 +202,7 @@ func (s *site) step() string {
 	select {
 	case s.turn <- struct{}{}:
 		return ""
-	case <-time.After(20 * time.Second):
+	case <-time.After(mostWait):
 		return "(nobody waits)"
 	}
 }
@@ -216,7 +216,7 @@ func (s *site) turned(ctx context.Context) {
 
 // transport is an http.Transport that speaks HTTP/2 only.
 func (s *site) transport() *http.Transport {
-	tr := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ExpectContinueTimeout: 20 * time.Second}
+	tr := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ExpectContinueTimeout: mostWait}
 	tr.Protocols.SetHTTP2(s.secure)
 	tr.Protocols.SetUnencryptedHTTP2(!s.secure)
 	s.t.Cleanup(tr.CloseIdleConnections)

@@ -11,12 +11,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -122,11 +124,11 @@ func (s *server) read(out io.Reader) {
 	s.mu.Unlock()
 }
 
-// wait takes the first event called name that is ok, for which it waits at most 20 s.
+// wait takes the first event called name that is ok, for which it waits at most so long.
 func (s *server) wait(name string, ok func(event) bool) event {
 	s.t.Helper()
 	late := false
-	timer := time.AfterFunc(20*time.Second, func() {
+	timer := time.AfterFunc(mostWait, func() {
 		s.mu.Lock()
 		late = true
 		s.changed.Broadcast()
@@ -193,7 +195,7 @@ func background(t *testing.T, name string, args ...string) *bytes.Buffer {
 func proxy(t *testing.T, addr, name string, args ...string) {
 	t.Helper()
 	background(t, name, args...)
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(mostWait); ; {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -206,15 +208,29 @@ func proxy(t *testing.T, addr, name string, args ...string) {
 	}
 }
 
-// unused is an address that nothing listens on.
+// mostWait is how long a test waits for what is sure to come, on a busy machine, too.
+const mostWait = 2 * time.Minute
+
+// ports counts up from a number that another run has hardly begun with.
+var ports = sync.OnceValue(func() *atomic.Int32 {
+	n := new(atomic.Int32)
+	n.Store(15_000 + rand.Int32N(10_000))
+	return n
+})
+
+// unused is an address that nothing listens on. It is none that the system gives to whoever asks
+// for any, who might have it before the one that it is for, and it is given once.
 func unused(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", ports().Add(1))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // file writes a configuration and gives its path.
@@ -228,7 +244,7 @@ func file(t *testing.T, name, text string) string {
 }
 
 func bounded(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), mostWait)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
@@ -94,7 +93,7 @@ func TestRouters(t *testing.T) {
 		d := &weir.Dialer{HTTP: version, TLS: s.Client().Transport.(*http.Transport).TLSClientConfig}
 		for name := range routers {
 			t.Run(name+"/"+want, func(t *testing.T) {
-				ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, stop := context.WithTimeout(t.Context(), mostWait)
 				defer stop()
 				c, _, err := d.Dial(ctx, s.URL+"/"+name+"/ws", nil)
 				if err != nil {

@@ -162,7 +162,7 @@ func front(t *testing.T, backend string, version weir.HTTPVersion) (addr string)
 func wantNobody(t *testing.T, names ...string) {
 	t.Helper()
 	b := make([]byte, 1<<20)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(mostWait); ; time.Sleep(20 * time.Millisecond) {
 		stacks, left := string(b[:runtime.Stack(b, true)]), ""
 		for _, name := range names {
 			if strings.Contains(stacks, name) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -64,7 +65,7 @@ func (s *stage) line(env []string, name string, args ...string) (string, error) 
 			return "", fmt.Errorf("%s ended before it listened", name)
 		}
 		return l, nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		return "", fmt.Errorf("%s does not say where it listens", name)
 	}
 }
@@ -84,12 +85,10 @@ func (s *stage) proxy(name string, args func(addr, file string) ([]string, error
 	if err != nil {
 		return "", err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := unused()
 	if err != nil {
 		return "", err
 	}
-	addr := l.Addr().String()
-	l.Close()
 	a, err := args(addr, filepath.Join(s.dir, name+".cfg"))
 	if err != nil {
 		return "", err
@@ -99,7 +98,7 @@ func (s *stage) proxy(name string, args func(addr, file string) ([]string, error
 		return "", err
 	}
 	s.running = append(s.running, cmd)
-	for range 100 {
+	for range 1000 { // on a busy machine it takes its time
 		if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
 			c.Close()
 			return addr, nil
@@ -107,4 +106,17 @@ func (s *stage) proxy(name string, args func(addr, file string) ([]string, error
 		time.Sleep(50 * time.Millisecond)
 	}
 	return "", fmt.Errorf("%s does not listen", name)
+}
+
+// unused is an address that nothing listens on. It is none that the system gives to whoever asks
+// for any, who might have it before the one that it is for.
+func unused() (string, error) {
+	var err error
+	for range 1000 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 25_000+rand.IntN(5_000))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
+	}
+	return "", err
 }
