@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 	"strconv"
 
@@ -131,6 +132,17 @@ func tell(r *http.Request, reason Reason, req *PartialRequest, sw *Switch) {
 	guard(func() { e.End(reason, req, sw.Handler) }, func(v any) {
 		logf(r, "upgrade: %v", crashError("Terminate", v))
 	})
+}
+
+// checkTerminate says what is wrong with a handler: it has a Terminate that nobody would call.
+func checkTerminate(handler any) error {
+	if _, ok := handler.(Terminator); ok {
+		return nil
+	}
+	if m, ok := reflect.TypeOf(handler).MethodByName("Terminate"); ok {
+		return fmt.Errorf("upgrade: Terminate of a %T is a %s, not that of upgrade.Terminator", handler, m.Type)
+	}
+	return nil
 }
 
 // Terminate tells a handler why what it handled has ended, if it wants to know (Cowboy:

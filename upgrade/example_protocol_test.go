@@ -266,7 +266,7 @@ func (p longPoll) LoopInit(q *upgrade.Queue, _ http.ResponseWriter) upgrade.Loop
 	return upgrade.LoopOK
 }
 
-func (longPoll) Info(msg any, w http.ResponseWriter) upgrade.LoopResult {
+func (longPoll) LoopInfo(msg any, w http.ResponseWriter) upgrade.LoopResult {
 	fmt.Fprint(w, msg)
 	return upgrade.LoopStop
 }

@@ -73,7 +73,7 @@ func (ticks) LoopInit(q *upgrade.Queue, w http.ResponseWriter) upgrade.LoopResul
 	return upgrade.LoopHibernate
 }
 
-func (ticks) Info(msg any, w http.ResponseWriter) upgrade.LoopResult {
+func (ticks) LoopInfo(msg any, w http.ResponseWriter) upgrade.LoopResult {
 	fmt.Fprintf(w, "data: %v\n\n", msg)
 	if msg == 2 {
 		return upgrade.LoopStop

@@ -119,7 +119,7 @@ func (c *clock) LoopInit(q *upgrade.Queue, w http.ResponseWriter) upgrade.LoopRe
 	return upgrade.LoopOK
 }
 
-func (c *clock) Info(msg any, w http.ResponseWriter) upgrade.LoopResult {
+func (c *clock) LoopInfo(msg any, w http.ResponseWriter) upgrade.LoopResult {
 	switch msg {
 	case "stop":
 		fmt.Fprint(w, "bye\n")

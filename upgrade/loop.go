@@ -29,13 +29,15 @@ var Loop Protocol = loop{}
 // off; http.ErrAbortHandler does so at any time, and is not logged.
 //
 // A handler may also have LoopDrain, and Terminate (Terminator), which is called once, last: with
-// Stop after LoopStop, Timeout, {error, closed} if the client has gone, or Crash.
+// Stop after LoopStop, Timeout, {error, closed} if the client has gone, or Crash. No other method
+// has the name of a WebSocket's callback: one type may serve WebSockets, and those that cannot have
+// one.
 type LoopHandler interface {
-	// LoopInit is called first. q is where messages for Info are posted, from any goroutine, until
+	// LoopInit is called first. q is where messages for LoopInfo are posted, from any goroutine, until
 	// Terminate.
 	LoopInit(q *Queue, w http.ResponseWriter) LoopResult
-	// Info gets what was posted (Cowboy: info/3).
-	Info(msg any, w http.ResponseWriter) LoopResult
+	// LoopInfo gets what was posted (Cowboy: info/3).
+	LoopInfo(msg any, w http.ResponseWriter) LoopResult
 }
 
 // LoopDrainer is asked to come to an end when the server shuts down. Without it the request ends,
@@ -97,7 +99,7 @@ type Queue struct {
 	ctx     context.Context
 }
 
-// Post sends msg to Info. It never waits: ErrBacklog says that LoopOptions.Backlog messages wait
+// Post sends msg to LoopInfo. It never waits: ErrBacklog says that LoopOptions.Backlog messages wait
 // already, ErrEnded that nobody will see it.
 func (q *Queue) Post(msg any) error {
 	if q.over.Load() {
@@ -124,6 +126,9 @@ func (loop) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts any) (
 	h, ok := handler.(LoopHandler)
 	if !ok {
 		return fmt.Errorf("upgrade: a %T is no LoopHandler", handler)
+	}
+	if err := checkTerminate(handler); err != nil {
+		return err
 	}
 	o, err := OptionsOf[LoopOptions](opts)
 	if err != nil {
@@ -179,7 +184,7 @@ func (l *looping) loop() Reason {
 			for i, msg := range l.msgs {
 				l.q.waiting.Add(-1)
 				l.msgs[i] = nil
-				if l.done(l.h.Info(msg, l.w)) {
+				if l.done(l.h.LoopInfo(msg, l.w)) {
 					return stop
 				}
 				if err := l.r.Context().Err(); err != nil {

@@ -101,8 +101,8 @@ func (p *poll) at(callback string) {
 	}
 }
 
-func (p *poll) Info(msg any, w http.ResponseWriter) upgrade.LoopResult {
-	p.at("Info")
+func (p *poll) LoopInfo(msg any, w http.ResponseWriter) upgrade.LoopResult {
+	p.at("LoopInfo")
 	switch msg {
 	case "nothing":
 		return upgrade.LoopOK
@@ -197,7 +197,7 @@ func TestLoopSendsAHeader(t *testing.T) {
 // A crash before anything was written is 500, and is told and logged once.
 func TestLoopCrashBeforeTheAnswer(t *testing.T) {
 	for what, crash := range map[string]func(){"throw": func() { panic("ouch") }, "exit": runtime.Goexit} {
-		for _, callback := range []string{"LoopInit", "Info", "LoopDrain"} {
+		for _, callback := range []string{"LoopInit", "LoopInfo", "LoopDrain"} {
 			for name, wrap := range wrappers {
 				if what == "exit" && name == "neither" {
 					continue // nobody sends the buffer of a goroutine that ends, if it cannot be flushed
@@ -209,7 +209,7 @@ func TestLoopCrashBeforeTheAnswer(t *testing.T) {
 						got := h.post("body")
 						synctest.Wait()
 						switch callback {
-						case "Info":
+						case "LoopInfo":
 							p.q.Post("crash")
 						case "LoopDrain":
 							close(h.drain)
@@ -236,7 +236,7 @@ func TestLoopCrashBeforeTheAnswer(t *testing.T) {
 func TestLoopAborts(t *testing.T) {
 	var p *poll
 	serveHandler(t, pollHandler(&p, wrappers["plain"]), func(h *held) {
-		p = &poll{crash: map[string]func(){"Info": func() { panic(http.ErrAbortHandler) }}}
+		p = &poll{crash: map[string]func(){"LoopInfo": func() { panic(http.ErrAbortHandler) }}}
 		got := h.post("body")
 		synctest.Wait()
 		p.q.Post("abort")

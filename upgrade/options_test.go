@@ -104,7 +104,7 @@ func (p *poster) LoopInit(q *upgrade.Queue, _ http.ResponseWriter) upgrade.LoopR
 	return upgrade.LoopOK
 }
 
-func (p *poster) Info(_ any, w http.ResponseWriter) upgrade.LoopResult {
+func (p *poster) LoopInfo(_ any, w http.ResponseWriter) upgrade.LoopResult {
 	if p.infos++; p.infos < p.n {
 		return upgrade.LoopOK
 	}

@@ -80,3 +80,32 @@ func TestProtocolFunc(t *testing.T) {
 		})
 	}
 }
+
+// otherTerminate has a Terminate that is none of upgrade.Terminator.
+type otherTerminate struct{ ticks }
+
+func (otherTerminate) Terminate(string) {}
+
+// A handler whose Terminate nobody would call is refused, and the log says so.
+func TestOtherTerminate(t *testing.T) {
+	tunnel := upgrade.Tunnel{Token: "t"}
+	for name, sw := range map[string]*upgrade.Switch{
+		"loop":   upgrade.LoopSwitch(otherTerminate{}, nil),
+		"tunnel": tunnel.Switch(otherTunnel{}, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logged strings.Builder
+			h := upgrade.Handle(func(http.ResponseWriter, *http.Request) (*upgrade.Switch, error) { return sw, nil })
+			w, req := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+			srv := &http.Server{ErrorLog: log.New(&logged, "", 0)}
+			h.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), http.ServerContextKey, srv)))
+			if w.Code != 500 || !strings.Contains(logged.String(), "not that of upgrade.Terminator") {
+				t.Errorf("%d, log %q", w.Code, &logged)
+			}
+		})
+	}
+}
+
+type otherTunnel struct{ otherTerminate }
+
+func (otherTunnel) ServeTunnel(net.Conn, *upgrade.PartialRequest) {}

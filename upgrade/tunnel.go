@@ -48,6 +48,9 @@ func (t Tunnel) Upgrade(w http.ResponseWriter, r *http.Request, handler, opts an
 	if !ok {
 		return fmt.Errorf("upgrade: a %T is no TunnelHandler", handler)
 	}
+	if err := checkTerminate(handler); err != nil {
+		return err
+	}
 	o, err := OptionsOf[TunnelOptions](opts)
 	if err != nil {
 		return err

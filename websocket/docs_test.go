@@ -40,6 +40,7 @@ var (
 	end        upgrade.Reason
 	partial    *upgrade.PartialRequest
 	loop       upgrade.LoopHandler
+	queue      *upgrade.Queue
 	tunnel     upgrade.TunnelHandler
 	terminable upgrade.Terminator
 	work       myHandler
@@ -73,7 +74,7 @@ func TestDocsCowboy(t *testing.T) {
 		"Frames":                  {"out = append(out, %s)", expression, "%s; _, _ = writer, err"},
 		"Options":                 {"_ = Options{}.%s", "_ = Options{%s}"},
 		"Terminate reasons":       {"_ = Reason{%s}"},
-		"Sub protocols":           {expression, "_ = func() (*upgrade.Switch, error) { %s }", statement, "var _ %s"},
+		"Sub protocols":           {expression, "_ = func() (*upgrade.Switch, error) { %s }", statement, "var _ %s", "%s; _ = result"},
 	}
 	page := &pages.Go{
 		Imports: map[string]string{

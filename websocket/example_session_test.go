@@ -217,7 +217,7 @@ func (ticks) LoopInit(_ *upgrade.Queue, w http.ResponseWriter) upgrade.LoopResul
 	return upgrade.LoopStop
 }
 
-func (ticks) Info(any, http.ResponseWriter) upgrade.LoopResult { return upgrade.LoopStop }
+func (ticks) LoopInfo(any, http.ResponseWriter) upgrade.LoopResult { return upgrade.LoopStop }
 
 // HTTP/2 of the server with options of its own, and what a program may ask it.
 func ExampleServer() {

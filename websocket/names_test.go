@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"weir/upgrade"
 	"weir/websocket"
 	"weir/websocket/websockettest"
 )
@@ -77,4 +78,16 @@ func TestEmbeddedSession(t *testing.T) {
 			t.Errorf("Info got %v", got)
 		}
 	})
+}
+
+// No callback of a LoopHandler has the name of a WebSocket's, so that one type may be both. (A
+// Terminator it can only be for one of them.)
+func TestNamesOfLoops(t *testing.T) {
+	for _, i := range []any{(*upgrade.LoopHandler)(nil), (*upgrade.LoopDrainer)(nil), (*upgrade.TunnelHandler)(nil)} {
+		for m := range reflect.TypeOf(i).Elem().Methods() {
+			if slices.Contains(callbacks, m.Name) {
+				t.Errorf("%s.%s has the name of a callback", reflect.TypeOf(i).Elem(), m.Name)
+			}
+		}
+	}
 }

@@ -50,8 +50,8 @@ func (f *feed) LoopInit(q *upgrade.Queue, w http.ResponseWriter) upgrade.LoopRes
 	return upgrade.LoopHibernate
 }
 
-// Info writes one message of the room.
-func (f *feed) Info(msg any, w http.ResponseWriter) upgrade.LoopResult {
+// LoopInfo writes one message of the room.
+func (f *feed) LoopInfo(msg any, w http.ResponseWriter) upgrade.LoopResult {
 	rm := msg.(*roomMessage)
 	w.Write(rm.event) // an error ends the request's context
 	if f.waiting.Add(-rm.cost()) == 0 {

@@ -3,7 +3,7 @@ package behaviour_test
 import (
 	"errors"
 	"fmt"
-	"net/http"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -211,34 +211,33 @@ func TestSendHandlerFunc(t *testing.T) {
 
 // What would cross the methods of a Conn is an error: a message in the middle of a Writer's.
 func TestSendConn(t *testing.T) {
-	row(t, "3.send.conn", overTCP, func(h *house) {
-		conns := make(chan *websocket.Conn, 1)
-		h.mux.HandleFunc("/accept", func(w http.ResponseWriter, r *http.Request) {
-			c, err := websocket.Accept(w, r, nil)
-			if err != nil {
-				t.Error(err)
-			}
-			conns <- c
-		})
-		peer, _, err := h.dialer().Dial(background, h.url("/accept"), nil)
+	row(t, "3.send.conn", overHTTP, func(h *house) {
+		conn, c := h.accept(nil)
+		w, err := conn.Writer(background, websocket.TextFrame)
 		if err != nil {
 			h.Fatal(err)
 		}
-		s := (<-conns).Session()
+		io.WriteString(w, "half")
+		w.Flush()
+		s := conn.Session()
 		for _, bad := range []websocket.Command{
 			websocket.Text("x"), websocket.Binary("x"), websocket.Active(false), websocket.SendPrepared(websocket.Prepare(websocket.TextFrame, "x")),
 		} {
-			if err := s.Send(bad); err == nil {
+			if err := s.Send(websocket.Ping("no"), bad); err == nil {
 				h.Errorf("%v is no error", bad)
 			}
 		}
-		if err := s.Send(websocket.Ping("x"), websocket.Close(4001, "bye")); err != nil {
+		if err := s.Send(websocket.Ping("yes"), websocket.Close(4001, "bye")); err != nil {
 			h.Error(err)
 		}
-		if _, _, err := peer.Read(background); !errors.Is(err, websocket.ErrEnded) {
+		if got := c.raw(6); got != "010468616c66" {
+			h.Fatalf("the Writer's fragment is %q", got)
+		}
+		c.want("a control frame may stand in a message (RFC 6455, 5.4)", wsframe.Ping, "yes")
+		c.wantCloseFrame("and a close frame", 4001, "bye")
+		c.wire.CloseWrite()
+		if _, _, err := conn.Read(background); !errors.Is(err, websocket.ErrEnded) {
 			h.Error(err)
-		} else if code, ok := websocket.CloseStatus(err); !ok || code != 4001 {
-			h.Errorf("the peer is told %v", err)
 		}
 	})
 }

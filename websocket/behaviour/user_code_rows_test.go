@@ -578,7 +578,7 @@ func (l *badLoop) LoopInit(q *upgrade.Queue, _ http.ResponseWriter) upgrade.Loop
 	return upgrade.LoopOK
 }
 
-func (l *badLoop) Info(_ any, w http.ResponseWriter) upgrade.LoopResult {
+func (l *badLoop) LoopInfo(_ any, w http.ResponseWriter) upgrade.LoopResult {
 	if l.at == "info" {
 		l.do()
 	}
