@@ -41,7 +41,7 @@ func ExampleConfigureServer() {
 	fmt.Println("frames:", n.FramesIn.Total() > 0)
 
 	srv.Client().CloseIdleConnections()
-	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	fmt.Println(s.Shutdown(ctx)) // http.Server.Shutdown brings it about, too
 	// Output:
@@ -114,7 +114,7 @@ func ExampleClient() {
 	}
 	client := h2.NewClient(nc, &h2.ClientConfig{PingInterval: time.Minute})
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := client.Ready(ctx); err != nil {
 		fmt.Println(err)
@@ -160,9 +160,8 @@ func ExampleClient_Reserve() {
 		return
 	}
 	client := h2.NewClient(nc, &h2.ClientConfig{MaxStreams: 1})
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	fmt.Println("before SETTINGS:", client.Reserve())
 	if err := client.Probe(ctx); err != nil { // sends a PING, and waits for whatever comes
 		fmt.Println(err)
 		return
@@ -185,7 +184,6 @@ func ExampleClient_Reserve() {
 	<-client.Done()
 	fmt.Println(errors.Is(client.Err(), net.ErrClosed))
 	// Output:
-	// before SETTINGS: false
 	// reserved: true room left: 0
 	// <nil> 1
 	// true true

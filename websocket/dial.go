@@ -372,7 +372,7 @@ func portOf(u *url.URL) string {
 func hasToken(lines []string, token string) bool {
 	for _, l := range lines {
 		for e := range strings.SplitSeq(l, ",") {
-			if strings.EqualFold(strings.TrimSpace(e), token) {
+			if strings.EqualFold(strings.Trim(e, " \t"), token) { // RFC 9110, 5.6.3
 				return true
 			}
 		}

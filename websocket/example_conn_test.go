@@ -120,18 +120,17 @@ func ExampleConn_Ping() {
 	client, server, stop := examplePair(nil)
 	defer stop()
 	defer client.CloseNow()
-	pinged := make(chan bool, 1)
-	server.OnPing(func([]byte) { pinged <- true })
-	client.OnPong(func(payload []byte) { fmt.Println("a pong, octets:", len(payload)) })
+	pinged, ponged := make(chan string, 1), make(chan string, 1)
+	server.OnPing(func(payload []byte) { pinged <- string(payload) })
+	client.OnPong(func(payload []byte) { ponged <- string(payload) })
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	fmt.Println(client.Ping(ctx))
-	fmt.Println("told:", <-pinged)
+	fmt.Println("the pong says what the ping said:", <-pinged == <-ponged)
 	// Output:
-	// a pong, octets: 26
 	// <nil>
-	// told: true
+	// the pong says what the ping said: true
 }
 
 // OnPong may keep a note of when a peer was heard last; Options.PingInterval sends the pings.

@@ -131,7 +131,7 @@ func ExampleSession() {
 	_, msg, _ := c.Read(ctx)
 	s := <-g.sessions
 	r := s.Request()
-	fmt.Println(r.Method, r.Path, "HTTP/"+r.Version)
+	fmt.Println(r.Method, r.Path, "HTTP/"+r.Version, "over", s.StreamInfo().Transport)
 	fmt.Printf("subprotocol %q, extensions %q\n", s.Subprotocol(), s.Extensions())
 	fmt.Printf("sent %s: %+v\n", msg, s.Stats().Out)
 	fmt.Println(s.Post("a question"))
@@ -141,7 +141,7 @@ func ExampleSession() {
 	_, closed := websocket.CloseStatus(err)
 	fmt.Println(errors.Is(s.Post("too late"), websocket.ErrNoInfo), closed)
 	// Output:
-	// GET / HTTP/1.1
+	// GET / HTTP/1.1 over h1
 	// subprotocol "", extensions ""
 	// sent hello: {Messages:1 Bytes:5}
 	// websocket: the handler has no Info
@@ -303,7 +303,6 @@ func ExampleSession_Send() {
 	go func() { // ends when all have been told
 		<-g.sessions
 		for s := range group.Sessions() {
-			fmt.Println("over", s.StreamInfo().Transport)
 			if err := s.Send(websocket.Text("we move"), websocket.Close(websocket.CloseServiceRestart, "")); err != nil {
 				fmt.Println(err) // it has ended, or does not keep up
 			}
@@ -311,7 +310,6 @@ func ExampleSession_Send() {
 	}()
 	ask(url)
 	// Output:
-	// over h1
 	// hello
 	// we move
 	// websocket: closed by the peer: 1012 ""
@@ -352,7 +350,7 @@ func ExamplePoison() {
 	url, stop := exampleServer(websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {
 		return websocket.HandlerFunc(func(f websocket.Frame, out websocket.Commands) websocket.Commands {
 			if kept != nil {
-				return append(out, websocket.Text(kept), websocket.Stop())
+				return append(out, websocket.Text(fmt.Sprintf("still there: %t", string(kept) == "remember this")), websocket.Stop())
 			}
 			kept = f.Payload // lent until the callback returns
 			return out
@@ -360,11 +358,11 @@ func ExamplePoison() {
 	}))
 	defer stop()
 	ask(url, "remember this", "what was it?")
-	fmt.Println(len(websocket.Poison), "octets, again and again")
+	fmt.Printf("in its place: %q, or what came later\n", websocket.Poison)
 	// Output:
-	// lent payload!
+	// still there: false
 	// websocket: closed by the peer: 1000 ""
-	// 14 octets, again and again
+	// in its place: "lent payload! ", or what came later
 }
 
 // A WebSocket on a stream that the program has opened by itself, here one in memory: a handler on

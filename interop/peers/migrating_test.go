@@ -15,9 +15,9 @@ func TestMigrating(t *testing.T) {
 			"coder": "github.com/coder/websocket", "context": "context", "errors": "errors", "fmt": "fmt",
 			"gorilla": "github.com/gorilla/websocket", "gws": "github.com/lxzan/gws", "http": "net/http",
 			"httptest": "net/http/httptest", "httputil": "net/http/httputil", "io": "io", "log": "log", "maps": "maps",
-			"net": "net", "slices": "slices", "slog": "log/slog", "testing": "testing", "time": "time", "tls": "crypto/tls",
+			"net": "net", "slices": "slices", "slog": "log/slog", "stream": "weir/stream", "testing": "testing", "time": "time", "tls": "crypto/tls",
 			"upgrade": "weir/upgrade", "url": "net/url", "websocket": "weir/websocket",
-			"wsjson": "github.com/coder/websocket/wsjson",
+			"websockettest": "weir/websocket/websockettest", "wsjson": "github.com/coder/websocket/wsjson",
 		},
 		Declare: `
 var (
@@ -41,6 +41,9 @@ var (
 	onPong    func(context.Context, []byte)
 	hook      func([]byte)
 	cfg       *tls.Config
+	nc        net.Conn
+	st        stream.Stream
+	closed    *websocket.CloseError
 	jar       http.CookieJar
 	dialing   func(context.Context, string, string) (net.Conn, error)
 	file      io.Reader

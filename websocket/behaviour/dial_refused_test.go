@@ -59,6 +59,9 @@ func TestDialRefused(t *testing.T) {
 		"4.1/connection": {func(r *http.Request) string {
 			return strings.Replace(fine(r), "Connection: Upgrade", "Connection: close", 1) + "\r\n"
 		}, 101, "", "Connection"},
+		"4.1/connection_space": {func(r *http.Request) string {
+			return strings.Replace(fine(r), "Connection: Upgrade", "Connection: Upgrade\u00a0", 1) + "\r\n"
+		}, 101, "", "Connection"},
 		"4.1/subprotocol":  {func(r *http.Request) string { return fine(r) + "Sec-WebSocket-Protocol: x\r\n\r\n" }, 101, "", "subprotocol"},
 		"9.1/extension":    {func(r *http.Request) string { return fine(r) + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n" }, 101, "", "extension"},
 		"9.1/malformed":    {func(r *http.Request) string { return fine(r) + "Sec-WebSocket-Extensions: ;\r\n\r\n" }, 101, "", "malformed"},
