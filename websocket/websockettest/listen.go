@@ -91,6 +91,9 @@ func (l *Listener) end() {
 	defer stop()
 	_ = l.ws.Shutdown(ctx) // what is left is told by the log
 	_ = l.srv.Close()
+	if fake() {
+		time.Sleep(patience()) // what the code under test has begun has time to end
+	}
 	if l.t.Failed() {
 		for _, line := range l.log.all() {
 			l.t.Log("the server's log: " + line)
@@ -190,7 +193,7 @@ func (l *Listener) Answer(a Answer) *Peer {
 	p := newPeer(l.t, l.tr.String())
 	p.request = hs.r
 	p.response = &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: header, Request: hs.r}
-	p.lose = l.net.Lose
+	p.lose = func() { l.net.loseFrom(hs.r.RemoteAddr) }
 	l.mu.Lock()
 	l.peers = append(l.peers, p)
 	l.mu.Unlock()

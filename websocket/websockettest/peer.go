@@ -123,7 +123,7 @@ func (p *Peer) Reset() {
 }
 
 // Lose loses the network: from now on nothing comes through, either way, and nobody is told. Over
-// HTTP/2 that is so for all peers of the same Host.
+// HTTP/2 that is so for all peers on the same connection: those of a Host are.
 func (p *Peer) Lose() {
 	p.w.sent()
 	p.w.mu.Lock()

@@ -364,3 +364,86 @@ func TestRealTime(t *testing.T) {
 		})
 	}
 }
+
+// TestServerPeer: the verbs of a peer that is the server.
+func TestServerPeer(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		l := Listen(t, tr)
+		open := func() (*websocket.Conn, *Peer) {
+			opened := make(chan *websocket.Conn, 1)
+			go func() { // ends with Dial
+				c, _, err := l.Dialer().Dial(t.Context(), l.URL, &websocket.DialOptions{Options: websocket.Options{
+					PingInterval: 10 * time.Second, IdleTimeout: time.Minute, SendTimeout: -1}})
+				if err != nil {
+					t.Error(err)
+				}
+				opened <- c
+			}()
+			p := l.Accept()
+			return <-opened, p
+		}
+		c, p := open()
+		c2, p2 := open()
+		go c2.Read(t.Context()) // serves pings; ends with c2
+		p2.AnswerPings()
+
+		p.Pause()
+		wrote := make(chan error, 1)
+		go func() { // ends with Write
+			for range 10 {
+				if err := c.Write(t.Context(), websocket.BinaryFrame, make([]byte, 100_000)); err != nil {
+					wrote <- err
+					return
+				}
+			}
+			wrote <- nil
+		}()
+		p.WantSilence(time.Second)
+		select {
+		case err := <-wrote:
+			t.Errorf("a megabyte was written, though nobody reads: %v", err)
+		default:
+		}
+		p.Resume()
+		for range 10 {
+			p.WantBinary(strings.Repeat("\x00", 100_000))
+		}
+		if err := <-wrote; err != nil {
+			t.Error(err)
+		}
+
+		begin := time.Now()
+		p.Lose()
+		if _, _, err := c.Read(t.Context()); err == nil || time.Since(begin) < 50*time.Second || time.Since(begin) > time.Minute {
+			t.Errorf("Read gave %v after %v", err, time.Since(begin))
+		}
+		p2.Send(Text("x")) // which has a connection of its own
+		p2.WantSilence(time.Second)
+		p2.Reset()
+		<-c2.Context().Done()
+
+		c, p = open()
+		p.CloseWrite()
+		if _, _, err := c.Read(t.Context()); err == nil {
+			t.Error("Read gave no error behind the end")
+		}
+	}, OverHTTP()...)
+}
+
+// TestServerPeerIsNoHandler: what only the peer of a handler knows.
+func TestServerPeerIsNoHandler(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		for _, ask := range []func(p *Peer){
+			func(p *Peer) { p.WantReason("stop") },
+			func(p *Peer) { p.WantCommands() },
+			func(p *Peer) { p.Session() },
+		} {
+			wantFailure(t, func(t testing.TB) {
+				l := Listen(t, tr)
+				go l.Dialer().Dial(context.Background(), l.URL, nil) // ends with the handshake
+				ask(l.Accept())
+			}, "this peer is the server")
+		}
+		wantFailure(t, func(t testing.TB) { Listen(t, tr).Accept() }, "nobody has dialled for 2m0s")
+	}, OverHTTP()...)
+}

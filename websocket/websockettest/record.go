@@ -129,7 +129,10 @@ func (o *observer) Handle(f websocket.Frame, out websocket.Commands) websocket.C
 }
 
 func (i informer) Info(msg any, out websocket.Commands) websocket.Commands {
-	what := fmt.Sprintf("info %T", msg)
+	what := fmt.Sprintf("info %T", msg) // and not what it says: somebody else may be about to change it
+	if s, ok := msg.(string); ok {
+		what = fmt.Sprintf("info %q", s)
+	}
 	return i.o.call(what, func() websocket.Commands { return i.o.h.(websocket.Informer).Info(msg, out) })
 }
 
@@ -267,7 +270,8 @@ func (p *Peer) observed() {
 }
 
 // Commands are the commands that the handler's callbacks have returned since the last call of
-// Commands or WantCommands, in order. What they send has been copied.
+// Commands or WantCommands, in order. What they send has been copied. What Session.Send was given
+// is not among them.
 func (p *Peer) Commands() []websocket.Command {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()

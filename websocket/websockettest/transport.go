@@ -229,6 +229,17 @@ func (n *network) last() *link {
 	return n.links[len(n.links)-1]
 }
 
+// loseFrom loses the connections that come from an address.
+func (n *network) loseFrom(addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, l := range n.links {
+		if l.LocalAddr().String() == addr {
+			l.lose()
+		}
+	}
+}
+
 // h1Client has a connection for each WebSocket.
 type h1Client struct{ *network }
 
