@@ -63,7 +63,7 @@ func Serve(t testing.TB, tr Transport, handler http.Handler) *Host {
 		t.Fatalf("websockettest: %v", err)
 	}
 	h.ws = ws
-	if h.client, err = tr.t.start(h.srv); err != nil {
+	if h.client, err = tr.t.start(h.srv, ws); err != nil {
 		t.Fatalf("websockettest: %s: %v", tr, err)
 	}
 	t.Cleanup(h.end)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir/stream"
+	"weir/upgrade"
 	"weir/websocket"
 	. "weir/websocket/websockettest"
 	"weir/wsframe"
@@ -302,7 +303,7 @@ func TestConn(t *testing.T) {
 
 // TestNewTransport: a transport of one's own.
 func TestNewTransport(t *testing.T) {
-	own := NewTransport(stream.Mem, func(srv *http.Server) (Client, error) { return &client{srv.Handler}, nil })
+	own := NewTransport(stream.Mem, func(srv *http.Server, _ *websocket.Server) (Client, error) { return &client{srv.Handler}, nil })
 	Each(t, func(t *testing.T, tr Transport) {
 		p := Open(t, tr, echo{}, nil)
 		p.SendText("x")
@@ -310,7 +311,7 @@ func TestNewTransport(t *testing.T) {
 		p.Close(1000, "")
 		p.WantReason("remote")
 	}, own)
-	broken := NewTransport(stream.H3, func(*http.Server) (Client, error) { return nil, errors.New("no packets") })
+	broken := NewTransport(stream.H3, func(*http.Server, *websocket.Server) (Client, error) { return nil, errors.New("no packets") })
 	wantFailure(t, func(t testing.TB) { Open(t, broken, echo{}, nil) }, "h3: no packets")
 	wantFailure(t, func(t testing.TB) { Open(t, Transport{}, echo{}, nil) }, "the zero Transport")
 	wantFailure(t, func(t testing.TB) { Listen(t, Pipe) }, "nobody can dial pipe")
@@ -446,4 +447,41 @@ func TestServerPeerIsNoHandler(t *testing.T) {
 		}
 		wantFailure(t, func(t testing.TB) { Listen(t, tr).Accept() }, "nobody has dialled for 2m0s")
 	}, OverHTTP()...)
+}
+
+// hijacks is a handler of another library's kind: it takes the connection over, and speaks frames
+// itself.
+func hijacks(w http.ResponseWriter, r *http.Request) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer nc.Close()
+	_, _ = io.WriteString(nc, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "+
+		upgrade.AcceptKey(r.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n")
+	_, _ = nc.Write(wsframe.AppendFrame(nil, wsframe.Header{Fin: true, Op: wsframe.Text}, []byte("hello")))
+	_, _ = io.CopyN(io.Discard, rw, 8) // a close frame of 8 octets, or the end
+}
+
+// TestOtherLibraries: handlers that are none of weir's have a peer, too.
+func TestOtherLibraries(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		h := Serve(t, tr, http.HandlerFunc(hijacks))
+		begin := time.Now()
+		p := h.Open(Request{})
+		if time.Since(begin) > time.Millisecond {
+			t.Error("Open waited for an Init")
+		}
+		p.WantText("hello")
+		p.Send(Frame{Type: websocket.CloseFrame, Payload: "\x03\xe8"})
+		p.WantEnd()
+		wantFailure(t, func(t testing.TB) {
+			p := Serve(t, tr, http.HandlerFunc(hijacks)).Open(Request{})
+			p.WantReason("stop")
+		}, "was not opened by package websocket")
+	}, OverHTTP()...)
+	Each(t, func(t *testing.T, tr Transport) {
+		Serve(t, tr, http.HandlerFunc(hijacks)).WantRefused(Request{}, 500) // there is nothing to hijack
+	}, Pipe)
 }

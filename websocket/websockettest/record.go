@@ -267,6 +267,9 @@ func (p *Peer) observed() {
 	if p.host == nil {
 		p.failf("this peer is the server, and nothing is known of the client's handler")
 	}
+	if !p.record.hooked {
+		p.failf("the WebSocket was not opened by package websocket, and nothing is known of its handler")
+	}
 }
 
 // Commands are the commands that the handler's callbacks have returned since the last call of
