@@ -112,9 +112,7 @@ func (h *Host) end() {
 	}
 	_ = h.client.Close() // nobody uses it any more
 	records := h.records()
-	for _, rec := range records {
-		rec.awaitEnd(patience())
-	}
+	awaitEnds(records, patience())
 	for _, rec := range open(records) {
 		h.t.Errorf("websockettest: a session has not come to its end: a callback does not return%s", rec.story())
 		rec.session.Cut()

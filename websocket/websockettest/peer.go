@@ -174,8 +174,12 @@ func (p *Peer) Unsent() int {
 }
 
 // Drain shuts the peer's Host down and does not wait: its sessions get Drain, or are closed with
-// 1001, within 10 s.
+// 1001, within 10 s. A session that has a Group of its own by its Options is that Group's to drain.
 func (p *Peer) Drain() {
+	p.t.Helper()
+	if p.host == nil {
+		p.t.Fatalf("%s: this peer is the server, and there is no handler to drain", p.name)
+	}
 	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
 	p.host.shutdowns.begin("")
 	go func() { // ends with the Shutdown

@@ -438,6 +438,7 @@ func TestServerPeerIsNoHandler(t *testing.T) {
 			func(p *Peer) { p.WantReason("stop") },
 			func(p *Peer) { p.WantCommands() },
 			func(p *Peer) { p.Session() },
+			func(p *Peer) { p.Drain() },
 		} {
 			wantFailure(t, func(t testing.TB) {
 				l := Listen(t, tr)

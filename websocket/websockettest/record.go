@@ -195,12 +195,15 @@ func (r *record) awaitInit() {
 	}
 }
 
-// awaitEnd waits until the session has ended, if there is one, for d at most.
-func (r *record) awaitEnd(d time.Duration) {
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
-	if r.session != nil {
-		r.w.await(d, func() bool { return r.reason != nil })
+// awaitEnds waits until the sessions of records have ended, for d at most.
+func awaitEnds(records []*record, d time.Duration) {
+	end := time.Now().Add(d)
+	for _, r := range records {
+		r.w.mu.Lock()
+		if r.session != nil {
+			r.w.await(time.Until(end), func() bool { return r.reason != nil })
+		}
+		r.w.mu.Unlock()
 	}
 }
 
