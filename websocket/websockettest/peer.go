@@ -32,8 +32,8 @@ type Peer struct {
 	record   *record
 }
 
-func newPeer(t testing.TB, name string) *Peer {
-	p := &Peer{Patience: patience(), t: t, name: name, w: newWire()}
+func newPeer(t testing.TB, name string, fake bool) *Peer {
+	p := &Peer{Patience: patience(fake), t: t, name: name, w: newWire()}
 	p.record = &record{w: p.w}
 	return p
 }

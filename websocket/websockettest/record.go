@@ -183,9 +183,9 @@ func (r *record) began() {
 
 // awaitInit waits until Init is over, or blocks: in fake time nothing moves then. Where time is
 // real it is waited for a second.
-func (r *record) awaitInit() {
+func (r *record) awaitInit(fake bool) {
 	d := time.Second
-	if fake() {
+	if fake {
 		d = 1
 	}
 	r.w.mu.Lock()
