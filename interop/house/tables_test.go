@@ -34,9 +34,10 @@ var floors = map[string][]string{
 	"stream/streamtest": {"stream"},
 	"h2/h2test":         {"flow", http2, hpack},
 	// The kit for tests of handlers, which users import too.
-	"websocket/websockettest": {"websocket", "websocket/internal/hook", "upgrade", "h1", "h2", "stream", "stream/memnet", "wsframe", "wsframe/deflate"},
-	"internal/pages":          {},
-	"h3/h3test":               {xquic, hpack},
+	"websocket/websockettest/overh3": {"websocket", "websocket/websockettest", "h3", "h3/h3test", "stream", xquic},
+	"websocket/websockettest":        {"websocket", "websocket/internal/hook", "upgrade", "h1", "h2", "stream", "stream/memnet", "wsframe", "wsframe/deflate"},
+	"internal/pages":                 {},
+	"h3/h3test":                      {xquic, hpack},
 	// The conformance suites.
 	"interop/conform":          {"stream", "internal/reach"},
 	"interop/conform/autobahn": {"interop/conform", "interop/conform/wire", "stream", flate},
@@ -71,7 +72,7 @@ const (
 
 // support are the packages that only tests and the suites of interop import, or nobody: programs
 // for interop's scripts. They may do what tests may.
-var support = []string{"websocket/websockettest", "websocket/behaviour", "stream/memnet", "stream/streamtest", "h2/h2test", "h3/h3test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
+var support = []string{"websocket/websockettest", "websocket/websockettest/overh3", "websocket/behaviour", "stream/memnet", "stream/streamtest", "h2/h2test", "h3/h3test", "internal/pages", "interop/mixed", "interop/nethttp", "interop/starvation", "interop/distance"}
 
 // cores are the files that take octets and the time as arguments, as patterns of path.Match.
 var cores = []string{

@@ -178,7 +178,7 @@ func ExamplePeer_WantCommands() {
 
 // A transport of one's own: here HTTP/2 in cleartext, by the parts that H2C is made of.
 func ExampleNewTransport() {
-	own := websockettest.NewTransport(stream.H2C, func(srv *http.Server) (websockettest.Client, error) {
+	own := websockettest.NewTransport(stream.H2C, func(srv *http.Server, _ *websocket.Server) (websockettest.Client, error) {
 		ln := memnet.Listen()
 		go srv.Serve(ln) // ends with the listener
 		nc, err := ln.Dial(context.Background())

@@ -264,15 +264,15 @@ func TestServerFailures(t *testing.T) {
 		}
 	})
 	for _, path := range []string{"/handler", "/conn"} {
-		wantServerFailure(t, mux, path, "the session of "+path+" from 127.0.0.1:", func(*websocket.Conn) {})
+		wantServerFailure(t, time.Millisecond, mux, path, "the session of "+path+" from 127.0.0.1:", func(*websocket.Conn) {})
 	}
-	wantServerFailure(t, mux, "/handler", `handle text "x" did not return`, func(c *websocket.Conn) {
+	wantServerFailure(t, time.Hour, mux, "/handler", `handle text "x" did not return`, func(c *websocket.Conn) {
 		_ = c.Write(t.Context(), websocket.TextFrame, []byte("x"))
 		if _, _, err := c.Read(t.Context()); err == nil {
 			t.Error("a fault was answered")
 		}
 	})
-	wantServerFailure(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	wantServerFailure(t, time.Hour, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := websocket.Accept(w, r, nil); err == nil {
 			c.Close(1000, "")
 			panic("a fault")
@@ -280,14 +280,11 @@ func TestServerFailures(t *testing.T) {
 	}), "/x", "the http.Handler of /x panicked: a fault", func(c *websocket.Conn) { _, _, _ = c.Read(t.Context()) })
 }
 
-func wantServerFailure(t *testing.T, h http.Handler, path, want string, use func(c *websocket.Conn)) {
+func wantServerFailure(t *testing.T, leakTime time.Duration, h http.Handler, path, want string, use func(c *websocket.Conn)) {
 	t.Helper()
 	got := try(t, func(tb testing.TB) {
 		s := NewServer(tb, h)
-		s.LeakTime = time.Minute
-		if strings.HasPrefix(want, "the session of ") { // it stays open, and others end when they have a turn
-			s.LeakTime = time.Millisecond
-		}
+		s.LeakTime = leakTime
 		c, _, err := s.Dialer().Dial(t.Context(), s.URL+path, nil)
 		if err != nil {
 			tb.Fatal(err)

@@ -33,6 +33,7 @@ func Open(t testing.TB, tr Transport, handler websocket.Handler, o *websocket.Op
 type Host struct {
 	t       testing.TB
 	tr      Transport
+	fake    bool // time is
 	ws      *websocket.Server
 	srv     *http.Server
 	client  Client
@@ -52,7 +53,7 @@ type Host struct {
 // session does not come to its end, or if the handler has panicked and nobody wanted it to.
 func Serve(t testing.TB, tr Transport, handler http.Handler) *Host {
 	t.Helper()
-	h := &Host{t: t, tr: tr}
+	h := &Host{t: t, tr: tr, fake: rest()}
 	if tr.t == nil {
 		t.Fatal("websockettest: the zero Transport")
 	}
@@ -63,7 +64,7 @@ func Serve(t testing.TB, tr Transport, handler http.Handler) *Host {
 		t.Fatalf("websockettest: %v", err)
 	}
 	h.ws = ws
-	if h.client, err = tr.t.start(h.srv); err != nil {
+	if h.client, err = tr.t.start(h.srv, ws); err != nil {
 		t.Fatalf("websockettest: %s: %v", tr, err)
 	}
 	t.Cleanup(h.end)
@@ -112,25 +113,23 @@ func (h *Host) end() {
 	}
 	_ = h.client.Close() // nobody uses it any more
 	records := h.records()
-	for _, rec := range records {
-		rec.awaitEnd(patience())
-	}
+	awaitEnds(records, patience(h.fake))
 	for _, rec := range open(records) {
 		h.t.Errorf("websockettest: a session has not come to its end: a callback does not return%s", rec.story())
 		rec.session.Cut()
 	}
-	ctx, stop := context.WithTimeout(context.Background(), patience())
+	ctx, stop := context.WithTimeout(context.Background(), patience(h.fake))
 	defer stop()
-	h.watched.returned(h.t, patience())
+	h.watched.returned(h.t, patience(h.fake))
 	_ = h.ws.Shutdown(ctx)
 	_ = h.srv.Close() // what is left
-	h.shutdowns.wait(patience())
+	h.shutdowns.wait(patience(h.fake))
 	for _, rec := range records {
 		rec.report(h.t)
 	}
 	h.watched.report(h.t)
-	if fake() {
-		time.Sleep(patience()) // what the code under test has begun has time to end
+	if h.fake {
+		time.Sleep(patience(h.fake)) // what the code under test has begun has time to end
 	}
 	if h.t.Failed() {
 		for _, l := range h.log.all() {
@@ -185,7 +184,7 @@ func (h *Host) ask(r Request) (*Peer, *http.Response) {
 	}
 	h.asking.Lock()
 	defer h.asking.Unlock()
-	p := newPeer(h.t, h.tr.String())
+	p := newPeer(h.t, h.tr.String(), h.fake)
 	p.host, p.w.client = h, true
 	h.mu.Lock()
 	h.asks = p
@@ -195,7 +194,7 @@ func (h *Host) ask(r Request) (*Peer, *http.Response) {
 		h.asks = nil
 		h.mu.Unlock()
 	}()
-	ctx, stop := context.WithTimeout(context.Background(), patience())
+	ctx, stop := context.WithTimeout(context.Background(), patience(h.fake))
 	defer stop()
 	st, resp, err := h.client.Open(ctx, req.WithContext(ctx))
 	if err != nil {
@@ -216,7 +215,7 @@ func (h *Host) ask(r Request) (*Peer, *http.Response) {
 		p.lose = c.Lose
 	}
 	p.w.begin(st, resp.Header)
-	p.record.awaitInit()
+	p.record.awaitInit(h.fake)
 	return p, resp
 }
 

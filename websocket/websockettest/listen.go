@@ -29,6 +29,7 @@ type Listener struct {
 
 	t     testing.TB
 	tr    Transport
+	fake  bool // time is
 	net   *network
 	srv   *http.Server
 	ws    *websocket.Server
@@ -51,7 +52,7 @@ type handshake struct {
 // Listen makes a Listener, until t ends. tr is one of OverHTTP: code that dials speaks HTTP.
 func Listen(t testing.TB, tr Transport) *Listener {
 	t.Helper()
-	l := &Listener{URL: "ws://" + hostName + "/", t: t, tr: tr, asked: make(chan *handshake), over: make(chan struct{})}
+	l := &Listener{URL: "ws://" + hostName + "/", t: t, tr: tr, fake: rest(), asked: make(chan *handshake), over: make(chan struct{})}
 	l.srv = &http.Server{Handler: http.HandlerFunc(l.serve), ErrorLog: log.New(&l.log, "", 0), TLSConfig: serverTLS()}
 	var err error
 	if l.ws, err = websocket.ConfigureServer(l.srv, nil); err != nil {
@@ -87,10 +88,13 @@ func (l *Listener) end() {
 		d.CloseIdle()
 	}
 	_ = l.net.Close() // nobody uses it any more
-	ctx, stop := context.WithTimeout(context.Background(), patience())
+	ctx, stop := context.WithTimeout(context.Background(), patience(l.fake))
 	defer stop()
 	_ = l.ws.Shutdown(ctx) // what is left is told by the log
 	_ = l.srv.Close()
+	if l.fake {
+		time.Sleep(patience(l.fake)) // what the code under test has begun has time to end
+	}
 	if l.t.Failed() {
 		for _, line := range l.log.all() {
 			l.t.Log("the server's log: " + line)
@@ -139,7 +143,7 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 // next waits for a request.
 func (l *Listener) next() *handshake {
 	l.t.Helper()
-	wait := patience()
+	wait := patience(l.fake)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -187,10 +191,10 @@ func (l *Listener) Answer(a Answer) *Peer {
 	if err != nil {
 		l.t.Fatalf("%s: %s cannot be accepted: %v", l.tr, hs.r.URL, err)
 	}
-	p := newPeer(l.t, l.tr.String())
+	p := newPeer(l.t, l.tr.String(), l.fake)
 	p.request = hs.r
 	p.response = &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: header, Request: hs.r}
-	p.lose = l.net.Lose
+	p.lose = func() { l.net.loseFrom(hs.r.RemoteAddr) }
 	l.mu.Lock()
 	l.peers = append(l.peers, p)
 	l.mu.Unlock()

@@ -32,8 +32,8 @@ type Peer struct {
 	record   *record
 }
 
-func newPeer(t testing.TB, name string) *Peer {
-	p := &Peer{Patience: patience(), t: t, name: name, w: newWire()}
+func newPeer(t testing.TB, name string, fake bool) *Peer {
+	p := &Peer{Patience: patience(fake), t: t, name: name, w: newWire()}
 	p.record = &record{w: p.w}
 	return p
 }
@@ -123,7 +123,7 @@ func (p *Peer) Reset() {
 }
 
 // Lose loses the network: from now on nothing comes through, either way, and nobody is told. Over
-// HTTP/2 that is so for all peers of the same Host.
+// HTTP/2 that is so for all peers on the same connection: those of a Host are.
 func (p *Peer) Lose() {
 	p.w.sent()
 	p.w.mu.Lock()
@@ -174,8 +174,12 @@ func (p *Peer) Unsent() int {
 }
 
 // Drain shuts the peer's Host down and does not wait: its sessions get Drain, or are closed with
-// 1001, within 10 s.
+// 1001, within 10 s. A session that has a Group of its own by its Options is that Group's to drain.
 func (p *Peer) Drain() {
+	p.t.Helper()
+	if p.host == nil {
+		p.t.Fatalf("%s: this peer is the server, and there is no handler to drain", p.name)
+	}
 	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
 	p.host.shutdowns.begin("")
 	go func() { // ends with the Shutdown

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"weir/stream"
+	"weir/websocket"
 )
 
 // pipeClient calls the handler of a server. Its streams are pipes.
@@ -17,13 +18,16 @@ type pipeClient struct {
 	base    context.Context
 }
 
-func startPipe(srv *http.Server) (Client, error) {
+func startPipe(srv *http.Server, _ *websocket.Server) (Client, error) {
 	base := context.Background()
 	if srv.BaseContext != nil {
 		base = srv.BaseContext(nil)
 	}
 	return &pipeClient{srv.Handler, context.WithValue(base, http.ServerContextKey, srv)}, nil
 }
+
+// pipeAddr is where requests come from: an address for documentation (RFC 5737), as httptest's do.
+const pipeAddr = "192.0.2.1:1234"
 
 // Close does nothing: a stream ends with its peer.
 func (*pipeClient) Close() error { return nil }
@@ -32,7 +36,7 @@ func (c *pipeClient) Open(ctx context.Context, r *http.Request) (stream.Stream, 
 	served, stop := context.WithCancel(c.base)
 	w := &pipeWriter{header: http.Header{}, done: make(chan struct{})}
 	r = r.WithContext(served)
-	r.RemoteAddr, r.RequestURI, r.Body = "pipe", r.URL.RequestURI(), http.NoBody
+	r.RemoteAddr, r.RequestURI, r.Body = pipeAddr, r.URL.RequestURI(), http.NoBody
 	u := *r.URL
 	u.Scheme, u.Host = "", "" // as a server sees it
 	r.URL = &u

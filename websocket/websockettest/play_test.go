@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir/stream"
+	"weir/upgrade"
 	"weir/websocket"
 	. "weir/websocket/websockettest"
 	"weir/wsframe"
@@ -302,7 +303,7 @@ func TestConn(t *testing.T) {
 
 // TestNewTransport: a transport of one's own.
 func TestNewTransport(t *testing.T) {
-	own := NewTransport(stream.Mem, func(srv *http.Server) (Client, error) { return &client{srv.Handler}, nil })
+	own := NewTransport(stream.Mem, func(srv *http.Server, _ *websocket.Server) (Client, error) { return &client{srv.Handler}, nil })
 	Each(t, func(t *testing.T, tr Transport) {
 		p := Open(t, tr, echo{}, nil)
 		p.SendText("x")
@@ -310,7 +311,7 @@ func TestNewTransport(t *testing.T) {
 		p.Close(1000, "")
 		p.WantReason("remote")
 	}, own)
-	broken := NewTransport(stream.H3, func(*http.Server) (Client, error) { return nil, errors.New("no packets") })
+	broken := NewTransport(stream.H3, func(*http.Server, *websocket.Server) (Client, error) { return nil, errors.New("no packets") })
 	wantFailure(t, func(t testing.TB) { Open(t, broken, echo{}, nil) }, "h3: no packets")
 	wantFailure(t, func(t testing.TB) { Open(t, Transport{}, echo{}, nil) }, "the zero Transport")
 	wantFailure(t, func(t testing.TB) { Listen(t, Pipe) }, "nobody can dial pipe")
@@ -363,4 +364,125 @@ func TestRealTime(t *testing.T) {
 			p.WantReason("remote")
 		})
 	}
+}
+
+// TestServerPeer: the verbs of a peer that is the server.
+func TestServerPeer(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		l := Listen(t, tr)
+		open := func() (*websocket.Conn, *Peer) {
+			opened := make(chan *websocket.Conn, 1)
+			go func() { // ends with Dial
+				c, _, err := l.Dialer().Dial(t.Context(), l.URL, &websocket.DialOptions{Options: websocket.Options{
+					PingInterval: 10 * time.Second, IdleTimeout: time.Minute, SendTimeout: -1}})
+				if err != nil {
+					t.Error(err)
+				}
+				opened <- c
+			}()
+			p := l.Accept()
+			return <-opened, p
+		}
+		c, p := open()
+		c2, p2 := open()
+		go c2.Read(t.Context()) // serves pings; ends with c2
+		p2.AnswerPings()
+
+		p.Pause()
+		wrote := make(chan error, 1)
+		go func() { // ends with Write
+			for range 10 {
+				if err := c.Write(t.Context(), websocket.BinaryFrame, make([]byte, 100_000)); err != nil {
+					wrote <- err
+					return
+				}
+			}
+			wrote <- nil
+		}()
+		p.WantSilence(time.Second)
+		select {
+		case err := <-wrote:
+			t.Errorf("a megabyte was written, though nobody reads: %v", err)
+		default:
+		}
+		p.Resume()
+		for range 10 {
+			p.WantBinary(strings.Repeat("\x00", 100_000))
+		}
+		if err := <-wrote; err != nil {
+			t.Error(err)
+		}
+
+		begin := time.Now()
+		p.Lose()
+		if _, _, err := c.Read(t.Context()); err == nil || time.Since(begin) < 50*time.Second || time.Since(begin) > time.Minute {
+			t.Errorf("Read gave %v after %v", err, time.Since(begin))
+		}
+		p2.Send(Text("x")) // which has a connection of its own
+		p2.WantSilence(time.Second)
+		p2.Reset()
+		<-c2.Context().Done()
+
+		c, p = open()
+		p.CloseWrite()
+		if _, _, err := c.Read(t.Context()); err == nil {
+			t.Error("Read gave no error behind the end")
+		}
+	}, OverHTTP()...)
+}
+
+// TestServerPeerIsNoHandler: what only the peer of a handler knows.
+func TestServerPeerIsNoHandler(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		for _, ask := range []func(p *Peer){
+			func(p *Peer) { p.WantReason("stop") },
+			func(p *Peer) { p.WantCommands() },
+			func(p *Peer) { p.Session() },
+			func(p *Peer) { p.Drain() },
+		} {
+			wantFailure(t, func(t testing.TB) {
+				l := Listen(t, tr)
+				go l.Dialer().Dial(context.Background(), l.URL, nil) // ends with the handshake
+				ask(l.Accept())
+			}, "this peer is the server")
+		}
+		wantFailure(t, func(t testing.TB) { Listen(t, tr).Accept() }, "nobody has dialled for 2m0s")
+	}, OverHTTP()...)
+}
+
+// hijacks is a handler of another library's kind: it takes the connection over, and speaks frames
+// itself.
+func hijacks(w http.ResponseWriter, r *http.Request) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer nc.Close()
+	_, _ = io.WriteString(nc, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "+
+		upgrade.AcceptKey(r.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n")
+	_, _ = nc.Write(wsframe.AppendFrame(nil, wsframe.Header{Fin: true, Op: wsframe.Text}, []byte("hello")))
+	_, _ = io.CopyN(io.Discard, rw, 8) // a close frame of 8 octets, or the end
+}
+
+// TestOtherLibraries: handlers that are none of weir's have a peer, too.
+func TestOtherLibraries(t *testing.T) {
+	Each(t, func(t *testing.T, tr Transport) {
+		h := Serve(t, tr, http.HandlerFunc(hijacks))
+		begin := time.Now()
+		p := h.Open(Request{})
+		if time.Since(begin) > time.Millisecond {
+			t.Error("Open waited for an Init")
+		}
+		p.WantText("hello")
+		p.Send(Frame{Type: websocket.CloseFrame, Payload: "\x03\xe8"})
+		p.WantEnd()
+		wantFailure(t, func(t testing.TB) {
+			p := Serve(t, tr, http.HandlerFunc(hijacks)).Open(Request{})
+			p.WantReason("stop")
+		}, "was not opened by package websocket")
+	}, OverHTTP()...)
+	Each(t, func(t *testing.T, tr Transport) {
+		Serve(t, tr, http.HandlerFunc(hijacks)).WantRefused(Request{}, 500) // there is nothing to hijack
+	}, Pipe)
 }

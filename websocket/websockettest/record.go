@@ -129,7 +129,10 @@ func (o *observer) Handle(f websocket.Frame, out websocket.Commands) websocket.C
 }
 
 func (i informer) Info(msg any, out websocket.Commands) websocket.Commands {
-	what := fmt.Sprintf("info %T", msg)
+	what := fmt.Sprintf("info %T", msg) // and not what it says: somebody else may be about to change it
+	if s, ok := msg.(string); ok {
+		what = fmt.Sprintf("info %q", s)
+	}
 	return i.o.call(what, func() websocket.Commands { return i.o.h.(websocket.Informer).Info(msg, out) })
 }
 
@@ -180,9 +183,9 @@ func (r *record) began() {
 
 // awaitInit waits until Init is over, or blocks: in fake time nothing moves then. Where time is
 // real it is waited for a second.
-func (r *record) awaitInit() {
+func (r *record) awaitInit(fake bool) {
 	d := time.Second
-	if fake() {
+	if fake {
 		d = 1
 	}
 	r.w.mu.Lock()
@@ -192,12 +195,15 @@ func (r *record) awaitInit() {
 	}
 }
 
-// awaitEnd waits until the session has ended, if there is one, for d at most.
-func (r *record) awaitEnd(d time.Duration) {
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
-	if r.session != nil {
-		r.w.await(d, func() bool { return r.reason != nil })
+// awaitEnds waits until the sessions of records have ended, for d at most.
+func awaitEnds(records []*record, d time.Duration) {
+	end := time.Now().Add(d)
+	for _, r := range records {
+		r.w.mu.Lock()
+		if r.session != nil {
+			r.w.await(time.Until(end), func() bool { return r.reason != nil })
+		}
+		r.w.mu.Unlock()
 	}
 }
 
@@ -264,10 +270,14 @@ func (p *Peer) observed() {
 	if p.host == nil {
 		p.failf("this peer is the server, and nothing is known of the client's handler")
 	}
+	if !p.record.hooked {
+		p.failf("the WebSocket was not opened by package websocket, and nothing is known of its handler")
+	}
 }
 
 // Commands are the commands that the handler's callbacks have returned since the last call of
-// Commands or WantCommands, in order. What they send has been copied.
+// Commands or WantCommands, in order. What they send has been copied. What Session.Send was given
+// is not among them.
 func (p *Peer) Commands() []websocket.Command {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()

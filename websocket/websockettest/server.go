@@ -102,9 +102,7 @@ func (s *Server) Close() {
 	if closed {
 		return
 	}
-	for end, i := time.Now().Add(s.LeakTime), 0; i < len(records); i++ {
-		records[i].awaitEnd(time.Until(end))
-	}
+	awaitEnds(records, s.LeakTime)
 	for _, rec := range open(records) {
 		s.t.Errorf("websockettest: the session of %s from %s is still open: nobody has closed it%s", cmp.Or(rec.path, "/"), rec.remote,
 			rec.story())

@@ -15,6 +15,7 @@ import (
 	"weir/h2"
 	"weir/stream"
 	"weir/stream/memnet"
+	"weir/websocket"
 )
 
 // Transport is what the WebSockets of a test run over. Values compare with ==.
@@ -22,7 +23,7 @@ type Transport struct{ t *transport }
 
 type transport struct {
 	name  stream.Transport
-	start func(srv *http.Server) (Client, error)
+	start func(srv *http.Server, ws *websocket.Server) (Client, error)
 }
 
 // The transports that come with the package. All of them are in memory.
@@ -47,9 +48,9 @@ func All() []Transport { return append([]Transport{Pipe}, OverHTTP()...) }
 func OverHTTP() []Transport { return []Transport{H1, H1TLS, H2C, H2} }
 
 // NewTransport makes a transport of one's own, for tests alone. name is what Session.Info says of
-// its streams, and with it the version of HTTP that requests have the form of. start serves srv,
-// which websocket.ConfigureServer has seen, and gives a Client of it.
-func NewTransport(name stream.Transport, start func(srv *http.Server) (Client, error)) Transport {
+// its streams, and with it the version of HTTP that requests have the form of. start serves srv, of
+// which websocket.ConfigureServer has made ws, and gives a Client of it.
+func NewTransport(name stream.Transport, start func(srv *http.Server, ws *websocket.Server) (Client, error)) Transport {
 	return Transport{&transport{name, start}}
 }
 
@@ -229,11 +230,26 @@ func (n *network) last() *link {
 	return n.links[len(n.links)-1]
 }
 
+// loseFrom loses the connections that come from an address.
+func (n *network) loseFrom(addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, l := range n.links {
+		if l.LocalAddr().String() == addr {
+			l.lose()
+		}
+	}
+}
+
 // h1Client has a connection for each WebSocket.
 type h1Client struct{ *network }
 
-func startH1(srv *http.Server) (Client, error)    { return h1Client{serveOn(srv, "")}, nil }
-func startH1TLS(srv *http.Server) (Client, error) { return h1Client{serveOn(srv, "http/1.1")}, nil }
+func startH1(srv *http.Server, _ *websocket.Server) (Client, error) {
+	return h1Client{serveOn(srv, "")}, nil
+}
+func startH1TLS(srv *http.Server, _ *websocket.Server) (Client, error) {
+	return h1Client{serveOn(srv, "http/1.1")}, nil
+}
 
 func (c h1Client) Open(ctx context.Context, r *http.Request) (stream.Stream, *http.Response, error) {
 	nc, err := c.dial(ctx)
@@ -249,8 +265,12 @@ type h2Client struct {
 	client *h2.Client
 }
 
-func startH2C(srv *http.Server) (Client, error) { return &h2Client{network: serveOn(srv, "")}, nil }
-func startH2(srv *http.Server) (Client, error)  { return &h2Client{network: serveOn(srv, "h2")}, nil }
+func startH2C(srv *http.Server, _ *websocket.Server) (Client, error) {
+	return &h2Client{network: serveOn(srv, "")}, nil
+}
+func startH2(srv *http.Server, _ *websocket.Server) (Client, error) {
+	return &h2Client{network: serveOn(srv, "h2")}, nil
+}
 
 func (c *h2Client) Open(ctx context.Context, r *http.Request) (stream.Stream, *http.Response, error) {
 	if c.client == nil || c.client.Leaving() {
