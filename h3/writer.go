@@ -97,6 +97,10 @@ func (w *writer) open(t *tunnel) {
 	w.opened.Store(true)
 }
 
+// tunnelUrgency is that of a tunnel whose client names none (RFC 9218, 4.1), as over HTTP/2:
+// somebody waits for it.
+const tunnelUrgency = 1
+
 // take takes the stream from http3. One whose client has ended its side opens nothing (RFC 9114,
 // 4.4): its answer is the writer's to write.
 func (w *writer) take() (*tunnel, error) {
@@ -110,6 +114,9 @@ func (w *writer) take() (*tunnel, error) {
 	qs := hs.QUICStream()
 	_ = qs.SetDeadline(time.Time{})
 	half := ended(qs)
+	if w.r.Header["Priority"] == nil {
+		qs.SetPriority(tunnelUrgency, true)
+	}
 	t := newTunnel(w.c, qs, hs.CancelRead) // the method of what hs wraps: the request is not kept
 	w.counted = true
 	if half {
