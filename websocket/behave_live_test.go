@@ -20,7 +20,7 @@ import (
 // What may be asked of a Conn, and changed, while it runs.
 
 func TestIsWebSocket(t *testing.T) {
-	row(t, "1.asks", overTCP, func(h *house) {
+	row(t, "1.asks", overHTTP, func(h *house) {
 		h.mux.HandleFunc("/both", func(w http.ResponseWriter, r *http.Request) {
 			if !websocket.IsWebSocket(r) {
 				fmt.Fprint(w, "a page")
@@ -87,7 +87,7 @@ func TestConnAddr(t *testing.T) {
 }
 
 func TestConnReadLimit(t *testing.T) {
-	row(t, "6.conn.read_limit", overTCP, func(h *house) {
+	row(t, "6.conn.read_limit", overHTTP, func(h *house) {
 		s, c := h.accept(&websocket.Options{MaxFrameSize: 1000})
 		read := func(n int) {
 			h.Helper()
@@ -124,7 +124,7 @@ func TestConnReadLimit(t *testing.T) {
 
 // A message that a Read has begun keeps the limit that it began with.
 func TestConnReadLimitOfOneUnderWay(t *testing.T) {
-	row(t, "6.conn.read_limit", overTCP, func(h *house) {
+	row(t, "6.conn.read_limit", overHTTP, func(h *house) {
 		s, c := h.accept(nil)
 		c.send(begin(wsframe.Text, strings.Repeat("a", 5000)))
 		go func() { // ends with the message
