@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"weir/internal/asupgrade"
@@ -46,4 +47,28 @@ func encodeHead(b []byte, fs []qpack.HeaderField) []byte {
 	}
 	b = appendFrame(b, frameHeaders, uint64(block.Len()))
 	return append(b, block.Bytes()...)
+}
+
+// validPath says whether s can be a request's target: no white space, no controls, no fragment (RFC
+// 3986, 3.3). http3 has seen to the rest. Whoever writes it into a line of HTTP/1.1 or of a log
+// would be told another.
+func validPath(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c == 0x7f || c == '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// validAuthority says whether s has only octets that an authority may have (RFC 3986, 3.2).
+func validAuthority(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alnum := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+		if !alnum && !strings.ContainsRune("-._~%!$&'()*+,;=:[]@", rune(c)) {
+			return false
+		}
+	}
+	return true
 }

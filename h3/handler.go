@@ -96,6 +96,12 @@ func (w *writer) prepare() {
 	}
 	r.Proto = protoH3
 	delete(r.Header, "Host")
+	w.malformed = !validPath(r.RequestURI) || !validAuthority(r.Host)
+	for _, vv := range r.Header { // white space around a value is none of it (RFC 9110, 5.5)
+		for i, v := range vv {
+			vv[i] = asupgrade.TrimValue(v)
+		}
+	}
 	switch {
 	case w.connect:
 		r.Body, r.ContentLength = http.NoBody, 0
@@ -122,6 +128,8 @@ func (w *writer) serve() {
 		h = http.DefaultServeMux
 	}
 	switch {
+	case w.malformed:
+		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 	case w.connect && w.protocol == "" && !s.cfg.PlainConnect,
 		w.protocol != "" && s.cfg.NoExtendedConnect:
 		http.Error(w, http.StatusText(http.StatusNotImplemented), http.StatusNotImplemented)

@@ -20,6 +20,7 @@ type plain struct {
 	name    string
 	handler http.HandlerFunc
 	method  string            // "": GET
+	path    string            // "": /
 	send    []byte            // behind the head
 	fields  []string          // of the request
 	want    map[string]string // fields of the answer; "" for those that must not be there
@@ -32,6 +33,7 @@ func TestPlainRequests(t *testing.T) {
 	write := func(s string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, s) }
 	}
+	never := func(http.ResponseWriter, *http.Request) { t.Error("the handler is called") }
 	for _, r := range []plain{
 		{name: "short", handler: write("hello"), body: "hello",
 			want: map[string]string{":status": "200", "content-length": "5", "content-type": "text/plain; charset=utf-8"}},
@@ -87,7 +89,56 @@ func TestPlainRequests(t *testing.T) {
 			io.WriteString(w, "abc")
 			w.Header().Set("X-Sum", "6")
 			w.Header().Set(http.TrailerPrefix+"X-More", "1")
-		}, body: "abc", want: map[string]string{"x-sum": "", "trailer": "X-Sum", "trailers": "x-more: 1, x-sum: 6"}},
+		}, body: "abc", want: map[string]string{"x-sum": "", "trailer": "X-Sum", "trailers": "x-more: 1, x-sum: 6", "content-length": ""}},
+		{name: "trailers_of_the_connection", handler: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "x-sum")
+			w.Header().Set("Trailer", "X-Sum, X-Nil")
+			io.WriteString(w, "abc")
+			w.Header().Set("X-Sum", "6")
+		}, body: "abc", want: map[string]string{"trailers": ""}},
+		{name: "trailers_of_204", handler: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Trailer", "X-Sum")
+			w.WriteHeader(204)
+			w.Header().Set("X-Sum", "6")
+		}, want: map[string]string{"trailers": ""}},
+		{name: "path_with_space", path: "/a b", handler: never, body: "Bad Request\n", want: map[string]string{":status": "400"}},
+		{name: "path_with_fragment", path: "/a#b", handler: never, body: "Bad Request\n", want: map[string]string{":status": "400"}},
+		{name: "path_no_url", path: "/%zz", handler: never, reset: MessageError},
+		{name: "white_space", fields: []string{"x-a:  b "}, handler: func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%q", r.Header["X-A"]) }, body: `["b"]`},
+		{name: "body_too_long", method: "POST", send: data("abcd"), fields: []string{"content-length: 2"}, reset: MessageError,
+			handler: func(_ http.ResponseWriter, r *http.Request) {
+				if _, err := io.ReadAll(r.Body); err == nil {
+					t.Error("the body is read")
+				}
+			}},
+		{name: "body_too_short", method: "POST", send: data("abcd"), fields: []string{"content-length: 9"},
+			handler: func(w http.ResponseWriter, r *http.Request) { _, err := io.ReadAll(r.Body); fmt.Fprint(w, err) }, body: "unexpected EOF"},
+		{name: "trailers_unannounced", method: "POST", send: append(data("ab"), head("x-sum: 1")...),
+			handler: func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); fmt.Fprint(w, r.Trailer) }, body: "map[X-Sum:[1]]"},
+		{name: "head_goes_on", method: "HEAD", handler: func(w http.ResponseWriter, r *http.Request) {
+			for range 10 {
+				if _, err := w.Write(make([]byte, 3000)); err != nil || r.Context().Err() != nil {
+					t.Errorf("Write: %v, %v", err, r.Context().Err())
+				}
+			}
+		}},
+		{name: "length_no_number", handler: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "")
+			io.WriteString(w, "abc")
+		}, body: "abc", want: map[string]string{"content-length": "3"}},
+		{name: "length_other_key", handler: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["content-length"] = []string{"3"}
+			io.WriteString(w, "abc")
+		}, body: "abc", want: map[string]string{"content-length": "3"}},
+		{name: "deadline_before_the_header", handler: func(w http.ResponseWriter, _ *http.Request) {
+			rc := http.NewResponseController(w)
+			rc.SetWriteDeadline(time.Now().Add(-1))
+			if _, err := w.Write(make([]byte, 5000)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Write: %v", err)
+			}
+			rc.SetWriteDeadline(time.Time{})
+			io.WriteString(w, "x")
+		}, body: "x"},
 		{name: "panic", handler: func(http.ResponseWriter, *http.Request) { panic("ouch") }, reset: InternalError, log: "panic serving"},
 		{name: "abort", handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, reset: InternalError},
 		{name: "get_without_body", handler: func(w http.ResponseWriter, r *http.Request) {
@@ -129,7 +180,11 @@ func (r *plain) run(s *site) {
 	if method == "" {
 		method = "GET"
 	}
-	c := p.open(append(request(method, "/", r.fields...), r.send...))
+	path := r.path
+	if path == "" {
+		path = "/"
+	}
+	c := p.open(append(request(method, path, r.fields...), r.send...))
 	c.Stream.Close()
 	informational, trailers := "", ""
 	fs, err := c.answer()

@@ -21,12 +21,13 @@ import (
 // Of a CONNECT it is a stream.Opener. It writes by way of http3's, and sees to what that leaves to
 // its caller; or, once the stream has been taken from http3, on the stream itself.
 type writer struct {
-	inner    http.ResponseWriter // http3's
-	c        *conn
-	r        *http.Request
-	protocol string // of an extended CONNECT
-	connect  bool   // the method on the wire is CONNECT
-	upgrade  bool   // its handler sees a GET with Upgrade, and may hijack
+	inner     http.ResponseWriter // http3's
+	c         *conn
+	r         *http.Request
+	protocol  string // of an extended CONNECT
+	connect   bool   // the method on the wire is CONNECT
+	malformed bool   // its path or authority is none
+	upgrade   bool   // its handler sees a GET with Upgrade, and may hijack
 
 	header    http.Header
 	status    int         // 0 until WriteHeader
@@ -250,7 +251,23 @@ func (w *writer) begin(p []byte) {
 	}
 	h := w.inner.Header()
 	clean(h, w.snap)
+	if _, ok := h["Content-Length"]; !ok && w.trails() {
+		h["Content-Length"] = nil // with it a gateway to HTTP/1.1 has to drop the trailers
+	}
 	w.inner.WriteHeader(w.status)
+}
+
+// trails says that there will be trailers, as far as is known.
+func (w *writer) trails() bool {
+	if len(w.trailers) > 0 {
+		return true
+	}
+	for k := range w.header {
+		if strings.HasPrefix(k, http.TrailerPrefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // Write sends octets of the answer; it waits while the peer takes none.
@@ -354,9 +371,18 @@ func (w *writer) lastWords() {
 const wordsTime = 20 * time.Millisecond
 
 // tail gives http3 the trailers: those that were announced, and those with http.TrailerPrefix.
+// A 204 and a 304 end with their header (RFC 9110, 15.3.5 and 15.4.5), and what Connection lists is
+// none.
 func (w *writer) tail() {
+	if !asupgrade.BodyAllowed(w.status) {
+		return
+	}
 	h := w.inner.Header()
+	options := asupgrade.ConnectionOptions(w.snap)
 	for k, vv := range w.header {
+		if slices.Contains(options, strings.ToLower(strings.TrimPrefix(k, http.TrailerPrefix))) {
+			continue
+		}
 		if strings.HasPrefix(k, http.TrailerPrefix) || slices.Contains(w.trailers, http.CanonicalHeaderKey(k)) {
 			h[k] = vv
 		}
