@@ -188,31 +188,35 @@ func TestSlowConsumersMemory(t *testing.T) {
 		size     = 64 << 10
 		messages = 1024
 	)
-	p := start(t)
-	l := newLane(t, p, "h2c")
-	for range 10 {
-		l.open(t, "/rooms/slow")
-	}
-	m := l.open(t, "/rooms/slow")
-	before := memory(t, p, "VmRSS")
-	message := binaryFrame(payload(size))
-	go func() { // ends with the test: what is not read stops it
-		for range messages {
-			m.say(message)
-		}
-	}()
-	for i := range messages {
-		if _, b, err := m.frame(); err != nil || len(b) != size {
-			t.Fatalf("message %d: %d octets, %v", i, len(b), err)
-		}
-	}
-	for range 10 {
-		p.wantEnd("/rooms/slow", event{"reason": "error:closed", "cut": "backlog"})
-	}
-	peak := memory(t, p, "VmHWM")
-	t.Logf("%d MiB to one that reads and 10 that do not: memory %d KiB before, %d KiB at most", messages*size>>20, before>>10, peak>>10)
-	if peak-before > slowGrowth {
-		t.Errorf("memory grew by %d octets, %d are allowed", peak-before, slowGrowth)
+	for _, transport := range []string{"h2c", "h3"} {
+		t.Run(transport, func(t *testing.T) {
+			p := start(t)
+			l := newLane(t, p, transport)
+			for range 10 {
+				l.open(t, "/rooms/slow")
+			}
+			m := newLane(t, p, transport).open(t, "/rooms/slow")
+			before := memory(t, p, "VmRSS")
+			message := binaryFrame(payload(size))
+			go func() { // ends with the test: what is not read stops it
+				for range messages {
+					m.say(message)
+				}
+			}()
+			for i := range messages {
+				if _, b, err := m.frame(); err != nil || len(b) != size {
+					t.Fatalf("message %d: %d octets, %v", i, len(b), err)
+				}
+			}
+			for range 10 {
+				p.wantEnd("/rooms/slow", event{"reason": "error:closed", "cut": "backlog"})
+			}
+			peak := memory(t, p, "VmHWM")
+			t.Logf("%d MiB to one that reads and 10 that do not: memory %d KiB before, %d KiB at most", messages*size>>20, before>>10, peak>>10)
+			if peak-before > slowGrowth {
+				t.Errorf("memory grew by %d octets, %d are allowed", peak-before, slowGrowth)
+			}
+		})
 	}
 }
 
