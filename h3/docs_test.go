@@ -5,7 +5,21 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"weir/internal/pages"
 )
+
+// TestDocsCode: what docs/http3.md shows of Go compiles.
+func TestDocsCode(t *testing.T) {
+	page := &pages.Go{
+		Imports: map[string]string{
+			"http": "net/http", "log": "log", "net": "net", "tls": "crypto/tls",
+			"h3": "weir/h3", "websocket": "weir/websocket",
+		},
+		Declare: "var mux *http.ServeMux\n\nvar conf *tls.Config\n",
+	}
+	page.Check(t, "../docs/http3.md")
+}
 
 // TestDocs: the tests that docs/http3.md names exist.
 func TestDocs(t *testing.T) {
