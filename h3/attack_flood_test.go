@@ -548,3 +548,61 @@ func TestUnreadAnswers(t *testing.T) {
 		}
 	})
 }
+
+// TestUnreadBodies: uploads that no handler reads, on all streams but two, stall neither a
+// WebSocket beside them nor another request.
+func TestUnreadBodies(t *testing.T) {
+	attack(t, nil, func(x *target) {
+		p := x.peer()
+		beside := x.socket(p)
+		for range 248 {
+			tun, err := p.Open(":method", "POST", ":scheme", "https", ":authority", "a",
+				":path", "/hold")
+			if err != nil {
+				t.Fatal(err)
+			}
+			tun.SetWriteDeadline(time.Now().Add(5 * time.Second))
+			go tun.Write(make([]byte, 200_000)) // ends with the deadline
+		}
+		time.Sleep(10 * time.Second)
+		if n := x.running.Load(); n != 248 {
+			t.Errorf("%d handlers run", n)
+		}
+		begin := time.Now()
+		x.echoes(beside, "not held up")
+		x.alive(p)
+		if took := time.Since(begin); took > 500*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestConnectionChurn: connections that come and go leave nothing, whether they say goodbye or not.
+func TestConnectionChurn(t *testing.T) {
+	attack(t, nil, func(x *target) {
+		for i := range 300 {
+			pc := x.n.Listen()
+			p, err := h3test.Dial(x.Context(), pc, x.addr, h3test.Options{})
+			if err != nil {
+				t.Fatal(i, err)
+			}
+			if i%3 > 0 {
+				x.socket(p)
+			}
+			if i%2 == 0 {
+				pc.Cut(true)
+			}
+			p.Close()
+		}
+		time.Sleep(time.Minute) // KeepAlive and PathTimeout
+		if st := x.srv.Stats(); st.Conns != 0 || st.Streams != 0 || st.Handshakes != 0 ||
+			st.ConnsTotal != 300 || st.TunnelsTotal != 200 {
+			t.Errorf("%+v", st)
+		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if len(x.ends) != 200 {
+			t.Errorf("%d WebSockets of 200 have ended", len(x.ends))
+		}
+	})
+}
