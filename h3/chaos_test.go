@@ -130,3 +130,65 @@ func (x *target) stranger(r *rand.Rand) {
 		time.Sleep(50 * time.Second)
 	}
 }
+
+// TestRandomOctets: whatever stands on a stream of any kind ends that stream or its connection, and
+// nothing else.
+func TestRandomOctets(t *testing.T) {
+	attack(t, nil, func(x *target) {
+		beside := x.socket(x.peer())
+		for seed := range *chaosRuns * 5 {
+			r := rand.New(rand.NewPCG(*chaosSeed, uint64(seed)))
+			p := x.peer(h3test.Options{Bare: r.IntN(2) == 0})
+			for range 6 {
+				b := randomOctets(r)
+				switch r.IntN(4) {
+				case 0:
+					p.Uni(b)
+				case 1:
+					p.Control(append([]byte{h3test.StreamControl}, b...))
+				case 2:
+					if tun, err := p.Stream(); err == nil {
+						tun.Raw(b)
+						if r.IntN(2) == 0 {
+							tun.CloseWrite()
+						}
+					}
+				case 3:
+					if tun, err := p.Begin("/ws", "sec-websocket-version", "13"); err == nil {
+						tun.Raw(b)
+					}
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			p.Close()
+			x.echoes(beside, "alive")
+		}
+		time.Sleep(50 * time.Second)
+		if st := x.srv.Stats(); st.Conns != 1 || st.Streams != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// randomOctets are frames of likely types with random octets, and now and then no frames at all.
+func randomOctets(r *rand.Rand) []byte {
+	var b []byte
+	for range 1 + r.IntN(5) {
+		p := make([]byte, r.IntN(1<<r.IntN(10)))
+		for i := range p {
+			p[i] = byte(r.Uint32())
+		}
+		switch kind := uint64(r.IntN(16)); {
+		case r.IntN(5) == 0:
+			b = append(b, p...)
+		case kind == h3test.FrameHeaders && r.IntN(2) == 0:
+			b = h3test.AppendFrame(b, kind, append([]byte{0, 0}, p...))
+		case r.IntN(8) == 0: // a length that is not so
+			length := r.Uint64() >> (2 + r.IntN(62))
+			b = append(h3test.AppendVarint(h3test.AppendVarint(b, kind), length), p...)
+		default:
+			b = h3test.AppendFrame(b, kind, p)
+		}
+	}
+	return b
+}

@@ -2,7 +2,7 @@
 # peers.sh [-v …]: other people's clients and proxies against `weir serve`, and ordinary traffic over net/http's HTTP/2 and
 # over weir's, see interop/peers. Flags are those of go test; -long adds what takes long (gRPC's keepalive).
 # It installs what is missing: curl, nghttp and h2load (nghttp2-client), nghttpx (nghttp2-proxy), HAProxy, nginx, Apache,
-# Chromium, Firefox, and Node.
+# Chromium, Firefox, and Node. Caddy is built from interop/caddy, which takes a minute the first time.
 set -euo pipefail
 
 missing=()

@@ -225,7 +225,8 @@ func (t *Tunnel) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(t.p.conn
 
 // End sends a HEADERS frame with fields, and FIN with it.
 func (t *Tunnel) End(fields ...string) error {
-	if _, err := t.s.Write(AppendFrame(nil, FrameHeaders, AppendSection(nil, Fields(fields...)...))); err != nil {
+	section := AppendSection(nil, Fields(fields...)...)
+	if _, err := t.s.Write(AppendFrame(nil, FrameHeaders, section)); err != nil {
 		return err
 	}
 	return t.s.CloseWrite()
