@@ -44,6 +44,13 @@ func TestIsWebSocket(t *testing.T) {
 // page is the body of the answer to an ordinary request.
 func (h *house) page(path string) string {
 	h.Helper()
+	if h.http3() {
+		_, b, err := h.shared3().Get(path)
+		if err != nil {
+			h.Fatal(err)
+		}
+		return string(b)
+	}
 	if h.http2() {
 		r, err := h.peer().Get(path)
 		if err != nil {
