@@ -1,7 +1,7 @@
 // Package websocket is weir's public face: WebSockets over HTTP/1.1 and HTTP/2 on any net/http
-// server, with the handler model of Cowboy's cowboy_websocket. Callbacks get frames and return
-// commands; the state machine, the close codes and the terminate reasons are the same on every
-// transport.
+// server, and over HTTP/3 with package h3 beside it, with the handler model of Cowboy's
+// cowboy_websocket. Callbacks get frames and return commands; the state machine, the close codes
+// and the terminate reasons are the same on every transport.
 //
 //	func echo(w http.ResponseWriter, r *http.Request) (websocket.Handler, *websocket.Options) {
 //		return websocket.HandlerFunc(func(f websocket.Frame, out websocket.Commands) websocket.Commands {
