@@ -162,6 +162,7 @@ func TestAnswersBesideBodies(t *testing.T) {
 		}
 		p.Open(true, ":method", "GET", ":scheme", "http", ":authority", "a", ":path", "/")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if took != 64<<10 {
 			t.Errorf("the answer has %d octets waiting, want %d", took, 64<<10)
 		}

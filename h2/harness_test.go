@@ -219,8 +219,8 @@ func (ts *tunnels) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s := newSink(st, strings.HasPrefix(r.URL.Path, "/echo"))
 	st.Attach(s, ts.limits)
+	ts.sinks <- s // before the answer: they are in the order in which a client opens one after the other
 	st.Send(nil, false)
-	ts.sinks <- s
 }
 
 func readN(t *testing.T, r io.Reader, n int) string {
