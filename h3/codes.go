@@ -99,9 +99,9 @@ func told(err error) error {
 
 // A ConnError is a fault of a peer's that ends its connection.
 type ConnError struct {
-	Code Code
+	Code Code   // that the connection was closed with
 	Rule string // the section it broke
-	Text string
+	Text string // what was wrong, in a few words
 }
 
 func (e *ConnError) Error() string {

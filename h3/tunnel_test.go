@@ -96,10 +96,8 @@ func TestUnsentCounts(t *testing.T) {
 		s.cut()
 		const each, n = 10_000, 200
 		start := time.Now()
-		queued := 0
 		for range n {
-			var err error
-			if queued, err = k.st.Send([][]byte{make([]byte, each)}, false); err != nil {
+			if _, err := k.st.Send([][]byte{make([]byte, each)}, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -108,7 +106,7 @@ func TestUnsentCounts(t *testing.T) {
 		}
 		settle()
 		const flight = 64 << 10 // the congestion window
-		if queued, _ = k.st.Send(nil, false); queued < each*n-flight-hiddenMost || queued > each*n {
+		if queued, _ := k.st.Send(nil, false); queued < each*n-flight-hiddenMost || queued > each*n {
 			t.Errorf("%d octets are queued of %d", queued, each*n)
 		}
 		if k.drained > 0 {
