@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,7 +25,7 @@ import (
 )
 
 // inConsole runs in the console's page, and clicks Open there. It tells how the page came, and what
-// became of three WebSockets of its own.
+// became of four WebSockets of its own.
 const inConsole = `(async () => {
 	const echo = (text) => new Promise((resolve) => {
 		const ws = new WebSocket("wss://" + location.host + "/echo?compress=1");
@@ -37,16 +38,22 @@ const inConsole = `(async () => {
 		const ws = new WebSocket("wss://" + location.host + "/close?code=4002&reason=over");
 		ws.onclose = (e) => resolve([e.code, e.reason, e.wasClean]);
 	});
+	const drained = () => new Promise((resolve) => {
+		const ws = new WebSocket("wss://" + location.host + "/discard");
+		ws.onclose = (e) => resolve([e.code, e.wasClean]);
+	});
 	document.querySelector("form button.main").click();
 	return JSON.stringify({
 		page: performance.getEntriesByType("navigation")[0].nextHopProtocol,
 		echoes: await Promise.all([echo("hello"), echo("x".repeat(300000))]),
 		close: await close(),
+		drained: await drained(),
 	});
 })()`
 
 // TestHTTP3Chromium: Chromium opens the console over HTTP/3, and WebSockets of its page come over
-// HTTP/3 besides (RFC 9220), next to each other on one connection.
+// HTTP/3 besides (RFC 9220), next to each other on one connection. The last is open when the server
+// drains.
 func TestHTTP3Chromium(t *testing.T) {
 	needs(t, "chromium")
 	cert := certificate(t)
@@ -55,7 +62,10 @@ func TestHTTP3Chromium(t *testing.T) {
 		Page   string
 		Echoes [][4]any
 		Close  [3]any
+
+		Drained [2]any
 	}
+	go s.drainAt("/discard") // ends with that WebSocket, at the latest with the server
 	inChromium(t, "https://"+s.https+"/", inConsole, &got, "--enable-quic",
 		"--origin-to-force-quic-on="+s.https, "--enable-features=EnableWebsocketsOverHttp3",
 		"--ignore-certificate-errors-spki-list="+keyHash(t, cert))
@@ -71,11 +81,26 @@ func TestHTTP3Chromium(t *testing.T) {
 	if fmt.Sprint(got.Close) != "[4002 over true]" {
 		t.Errorf("the server's close arrived as %v", got.Close)
 	}
+	if fmt.Sprint(got.Drained) != "[1001 true]" {
+		t.Errorf("the drain arrived as %v", got.Drained)
+	}
 	for range got.Echoes {
 		s.wantEnd("/echo", "h3", event{"reason": "remote", "code": 4001, "text": "grüße"})
 	}
 	s.wantEnd("/close", "h3", event{"reason": "stop"})
 	s.wantEnd("/headers", "h3", event{"reason": "stop"}) // the console's own
+	s.wantEnd("/discard", "h3", event{"reason": "stop"})
+}
+
+// drainAt has the server drain once a WebSocket of path is open.
+func (s *server) drainAt(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	opened := func(e event) bool { return e["event"] == "open" && e["path"] == path }
+	for !slices.ContainsFunc(s.events, opened) && !s.ended {
+		s.changed.Wait()
+	}
+	s.process.Signal(syscall.SIGTERM) // an error: it has ended
 }
 
 // keyHash is how Chromium names the key of a certificate that it is to trust.

@@ -63,6 +63,7 @@ type event map[string]any
 type server struct {
 	t           *testing.T
 	http, https string // host and port
+	process     *os.Process
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -85,6 +86,7 @@ func serve(t *testing.T, flags ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.process = cmd.Process
 	go s.read(out) // ends with the process
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
