@@ -5,7 +5,7 @@ import "time"
 // calmTime is how often a connection looks for readers that have become idle.
 const calmTime = 500 * time.Millisecond
 
-// told notes that the reader has called the sink. A handler may have run on its stack, which stays
+// noteTold notes that the reader calls the sink. A handler may have run on its stack, which stays
 // at twice the size of one that has only waited: 2 KiB of an idle WebSocket.
 func (t *tunnel) noteTold() {
 	t.tells.Add(1)

@@ -11,16 +11,20 @@ import (
 // Config is how the HTTP/3 of a server behaves. Zero means the default, negative off. Where a field
 // is zero, the fields of http.Server that mean the same count.
 type Config struct {
-	MaxConns      int // connections of the server, those in their handshake too; more are refused (CONNECTION_REFUSED). 0: 10 000
+	// MaxConns is how many connections the server has, those in their handshake too; more are
+	// refused (CONNECTION_REFUSED). 0: 10 000.
+	MaxConns      int
 	MaxHandshakes int // connections in their handshake; more are refused. 0: 1000
 	// RetryHandshakes is how many handshakes may be in progress before a client has to show that it
 	// gets what is sent to its address, by a Retry that costs it a round trip (RFC 9000, 8.1.2). So
 	// a flood from addresses that are not its own has no connections. 0: 100; negative: never.
 	RetryHandshakes int
 
-	MaxStreams  int // requests of one connection that are open at once; 0: 250
-	MaxHandlers int // handlers of one connection that run at once, those of streams that were reset too; 0: MaxStreams
-	MaxQueued   int // requests that wait for a handler; past it the connection ends; 0: 4 × MaxHandlers
+	MaxStreams int // requests of one connection that are open at once; 0: 250
+	// MaxHandlers is how many handlers of one connection run at once, those of streams that were
+	// reset too. 0: MaxStreams.
+	MaxHandlers int
+	MaxQueued   int // requests that wait for a handler; more end the connection; 0: 4 × MaxHandlers
 	// MaxHeaderBytes are octets of a request's fields as RFC 9114, 4.2.2 counts them, 32 more for
 	// each. A request with more is answered 431. 0: http.Server.MaxHeaderBytes + 320, else 64 KiB.
 	MaxHeaderBytes int
@@ -39,7 +43,9 @@ type Config struct {
 	// handler runs, and WebSockets that it resets before they are 1 s old (CVE-2023-44487).
 	// 0: 500.
 	MaxPeerResets int
-	MaxIgnored    int // the same for frames on a tunnel that bring no octets: unknown types, empty DATA. 0: 2000
+	// MaxIgnored is the same for frames on a tunnel that bring no octets: unknown types, empty DATA.
+	// 0: 2000.
+	MaxIgnored int
 
 	// UpgradeTokens are the tokens of extended CONNECT (RFC 9220) that handlers see as HTTP/1.1 has
 	// them, as h2.Config.UpgradeTokens says. nil: "websocket"; empty and not nil: none.
@@ -47,10 +53,12 @@ type Config struct {
 	// NoExtendedConnect answers extended CONNECT with 501. The setting of RFC 9220 is sent all the
 	// same: quic-go has no way to leave it out.
 	NoExtendedConnect bool
-	PlainConnect      bool // CONNECT without :protocol goes to the handler; otherwise it is answered 501
+	PlainConnect      bool // CONNECT without :protocol goes to the handler; otherwise it gets 501
 
 	HandshakeTimeout time.Duration // how long a handshake may take; 0: 10 s
-	IdleTimeout      time.Duration // a connection without requests leaves after it; 0: http.Server.IdleTimeout, else its ReadTimeout, else 3 min; negative: never
+	// IdleTimeout is after what time a connection without requests leaves. 0:
+	// http.Server.IdleTimeout, else its ReadTimeout, else 3 min; negative: never.
+	IdleTimeout time.Duration
 	// PathTimeout is how long nothing comes from the peer before the connection is lost (RFC 9000,
 	// 10.1). 0: 30 s.
 	PathTimeout time.Duration
@@ -64,7 +72,9 @@ type Config struct {
 	AltSvc    string
 	AltSvcAge time.Duration // 0: 10 min; negative: no Alt-Svc
 
-	Logger *slog.Logger // limits that a peer ran into, at Warn; connections that end for a fault, at Debug; nil: none
+	// Logger gets limits that a peer ran into, at Warn, and connections that end for a fault, at
+	// Debug. nil: none.
+	Logger *slog.Logger
 }
 
 // uniStreams is how many streams of its own a peer may have: control, two of QPACK, and what it
@@ -89,7 +99,8 @@ func (cfg Config) with(srv *http.Server) Config {
 	cfg.MaxHeaderBytes = bound(cmp.Or(cfg.MaxHeaderBytes, header, 64<<10), 1024, 1<<24)
 	cfg.StreamWindow = bound(cmp.Or(cfg.StreamWindow, 64<<10), 4096, 1<<30)
 	all := int64(cfg.MaxStreams+uniStreams+1) * int64(min(cfg.StreamWindow, 1<<20))
-	cfg.ConnWindow = bound(cmp.Or(cfg.ConnWindow, int(min(all, mostWindow))), cfg.StreamWindow, mostWindow)
+	cfg.ConnWindow = cmp.Or(cfg.ConnWindow, int(min(all, mostWindow)))
+	cfg.ConnWindow = bound(cfg.ConnWindow, cfg.StreamWindow, mostWindow)
 	cfg.MaxPeerResets = cmp.Or(cfg.MaxPeerResets, 500)
 	cfg.MaxIgnored = cmp.Or(cfg.MaxIgnored, 2000)
 	if cfg.UpgradeTokens == nil {

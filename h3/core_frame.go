@@ -69,7 +69,8 @@ func (f *frameReader) begin() *ConnError {
 		return nil
 	}
 	if unexpected(t) {
-		return &ConnError{Code: FrameUnexpected, Rule: "RFC 9114, 4.4", Text: "a frame on a tunnel that is not DATA"}
+		return &ConnError{Code: FrameUnexpected, Rule: "RFC 9114, 4.4",
+			Text: "a frame on a tunnel that is not DATA"}
 	}
 	length, m := varint(f.head[n:f.n])
 	if m == 0 {

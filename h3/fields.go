@@ -13,7 +13,9 @@ import (
 	"github.com/quic-go/qpack"
 )
 
-func field(name, value string) qpack.HeaderField { return qpack.HeaderField{Name: name, Value: value} }
+func field(name, value string) qpack.HeaderField {
+	return qpack.HeaderField{Name: name, Value: value}
+}
 
 // tunnelFields are those of a 200 that opens a tunnel. A field that cannot be sent is an error.
 func tunnelFields(h http.Header) ([]qpack.HeaderField, error) {
@@ -21,12 +23,14 @@ func tunnelFields(h http.Header) ([]qpack.HeaderField, error) {
 		return nil, fmt.Errorf("h3: %w", err)
 	}
 	fs := statusAndDate(http.StatusOK, h)
-	return asupgrade.AppendFields(fs, h, asupgrade.ConnectionOptions(h), asupgrade.NotInTunnel, field), nil
+	options := asupgrade.ConnectionOptions(h)
+	return asupgrade.AppendFields(fs, h, options, asupgrade.NotInTunnel, field), nil
 }
 
 // answerFields are those of an answer that a handler wrote as one of HTTP/1.1.
 func answerFields(status int, h http.Header) []qpack.HeaderField {
-	return asupgrade.AppendFields(statusAndDate(status, h), h, asupgrade.ConnectionOptions(h), nil, field)
+	options := asupgrade.ConnectionOptions(h)
+	return asupgrade.AppendFields(statusAndDate(status, h), h, options, nil, field)
 }
 
 // statusAndDate are the fields that every answer has (RFC 9110, 6.6.1).

@@ -133,7 +133,8 @@ func (w *writer) serve() {
 	case w.connect && w.protocol == "" && !s.cfg.PlainConnect,
 		w.protocol != "" && s.cfg.NoExtendedConnect:
 		http.Error(w, http.StatusText(http.StatusNotImplemented), http.StatusNotImplemented)
-	case w.r.Method == http.MethodOptions && w.r.RequestURI == "*" && !s.hs.DisableGeneralOptionsHandler:
+	case w.r.Method == http.MethodOptions && w.r.RequestURI == "*" &&
+		!s.hs.DisableGeneralOptionsHandler:
 		w.Header().Set("Content-Length", "0")
 	case w.upgrade:
 		h.ServeHTTP(upgradeWriter{w}, w.r)
@@ -146,7 +147,8 @@ func (w *writer) serve() {
 // who waits for it (RFC 9110, 10.1.1).
 func (w *writer) body() {
 	r := w.r
-	if _, ok := r.Header["Content-Length"]; !ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if _, ok := r.Header["Content-Length"]; !ok && get {
 		w.lookForBody()
 	} else if r.ContentLength == 0 {
 		r.Body = http.NoBody

@@ -18,7 +18,8 @@ const (
 	limits
 )
 
-var limitNames = [limits]string{"connections", "handshakes", "queued_requests", "peer_resets", "ignored_frames"}
+var limitNames = [limits]string{"connections", "handshakes", "queued_requests", "peer_resets",
+	"ignored_frames"}
 
 // String names the limit.
 func (l Limit) String() string {

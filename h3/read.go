@@ -124,7 +124,8 @@ func (t *tunnel) tellNext(credit int) {
 	fin := err == io.EOF && fault == nil
 	if fin && !t.frames.between() {
 		fin = false
-		fault = &ConnError{Code: FrameError, Rule: "RFC 9114, 7.1", Text: "the end of the stream cuts a frame"}
+		fault = &ConnError{Code: FrameError, Rule: "RFC 9114, 7.1",
+			Text: "the end of the stream cuts a frame"}
 	}
 	defer t.took(fault, idle, err) // also when the sink ends the goroutine
 	if len(out) > 0 || fin || idle > 0 && fault == nil {

@@ -63,7 +63,8 @@ func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 	if s.cfg.AltSvcAge > 0 {
 		next := srv.Handler
 		srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.ProtoMajor < 3 && r.TLS != nil && r.Header["Upgrade"] == nil && r.Method != http.MethodConnect {
+			handshake := r.Header["Upgrade"] != nil || r.Method == http.MethodConnect
+			if r.ProtoMajor < 3 && r.TLS != nil && !handshake {
 				s.SetAltSvc(w.Header())
 			}
 			if next == nil {
@@ -287,8 +288,8 @@ func (s *Server) all() []*conn {
 }
 
 // GoAway asks every peer to leave, by one GOAWAY with the id of the next stream (RFC 9114, 5.2):
-// requests that come later are reset with H3_REQUEST_REJECTED, streams that are open go on, and each
-// connection ends behind its last. New connections are refused. It returns at once.
+// requests that come later are reset with H3_REQUEST_REJECTED, streams that are open go on, and
+// each connection ends behind its last. New connections are refused. It returns at once.
 func (s *Server) GoAway() {
 	s.mu.Lock()
 	s.leaving = true

@@ -3,7 +3,8 @@ package h3
 // Stats are the counts of a Server since it was made. It is a plain value: two can be compared, and
 // printed.
 type Stats struct {
-	Conns, Handshakes, Streams, Tunnels    int         // now; a tunnel is an extended CONNECT that was answered 200, and a stream too
+	// What there is now. A tunnel is an extended CONNECT that was answered 200, and a stream too.
+	Conns, Handshakes, Streams, Tunnels    int
 	ConnsTotal, StreamsTotal, TunnelsTotal uint64      // since the Server was made
 	PeerResets                             uint64      // requests and tunnels that the peer has reset
 	Limits                                 LimitCounts // how often each was run into

@@ -390,7 +390,8 @@ func (w *writer) tail() {
 		if slices.Contains(options, strings.ToLower(strings.TrimPrefix(k, http.TrailerPrefix))) {
 			continue
 		}
-		if strings.HasPrefix(k, http.TrailerPrefix) || slices.Contains(w.trailers, http.CanonicalHeaderKey(k)) {
+		announced := slices.Contains(w.trailers, http.CanonicalHeaderKey(k))
+		if announced || strings.HasPrefix(k, http.TrailerPrefix) {
 			h[k] = vv
 		}
 	}
@@ -444,8 +445,8 @@ func (w *writer) SetWriteDeadline(t time.Time) error {
 // EnableFullDuplex has nothing to do: in HTTP/3 it is always so.
 func (w *writer) EnableFullDuplex() error { return nil }
 
-// noteRefused warns, once a path, of an answer to a WebSocket over HTTP/3 that says its handler does
-// not take it for one.
+// noteRefused warns, once a path, of an answer to a WebSocket over HTTP/3 that says its handler
+// does not take it for one.
 func (c *conn) noteRefused(path string, status int) {
 	if path, ok := c.srv.refusals.New(path, status); ok {
 		c.logf("h3: the handler of %q answers %d to a WebSocket over HTTP/3, which it sees as "+

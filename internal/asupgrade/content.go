@@ -33,8 +33,8 @@ const (
 // maxChunkLine is how many octets the line of a chunk's size, and a trailer, may have.
 const maxChunkLine = 4096
 
-// contentOf reads from a head how its content is framed, and takes away what HTTP/2 and HTTP/3 do not
-// have.
+// contentOf reads from a head how its content is framed, and takes away what HTTP/2 and HTTP/3 do
+// not have.
 func contentOf(status int, h http.Header) (*h1Content, error) {
 	c := &h1Content{length: TakeLength(h)}
 	codings := slices.Clone(h["Transfer-Encoding"])

@@ -9,8 +9,8 @@ import (
 const maxRefusals = 100
 
 // Refusals finds answers to a WebSocket as handlers give them that do not take it for what it is,
-// or that find no http.Hijacker because a wrapper of the http.ResponseWriter hides it. Over HTTP/1.1
-// they may work, and a browser does not say why. The zero value is ready.
+// or that find no http.Hijacker because a wrapper of the http.ResponseWriter hides it. Over
+// HTTP/1.1 they may work, and a browser does not say why. The zero value is ready.
 type Refusals struct {
 	mu    sync.Mutex
 	paths map[string]struct{}
