@@ -265,6 +265,7 @@ func TestDrained(t *testing.T) {
 		tn := s.connect(s.dial(), "/")
 		sink := <-ts.sinks
 		tn.Withhold(true)
+		synctest.Wait() // nobody writes: octets that find a write under way are all queued at first
 		queued, err := sink.st.Send([][]byte{make([]byte, 100_000)}, false)
 		if err != nil || queued != 100_000-65535 {
 			t.Fatalf("queued %d, %v", queued, err)
