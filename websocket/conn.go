@@ -37,6 +37,7 @@ type Conn struct {
 	messages uint64        // read
 	arrived  chan struct{} // closed when parts or err change, if somebody waits
 	err      *CloseError   // the session has ended
+	early    *CloseError   // err, for those who ask while a hook holds Terminate up
 	refused  *CloseError   // what reading gives since Read met a message that is too large
 	held     int           // octets of parts, and what keeping them costs
 	window   int
@@ -93,12 +94,41 @@ func (c *Conn) Context() context.Context { return c.s.Context() }
 func (c *Conn) do(ctx context.Context, cmds Commands) error { return c.endOf(c.s.do(ctx, cmds)) }
 
 // endOf makes the *CloseError of errOver. It is there, or about to be: Terminate waits for no peer.
+// But it waits for a hook, which may be what has called this method.
 func (c *Conn) endOf(err error) error {
 	if err != errOver {
 		return err
 	}
+	select {
+	case <-c.ended:
+		return c.err
+	default:
+	}
+	if e := c.endInHook(); e != nil {
+		return e
+	}
 	<-c.ended
 	return c.err
+}
+
+// endInHook is what a WebSocket that is over says while a hook runs: nobody may wait for Terminate,
+// which comes behind it. nil: no hook runs. What has not been looked at yet may be a close frame of
+// the peer; Terminate will know.
+func (c *Conn) endInHook() *CloseError {
+	c.s.turn.Lock()
+	defer c.s.turn.Unlock()
+	switch {
+	case !c.s.calling:
+		return nil
+	case !c.s.m.ended:
+		return &CloseError{Reason{Kind: ReasonError, Name: NameClosed}}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.early == nil {
+		c.early = &CloseError{*c.s.m.reason}
+	}
+	return c.early
 }
 
 // over is the *CloseError of a WebSocket that has ended, nil while it has not.

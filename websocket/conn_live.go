@@ -33,7 +33,8 @@ func (c *Conn) readLimit() int64 {
 // f is called for one frame at a time, in the order of arrival, on the goroutine that works for the
 // WebSocket, whether anybody reads or not. What arrives behind the ping waits for f, and so does
 // what would end a call that waits: f is not to wait for the peer, nor for a Read, Write, Ping or
-// Close of this Conn. A panic of f ends the WebSocket with 1011, as that of a Handler's callback.
+// Close of this Conn. It may call SendClose, SetIdleTimeout, CloseNow and Session.Send, which wait
+// for nobody. A panic of f ends the WebSocket with 1011, as that of a Handler's callback.
 func (c *Conn) OnPing(f func(payload []byte)) { c.listen(&c.onPing, f) }
 
 // OnPong is OnPing for pongs: those that Conn.Ping waits for, the answers to Options.PingInterval,

@@ -67,7 +67,9 @@ func (h *connHandler) part(p part, window int) (full bool) {
 func (h *connHandler) Terminate(r Reason, _ *PartialRequest) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.err = &CloseError{Reason: r}
+	if h.err = h.early; h.err == nil || h.err.Reason.Sent != r.Sent {
+		h.err = &CloseError{Reason: r}
+	}
 	close(h.ended)
 	if h.writer != nil {
 		h.writer.stop()

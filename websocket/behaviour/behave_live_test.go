@@ -184,6 +184,49 @@ func TestConnHooks(t *testing.T) {
 	})
 }
 
+// TestConnHookAfterEnd: a hook that runs while the WebSocket ends elsewhere may call what waits for
+// nobody. It hears of the end, and does not wait for Terminate, which waits for it.
+func TestConnHookAfterEnd(t *testing.T) {
+	ends := map[string]struct {
+		end func(*websocket.Conn)
+		why string
+	}{
+		"SendClose": {func(s *websocket.Conn) { s.SendClose(4000, "") }, "stop"},
+		"CloseNow":  {(*websocket.Conn).CloseNow, "error:closed"},
+	}
+	calls := map[string]func(*websocket.Conn) error{
+		"SendClose":      func(s *websocket.Conn) error { return s.SendClose(4001, "") },
+		"SetIdleTimeout": func(s *websocket.Conn) error { return s.SetIdleTimeout(time.Hour) },
+		"Write":          func(s *websocket.Conn) error { return s.Write(background, websocket.TextFrame, nil) },
+	}
+	for how, end := range ends {
+		for what, call := range calls {
+			t.Run(what+" after "+how, func(t *testing.T) {
+				row(t, "6.conn.hooks", overTCP, func(h *house) {
+					s, c := h.accept(nil)
+					runs, goOn := make(chan struct{}), make(chan struct{})
+					var said error
+					s.OnPing(func([]byte) {
+						close(runs)
+						<-goOn
+						said = call(s)
+					})
+					c.send(ping("p"))
+					<-runs
+					end.end(s)
+					close(goOn)
+					_, _, err := s.Read(h.within(time.Minute))
+					for who, err := range map[string]error{"Read": err, "the hook": said} {
+						if e, ok := errors.AsType[*websocket.CloseError](err); !ok || e.Reason.String() != end.why {
+							h.Errorf("%s was told %v, want %s", who, err, end.why)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestConnWritePrepared(t *testing.T) {
 	row(t, "6.conn.prepared", overTCP, func(h *house) {
 		for _, compress := range []bool{false, true} {
