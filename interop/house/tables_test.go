@@ -14,7 +14,7 @@ var floors = map[string][]string{
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
 	"h1":              {"stream", "internal/reach", httpguts, unix},
 	"h2":              {"stream", "flow", "internal/asupgrade", "internal/reach", httpguts, http2, hpack, unix},
-	"h3":              {"stream", "internal/asupgrade", httpguts, quic, quic + "/http3", qpack},
+	"h3":              {"stream", "internal/asupgrade", "internal/reach", httpguts, quic, quic + "/http3", qpack},
 	"internal/pool":   {"stream", "h2", "internal/reach"},
 	"internal/fields": {},
 	// For who publishes the module under another path.
@@ -115,6 +115,9 @@ var goroutines = []string{
 	"h2/large.go",
 	"h2/notify.go",
 	"h3/calm.go",
+	"h3/client.go",
+	"h3/client_dial.go",
+	"h3/client_streams.go",
 	"h3/conn.go",
 	"h3/handler.go",
 	"h3/journal.go",
@@ -172,6 +175,10 @@ var clocks = []string{
 	"h2/lookout.go",
 	"h2/response.go",
 	"h3/calm.go",
+	"h3/client.go",
+	"h3/client_dial.go",
+	"h3/client_ear.go",
+	"h3/client_open.go",
 	"h3/conn.go",
 	"h3/fields.go",
 	"h3/writer.go",
@@ -242,6 +249,7 @@ var sockets = []string{
 	"h2/server.go",
 	"h2/unsent_linux.go",
 	"h2/unsent_other.go",
+	"h3/client_dial.go",
 	"h3/hijack.go", // Hijack in the signature of http.Hijacker
 	"h3/server.go",
 	"internal/asupgrade/conn.go", // and in its result
