@@ -39,13 +39,22 @@ type Client struct {
 // Errors of Open.
 var (
 	// ErrNoExtendedConnect: the server does not offer it.
-	ErrNoExtendedConnect = fmt.Errorf("h3: the server does not offer extended CONNECT (RFC 9220, 3): %w", stream.ErrNotOffered)
+	ErrNoExtendedConnect error = &openError{"h3: the server does not offer extended CONNECT (RFC 9220, 3)", stream.ErrNotOffered}
 	// ErrNoRoom: as many streams are open as the server allows, or as ClientConfig does.
-	ErrNoRoom = fmt.Errorf("h3: no room for another stream (RFC 9000, 4.6): %w", stream.ErrUnprocessed)
+	ErrNoRoom error = &openError{"h3: no room for another stream (RFC 9000, 4.6)", stream.ErrUnprocessed}
 	// ErrLeaving: the connection has ended, or ends with its last stream: after GOAWAY, Leave or
 	// Close.
-	ErrLeaving = fmt.Errorf("h3: the connection takes no new streams (RFC 9114, 5.2): %w", stream.ErrUnprocessed)
+	ErrLeaving error = &openError{"h3: the connection takes no new streams (RFC 9114, 5.2)", stream.ErrUnprocessed}
 )
+
+// openError is an error that says what to do next.
+type openError struct {
+	text string
+	is   error
+}
+
+func (e *openError) Error() string { return e.text }
+func (e *openError) Unwrap() error { return e.is }
 
 // errGoAway is why a connection leaves that the server asked to.
 var errGoAway = &ConnError{Code: NoError, Text: "GOAWAY", Remote: true}

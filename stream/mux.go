@@ -29,6 +29,9 @@ type Mux interface {
 	Cause() error  // why, or nil
 	Leave()        // ends it with its last stream
 	Close() error  // gives every stream up, and does not wait
+
+	Done() <-chan struct{} // closed when it has ended
+	Err() error            // then why
 }
 
 // What errors.Is finds in an error of Mux.Open that says what to do next.
