@@ -111,6 +111,9 @@ func (p *Peer) watch() {
 
 // accept reads the server's unidirectional streams.
 func (p *Peer) accept() {
+	if p.requests != nil {
+		defer close(p.requests)
+	}
 	for {
 		s, err := p.conn.AcceptStream(context.Background())
 		if err != nil {

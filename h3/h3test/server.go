@@ -77,7 +77,10 @@ func (s *Server) Close() {
 // and is Tunnel.Header[0].
 func (p *Peer) Request(ctx context.Context) (*Tunnel, error) {
 	select {
-	case t := <-p.requests:
+	case t, ok := <-p.requests:
+		if !ok {
+			return nil, net.ErrClosed
+		}
 		t.s.SetReadContext(ctx)
 		t.s.SetWriteContext(context.Background())
 		for len(t.Header) == 0 {

@@ -133,6 +133,7 @@ var goroutines = []string{
 	"stream/pipe.go",
 	"upgrade/tunnel.go",
 	"websocket/call.go",
+	"websocket/dial_http3.go",
 	"websocket/guard.go",
 	"websocket/server.go",
 	"websocket/session.go",
@@ -207,6 +208,7 @@ var clocks = []string{
 	"websocket/alarm.go",
 	"websocket/call.go",
 	"websocket/conn_write.go",
+	"websocket/dial_http3.go",
 	"websocket/dialer.go",
 	"websocket/do.go",
 	"websocket/group.go",
@@ -266,6 +268,7 @@ var sockets = []string{
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_connect.go",
+	"websocket/dial_http3.go",
 	"websocket/dial_proxy.go",
 	"websocket/dialer.go",
 	"websocket/netconn.go",
