@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/h3/h3test"
 	"weir/stream"
 	"weir/stream/streamtest"
 )
@@ -384,7 +385,7 @@ func TestClientProbe(t *testing.T) {
 			t.Fatal(err)
 		}
 		k := attach(st)
-		s.cut()
+		s.network.Set(h3test.Link{Loss: 1})
 		settle()
 		ctx, stop := context.WithTimeout(context.Background(), 750*time.Millisecond)
 		defer stop()
@@ -428,5 +429,87 @@ func TestClientAddresses(t *testing.T) {
 			t.Error(err)
 		}
 		synctest.Wait()
+	})
+}
+
+// TestClientEndWithoutCredit: the server's end needs no credit, and is told to who holds all of it
+// back.
+func TestClientEndWithoutCredit(t *testing.T) {
+	const window = 1000
+	full := func(w http.ResponseWriter, _ *http.Request) {
+		st, err := w.(stream.Opener).OpenStream(nil)
+		if err != nil {
+			panic(err)
+		}
+		st.Attach(&echoSink{st}, stream.Limits{})
+		_, _ = st.Send([][]byte{make([]byte, window)}, true)
+	}
+	bubble(t, nil, full, func(s *site) {
+		st, _, err := s.client(ClientConfig{}).Open(context.Background(), extended("/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &holding{closed: make(chan struct{})}
+		st.Attach(k, stream.Limits{Window: window})
+		settle()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.n != window || !k.fin {
+			t.Errorf("%d octets, fin %v", k.n, k.fin)
+		}
+	})
+}
+
+// holding is a sink that gives no credit back.
+type holding struct {
+	mu     sync.Mutex
+	n      int
+	fin    bool
+	closed chan struct{}
+}
+
+func (k *holding) Data(b []byte, fin bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.n, k.fin = k.n+len(b), fin
+}
+func (k *holding) Drained()     {}
+func (k *holding) Closed(error) { close(k.closed) }
+
+// TestClientLastWords: what a stream said last arrives although its packet is lost, and the
+// connection ends with the stream.
+func TestClientLastWords(t *testing.T) {
+	var got chan string
+	keep := func(w http.ResponseWriter, _ *http.Request) {
+		st, err := w.(stream.Opener).OpenStream(nil)
+		if err != nil {
+			panic(err)
+		}
+		k := attach(st)
+		_, _ = st.Send(nil, true)
+		go func() {
+			<-k.closed
+			got <- fmt.Sprint(k.text(), " ", k.err)
+		}()
+	}
+	bubble(t, nil, keep, func(s *site) {
+		got = make(chan string, 1)
+		cl := s.client(ClientConfig{})
+		st, _, err := cl.Open(context.Background(), extended("/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := attach(st)
+		settle()
+		cl.Leave()
+		s.network.Set(h3test.Link{Loss: 1})
+		_, _ = st.Send([][]byte{[]byte("bye")}, true)
+		<-k.closed
+		time.Sleep(20 * time.Millisecond)
+		s.network.Set(h3test.Link{Delay: time.Millisecond})
+		if text := <-got; text != "bye <nil>" {
+			t.Error(text)
+		}
+		<-cl.Done()
 	})
 }
