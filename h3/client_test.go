@@ -442,7 +442,8 @@ func TestClientEndWithoutCredit(t *testing.T) {
 			panic(err)
 		}
 		st.Attach(&echoSink{st}, stream.Limits{})
-		_, _ = st.Send([][]byte{make([]byte, window)}, true)
+		_, _ = st.Send([][]byte{make([]byte, window)}, false)
+		time.AfterFunc(50*time.Millisecond, func() { _, _ = st.Send(nil, true) })
 	}
 	bubble(t, nil, full, func(s *site) {
 		st, _, err := s.client(ClientConfig{}).Open(context.Background(), extended("/"))
