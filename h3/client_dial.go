@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -183,6 +184,9 @@ func (d *Dialer) one(ctx context.Context, to *net.UDPAddr, t *tls.Config) (*Clie
 		end()
 		if ended := reach.Ended(ctx); ended != nil {
 			return nil, fmt.Errorf("no handshake of QUIC: %w", ended)
+		}
+		if _, ok := errors.AsType[*quic.HandshakeTimeoutError](err); ok {
+			return nil, fmt.Errorf("no handshake of QUIC within %v: %w", d.share.cfg.HandshakeTimeout, os.ErrDeadlineExceeded)
 		}
 		return nil, err
 	}

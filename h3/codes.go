@@ -134,5 +134,10 @@ func (e *ConnError) Error() string {
 	return fmt.Sprintf("h3: %s: %s (%s)", e.Code, e.Text, e.Rule)
 }
 
+// Is finds that a fault is one (stream.ErrFault).
+func (e *ConnError) Is(target error) bool {
+	return target == stream.ErrFault && e.Code != NoError
+}
+
 // Unwrap gives net.ErrClosed.
 func (e *ConnError) Unwrap() error { return net.ErrClosed }

@@ -41,6 +41,8 @@ var (
 	ErrUnprocessed = errors.New("stream: the server has not looked at the request")
 	// ErrNotOffered: the server does not offer extended CONNECT (RFC 8441, 3; RFC 9220, 3).
 	ErrNotOffered = errors.New("stream: the server does not offer extended CONNECT")
+	// ErrFault: the connection has ended for a fault of one side's. Another would, too.
+	ErrFault = errors.New("stream: the connection ended for a fault")
 	// ErrFallback: the server wants the request over HTTP/1.1 (RFC 9113, 7; RFC 9114, 8.1).
 	ErrFallback = errors.New("stream: the server wants HTTP/1.1")
 )

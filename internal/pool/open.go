@@ -106,6 +106,9 @@ func again(err error) bool {
 	if ce, ok := errors.AsType[*h2.ConnError](err); ok && ce.Code != h2.NoError {
 		return false
 	}
+	if errors.Is(err, stream.ErrFault) {
+		return false
+	}
 	if _, ok := errors.AsType[*lostError](err); ok {
 		return true
 	}

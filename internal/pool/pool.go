@@ -45,10 +45,18 @@ var ErrLeft = errors.New("no new streams are opened")
 var errNone = fmt.Errorf("the server allows no stream,"+
 	" its SETTINGS_MAX_CONCURRENT_STREAMS is 0: %w", h2.ErrNoRoom)
 
-// errNotOffered3 and errNone3 are the same of HTTP/3.
+// notOffered3 is of a server without WebSockets over HTTP/3.
+type notOffered3 struct{}
+
+func (notOffered3) Error() string {
+	return "the server does not offer extended CONNECT (RFC 9220, 3)"
+}
+func (notOffered3) Unwrap() error { return stream.ErrNotOffered }
+
+// errNotOffered3 and errNone3 are of HTTP/3.
 var (
-	errNotOffered3 = fmt.Errorf("no WebSockets over HTTP/3 (RFC 9220, 3): %w", stream.ErrNotOffered)
-	errNone3       = errors.New("the server allows no stream, its initial_max_streams_bidi is 0" +
+	errNotOffered3 error = notOffered3{}
+	errNone3             = errors.New("the server allows no stream, its initial_max_streams_bidi is 0" +
 		" (RFC 9000, 4.6)")
 )
 

@@ -150,6 +150,7 @@ var clocks = []string{
 	"cmd/weir/endpoint_commands.go",
 	"cmd/weir/endpoint_push.go",
 	"cmd/weir/events.go",
+	"cmd/weir/http3.go",
 	"cmd/weir/listen.go",
 	"cmd/weir/log.go",
 	"cmd/weir/outlet.go",
