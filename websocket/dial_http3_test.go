@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -353,6 +354,81 @@ func TestDialHTTP3Dies(t *testing.T) {
 		}
 		if _, _, err := old.Read(background); err == nil {
 			t.Error("the old one lives")
+		}
+	})
+}
+
+// TestDialHTTP3Many: 1000 WebSockets share few connections, and each echoes and closes. UDP that
+// dies under as many ends them within the idle timeout, while a new one comes over TCP within a
+// second; nothing is left of any.
+func TestDialHTTP3Many(t *testing.T) {
+	n := 1000
+	if testing.Short() {
+		n = 100
+	}
+	inScene3(t, &h3.Config{PathTimeout: 10 * time.Second}, true, func(s *scene3) {
+		s.named()
+		open := func() []*websocket.Conn {
+			var wg sync.WaitGroup
+			all := make([]*websocket.Conn, n)
+			for i := range all {
+				wg.Go(func() {
+					c, resp, err := s.d.Dial(background, "wss://weir.test/", nil)
+					if err != nil || resp.ProtoMajor != 3 {
+						t.Error(resp, err)
+						return
+					}
+					all[i] = c
+					if err, ok := s.echoes(c); !ok {
+						t.Errorf("no echo: %v", err)
+					}
+				})
+			}
+			wg.Wait()
+			return all
+		}
+		begun := time.Now()
+		all := open()
+		if t.Failed() {
+			t.FailNow()
+		}
+		var wg sync.WaitGroup
+		for _, c := range all {
+			wg.Go(func() {
+				if err := c.Close(1000, ""); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if most := n/250 + 4; s.sockets > most {
+			t.Errorf("%d connections for %d WebSockets", s.sockets, n)
+		}
+		t.Logf("%d WebSockets on %d connections: %v", n, s.sockets, time.Since(begun))
+
+		all = open()
+		s.network.Set(h3test.Link{Loss: 1})
+		died := time.Now()
+		for range 5 {
+			begun := time.Now()
+			c, version := s.dial("wss://weir.test/")
+			if d := time.Since(begun); version != 2 || d > time.Second {
+				t.Errorf("HTTP/%d after %v", version, d)
+			}
+			if err := c.Close(1000, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, c := range all {
+			wg.Go(func() {
+				if _, _, err := c.Read(background); err == nil {
+					t.Error("it lives")
+				}
+			})
+		}
+		wg.Wait()
+		if d := time.Since(died); d > 15*time.Second { // 10 s, from the last packet that was sent
+			t.Errorf("they died after %v", d)
 		}
 	})
 }
