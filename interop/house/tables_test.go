@@ -28,7 +28,7 @@ var floors = map[string][]string{
 	// 4: programs
 	"cmd/weir": {"websocket", "upgrade", "h2", "h3", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", "interop/conform/wire", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
-	"interop/load": {hpack, histogram, unix},
+	"interop/load": {hpack, histogram, unix, quic, quic + "/quicvarint", qpack},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
@@ -130,6 +130,7 @@ var goroutines = []string{
 	"interop/conform/wire/conn.go",
 	"internal/pool/open.go",
 	"internal/pool/pool.go",
+	"interop/load/h3.go",
 	"stream/pipe.go",
 	"upgrade/tunnel.go",
 	"websocket/call.go",
@@ -262,6 +263,7 @@ var sockets = []string{
 	"interop/conform/wire/dial.go",
 	"interop/conform/wire/link.go",
 	"interop/load/dial.go",
+	"interop/load/h3.go",
 	"interop/load/shell_linux.go",
 	"interop/load/shell_net.go",
 	"interop/load/shell_tls_linux.go",
