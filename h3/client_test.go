@@ -50,8 +50,8 @@ func (s *site) client(cfg ClientConfig) *Client {
 	return cl
 }
 
-// sink keeps what it is told.
-type sink struct {
+// keeper keeps what it is told.
+type keeper struct {
 	st     stream.Stream
 	mu     sync.Mutex
 	got    []byte
@@ -60,25 +60,25 @@ type sink struct {
 	closed chan struct{}
 }
 
-func attach(st stream.Stream) *sink {
-	k := &sink{st: st, closed: make(chan struct{})}
+func attach(st stream.Stream) *keeper {
+	k := &keeper{st: st, closed: make(chan struct{})}
 	st.Attach(k, stream.Limits{})
 	return k
 }
 
-func (k *sink) Data(b []byte, fin bool) {
+func (k *keeper) Data(b []byte, fin bool) {
 	k.mu.Lock()
 	k.got, k.fin = append(k.got, b...), fin
 	k.mu.Unlock()
 	k.st.Release(len(b))
 }
-func (k *sink) Drained() {}
-func (k *sink) Closed(err error) {
+func (k *keeper) Drained() {}
+func (k *keeper) Closed(err error) {
 	k.err = err
 	close(k.closed)
 }
 
-func (k *sink) text() string {
+func (k *keeper) text() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return string(k.got)
@@ -234,7 +234,7 @@ func TestClientRequest(t *testing.T) {
 func TestClientRoom(t *testing.T) {
 	bubble(t, &options{cfg: Config{MaxStreams: 3}}, echoes, func(s *site) {
 		cl := s.client(ClientConfig{})
-		var last *sink
+		var last *keeper
 		if _, err := cl.ExtendedConnect(context.Background()); err != nil {
 			t.Fatal(err)
 		}

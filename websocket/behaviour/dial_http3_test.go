@@ -1,4 +1,4 @@
-package websocket_test
+package behaviour_test
 
 import (
 	"context"
