@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 
+	"weir/internal/reach"
 	"weir/stream"
 
 	"github.com/quic-go/quic-go"
@@ -17,23 +18,37 @@ type Code uint64
 
 // The codes that are used here.
 const (
-	NoError          Code = 0x100
-	GeneralProtocol  Code = 0x101
-	InternalError    Code = 0x102
-	FrameUnexpected  Code = 0x105
-	FrameError       Code = 0x106
-	ExcessiveLoad    Code = 0x107
-	RequestRejected  Code = 0x10b
-	RequestCancelled Code = 0x10c
-	MessageError     Code = 0x10e
+	NoError             Code = 0x100
+	GeneralProtocol     Code = 0x101
+	InternalError       Code = 0x102
+	StreamCreationError Code = 0x103
+	ClosedCritical      Code = 0x104
+	FrameUnexpected     Code = 0x105
+	FrameError          Code = 0x106
+	ExcessiveLoad       Code = 0x107
+	IDError             Code = 0x108
+	SettingsError       Code = 0x109
+	MissingSettings     Code = 0x10a
+	RequestRejected     Code = 0x10b
+	RequestCancelled    Code = 0x10c
+	RequestIncomplete   Code = 0x10d
+	MessageError        Code = 0x10e
+	VersionFallback     Code = 0x110
+	QPACKDecompression  Code = 0x200 // RFC 9204, 6, and the next two
+	QPACKEncoderError   Code = 0x201
+	QPACKDecoderError   Code = 0x202
 )
 
 var codeNames = map[Code]string{
 	NoError: "H3_NO_ERROR", GeneralProtocol: "H3_GENERAL_PROTOCOL_ERROR",
-	InternalError: "H3_INTERNAL_ERROR", FrameUnexpected: "H3_FRAME_UNEXPECTED",
-	FrameError: "H3_FRAME_ERROR", ExcessiveLoad: "H3_EXCESSIVE_LOAD",
+	InternalError: "H3_INTERNAL_ERROR", StreamCreationError: "H3_STREAM_CREATION_ERROR",
+	ClosedCritical: "H3_CLOSED_CRITICAL_STREAM", FrameUnexpected: "H3_FRAME_UNEXPECTED",
+	FrameError: "H3_FRAME_ERROR", ExcessiveLoad: "H3_EXCESSIVE_LOAD", IDError: "H3_ID_ERROR",
+	SettingsError: "H3_SETTINGS_ERROR", MissingSettings: "H3_MISSING_SETTINGS",
 	RequestRejected: "H3_REQUEST_REJECTED", RequestCancelled: "H3_REQUEST_CANCELLED",
-	MessageError: "H3_MESSAGE_ERROR",
+	RequestIncomplete: "H3_REQUEST_INCOMPLETE", MessageError: "H3_MESSAGE_ERROR",
+	VersionFallback: "H3_VERSION_FALLBACK", QPACKDecompression: "QPACK_DECOMPRESSION_FAILED",
+	QPACKEncoderError: "QPACK_ENCODER_STREAM_ERROR", QPACKDecoderError: "QPACK_DECODER_STREAM_ERROR",
 }
 
 // String is the code's name in RFC 9114, 8.1.
@@ -86,6 +101,9 @@ func told(err error) error {
 	if se, ok := errors.AsType[*quic.StreamError](err); ok {
 		return &stream.ResetError{Code: streamCode(Code(se.ErrorCode)), Remote: se.Remote}
 	}
+	if ae, ok := errors.AsType[*quic.ApplicationError](err); ok && ae.Remote && Code(ae.ErrorCode) != NoError {
+		return &ConnError{Code: Code(ae.ErrorCode), Text: reach.Line(ae.ErrorMessage), Remote: true}
+	}
 	switch {
 	case err == nil, errors.Is(err, quic.ErrStreamClosed):
 		return stream.ErrClosed
@@ -99,13 +117,26 @@ func told(err error) error {
 
 // A ConnError is a fault of a peer's that ends its connection.
 type ConnError struct {
-	Code Code   // that the connection was closed with
-	Rule string // the section it broke
-	Text string // what was wrong, in a few words
+	Code   Code   // that the connection was closed with
+	Rule   string // the section it broke
+	Text   string // what was wrong, in a few words
+	Remote bool   // the peer found the fault, and said Code and Text
 }
 
 func (e *ConnError) Error() string {
+	if e.Remote {
+		s := "h3: the peer ended the connection: " + e.Code.String()
+		if e.Text != "" {
+			s += ": " + e.Text
+		}
+		return s
+	}
 	return fmt.Sprintf("h3: %s: %s (%s)", e.Code, e.Text, e.Rule)
+}
+
+// Is finds that a fault is one (stream.ErrFault).
+func (e *ConnError) Is(target error) bool {
+	return target == stream.ErrFault && e.Code != NoError
 }
 
 // Unwrap gives net.ErrClosed.

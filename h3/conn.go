@@ -26,7 +26,8 @@ const youngTime = time.Second
 
 // conn is one connection. mu is taken last: behind tunnel.mu, and with Server.mu by Stats alone.
 type conn struct {
-	srv     *Server
+	srv     *Server // a client's serves nothing: it has the buffers and the counts
+	client  *Client // nil: it is a server's
 	qc      *quic.Conn
 	tr      *quic.Transport
 	h3      *http3.Server // of this connection alone, so that it has a GOAWAY of its own
@@ -156,7 +157,7 @@ func (c *conn) fail(fault *ConnError) {
 func (c *conn) exceed(l Limit) {
 	c.srv.count(func(st *Stats) { st.Limits[l]++ })
 	c.srv.journal.say(func() {
-		c.srv.log.Warn("h3: a client ran into a limit", "remote", c.remote, "limit", l.String())
+		c.srv.log.Warn("h3: the peer ran into a limit", "remote", c.remote, "limit", l.String())
 	})
 	c.mu.Lock()
 	if c.fault == nil {
@@ -264,6 +265,10 @@ func (c *conn) goAway() {
 // mu is held. A stream whose fields have not come whole is nothing to do, so streams that stay so
 // do not hold their connection.
 func (c *conn) emptied() {
+	if c.client != nil {
+		c.client.empties()
+		return
+	}
 	if c.dead || c.tunnels > 0 || c.requests > 0 {
 		return
 	}

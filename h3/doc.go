@@ -5,4 +5,7 @@
 //
 // [ConfigureServer] mounts it beside the server on TCP, whose Handler, TLSConfig and BaseContext it
 // uses; [Server.Serve] serves a UDP socket.
+//
+// A [Client] is the other side of one connection, which opens streams by extended CONNECT. A
+// [Dialer] opens it, and fits into websocket.Dialer.HTTP3.
 package h3

@@ -13,7 +13,7 @@ import (
 func TestDocsCode(t *testing.T) {
 	page := &pages.Go{
 		Imports: map[string]string{
-			"http": "net/http", "log": "log", "net": "net", "tls": "crypto/tls",
+			"context": "context", "http": "net/http", "log": "log", "net": "net", "tls": "crypto/tls",
 			"h3": "weir/h3", "websocket": "weir/websocket",
 		},
 		Declare: "var mux *http.ServeMux\n\nvar conf *tls.Config\n",

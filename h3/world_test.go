@@ -51,6 +51,8 @@ type site struct {
 	socket func() net.PacketConn // for one more client
 	ends   []func()
 	cut    func() // in a bubble: nothing passes any more
+
+	network *h3test.Network // in a bubble
 }
 
 // options change a site before it serves.
@@ -86,6 +88,7 @@ func inBubble(t *testing.T, o *options, h http.HandlerFunc) (s *site, end func()
 			c.Cut(true)
 		}
 	}
+	s.network = network
 	return s, func() {
 		s.end()
 		time.Sleep(time.Minute) // what QUIC does behind the end

@@ -247,8 +247,8 @@ func (hs *clientHandshake) request(ctx context.Context, major int) *http.Request
 	u := *hs.url
 	u.User = nil
 	r := (&http.Request{Method: http.MethodGet, URL: &u, Host: hs.host, Header: hs.head.Clone(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
-	if major == 2 {
-		r.Method, r.Proto, r.ProtoMajor, r.ProtoMinor = http.MethodConnect, "HTTP/2.0", 2, 0
+	if major >= 2 {
+		r.Method, r.Proto, r.ProtoMajor, r.ProtoMinor = http.MethodConnect, fmt.Sprintf("HTTP/%d.0", major), major, 0
 		r.Header[":protocol"] = []string{"websocket"}
 		return r
 	}

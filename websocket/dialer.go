@@ -24,9 +24,10 @@ type HTTPVersion uint8
 
 // The versions.
 const (
-	HTTPAuto HTTPVersion = iota // over TLS what ALPN says, and HTTP/1.1 where HTTP/2 does not offer extended CONNECT; in cleartext HTTP/1.1
+	HTTPAuto HTTPVersion = iota // over TLS what ALPN says, and HTTP/1.1 where HTTP/2 does not offer extended CONNECT; in cleartext HTTP/1.1. With Dialer.HTTP3 also HTTP/3 where the server has named it
 	HTTP1                       // HTTP/1.1
 	HTTP2                       // HTTP/2: over TLS by ALPN, in cleartext with prior knowledge
+	HTTP3                       // HTTP/3: by Dialer.HTTP3, for wss and https, and through no proxy
 )
 
 // DefaultDialTimeout is Dialer.Timeout when none is given.
@@ -50,11 +51,17 @@ const DefaultDialTimeout = 30 * time.Second
 // A request that the server says it has not looked at (RFC 9113, 8.7) is made five times at most,
 // with pauses, and once where the server says what is wrong. A server that turned out not to speak
 // HTTP/2, or not to offer extended CONNECT over it, is dialled with HTTP/1.1 for 5 minutes.
+//
+// With HTTP3 a server that has named HTTP/3 by Alt-Svc (RFC 7838) is dialled over it, and 300 ms
+// later, or when that fails, over TCP besides: what has a connection first is used. HTTP/3 that
+// does not work where TCP does is left alone for 5 minutes, then 10, and so on. Where a connection
+// over it falls silent before the WebSocket is open, that is opened over TCP.
 type Dialer struct {
 	HTTP    HTTPVersion     // 0: HTTPAuto
 	Timeout time.Duration   // for everything until the WebSocket is open; 0: 30 s; negative: none
 	TLS     *tls.Config     // nil: the default
 	HTTP2   h2.ClientConfig // of the connections of HTTP/2
+	HTTP3   HTTP3Dialer     // opens those of HTTP/3; nil: there are none. An *h3.Dialer is one
 
 	// DialContext opens connections, to servers and proxies; nil: a net.Dialer does.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -90,7 +97,8 @@ type hostKey struct{ scheme, addr, proxy string }
 
 // host is what a Dialer knows of a server.
 type host struct {
-	pool  *pool.Pool
+	pool  *pool.Pool // over TCP
+	http3 http3
 	users atomic.Int32 // Dials at work with it; counted up under Dialer.mu
 
 	mu    sync.Mutex
@@ -111,7 +119,9 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 // carried none for HTTP2.IdleTimeout, 90 s by default.
 func (d *Dialer) CloseIdle() {
 	for _, h := range d.known() {
-		h.pool.CloseIdle()
+		for _, p := range h.pools() {
+			p.CloseIdle()
+		}
 	}
 }
 
@@ -125,7 +135,9 @@ func (d *Dialer) Close() error {
 	}
 	d.mu.Unlock()
 	for _, h := range d.known() {
-		h.pool.Leave(ErrDialerClosed)
+		for _, p := range h.pools() {
+			p.Leave(ErrDialerClosed)
+		}
 	}
 	return nil
 }
@@ -170,7 +182,11 @@ func (d *Dialer) host(k hostKey, to target) (*host, error) {
 		return h, nil
 	}
 	if len(d.hosts) >= d.sweep {
-		maps.DeleteFunc(d.hosts, func(_ hostKey, h *host) bool { return h.unused() })
+		all := len(d.hosts) > maxAlternatives
+		now := time.Now()
+		maps.DeleteFunc(d.hosts, func(_ hostKey, h *host) bool {
+			return h.unused() && (all || !h.http3.knows(now))
+		})
 		d.sweep = max(2*len(d.hosts), 16)
 	}
 	if d.hosts == nil {
@@ -212,6 +228,19 @@ func (d *Dialer) open(ctx context.Context, hs *clientHandshake) (stream.Stream, 
 		return nil, nil, err
 	}
 	defer h.users.Add(-1)
+	switch {
+	case d.HTTP == HTTP3:
+		if err := d.check3(hs, proxy != nil); err != nil {
+			return nil, nil, err
+		}
+		return d.open3(ctx, hs, to, h)
+	case d.HTTP == HTTPAuto && d.check3(hs, proxy != nil) == nil:
+		st, resp, err := d.fastest(ctx, hs, to, h)
+		if resp != nil {
+			h.http3.learn(hs.url.Hostname(), resp.Header)
+		}
+		return st, resp, err
+	}
 	if d.HTTP == HTTP1 || d.HTTP == HTTPAuto && (hs.url.Scheme == "http" || h.isPlain()) {
 		return d.open1(ctx, hs, to, nil)
 	}
@@ -221,15 +250,9 @@ func (d *Dialer) open(ctx context.Context, hs *clientHandshake) (stream.Stream, 
 // open1 opens a stream over HTTP/1.1: on nc, or on a new connection.
 func (d *Dialer) open1(ctx context.Context, hs *clientHandshake, to target, nc net.Conn) (stream.Stream, *http.Response, error) {
 	if nc == nil {
-		connecting, stop := d.untilClosed(ctx)
 		var err error
-		nc, err = d.connect(connecting, to, []string{"http/1.1"})
-		if stop(); err != nil {
+		if nc, err = d.connect1(ctx, to); err != nil {
 			return nil, nil, err
-		}
-		if alpn, _ := alpnOf(nc); to.url.Scheme == "https" && alpn == "h2" { // of a DialTLSContext
-			nc.Close()
-			return nil, nil, errors.New("ALPN chose h2, and HTTP/1.1 is wanted")
 		}
 	}
 	st, resp, err := h1.Request(ctx, nc, hs.request(ctx, 1))
@@ -237,6 +260,20 @@ func (d *Dialer) open1(ctx context.Context, hs *clientHandshake, to target, nc n
 		err = errRefused
 	}
 	return st, resp, err
+}
+
+// connect1 opens a connection for HTTP/1.1.
+func (d *Dialer) connect1(ctx context.Context, to target) (net.Conn, error) {
+	connecting, stop := d.untilClosed(ctx)
+	nc, err := d.connect(connecting, to, []string{"http/1.1"})
+	if stop(); err != nil {
+		return nil, err
+	}
+	if alpn, _ := alpnOf(nc); to.url.Scheme == "https" && alpn == "h2" { // of a DialTLSContext
+		nc.Close()
+		return nil, errors.New("ALPN chose h2, and HTTP/1.1 is wanted")
+	}
+	return nc, nil
 }
 
 // errRefused stands behind an answer that opened no stream.
@@ -292,4 +329,14 @@ func (h *host) setPlain() {
 }
 
 // unused says that nothing is known of a server that matters.
-func (h *host) unused() bool { return h.users.Load() == 0 && !h.isPlain() && h.pool.Unused() }
+func (h *host) unused() bool {
+	if h.users.Load() > 0 || h.isPlain() {
+		return false
+	}
+	for _, p := range h.pools() {
+		if !p.Unused() {
+			return false
+		}
+	}
+	return true
+}

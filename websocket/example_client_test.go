@@ -3,6 +3,8 @@ package websocket_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"weir/stream"
 	"weir/websocket"
 )
 
@@ -245,4 +248,32 @@ func ExampleConn_ReadJSON() {
 	err = c.ReadJSON(ctx, &p)
 	fmt.Println(p, err)
 	// Output: {1 2} <nil>
+}
+
+// loggedHTTP3 tells of each connection that another HTTP3Dialer opens.
+type loggedHTTP3 struct{ next websocket.HTTP3Dialer }
+
+func (l loggedHTTP3) DialMux(ctx context.Context, addr string, t *tls.Config) (stream.Mux, error) {
+	fmt.Println("HTTP/3 with", addr)
+	if l.next == nil {
+		return nil, errors.ErrUnsupported
+	}
+	return l.next.DialMux(ctx, addr, t)
+}
+
+// HTTP/3 is tried where a server has named it: in an answer to a handshake, or to another request,
+// of which the Dialer has to be told. TCP is tried besides.
+func ExampleDialer_AltSvc() {
+	d := &websocket.Dialer{HTTP3: loggedHTTP3{}} // with new(h3.Dialer) in it
+	defer d.Close()
+
+	answer := http.Header{"Alt-Svc": {`h3=":1"; ma=600`}}
+	if err := d.AltSvc("wss://127.0.0.1:1/", answer); err != nil {
+		fmt.Println(err)
+	}
+	_, _, err := d.Dial(context.Background(), "wss://127.0.0.1:1/", nil) // nobody is there
+	fmt.Println(err != nil)
+	// Output:
+	// HTTP/3 with 127.0.0.1:1
+	// true
 }

@@ -90,9 +90,9 @@ func benchCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&c.http, "http", "1.1", "`version` of HTTP: 1.1, or 2 (in cleartext with prior knowledge)")
+	f.StringVar(&c.http, "http", "1.1", "`version` of HTTP: 1.1, 2 (in cleartext with prior knowledge), or 3 (wss and https)")
 	f.IntVarP(&c.load.Connections, "connections", "c", 10, "connections")
-	f.IntVarP(&c.load.Streams, "streams", "m", 1, "WebSockets on each connection, over HTTP/2")
+	f.IntVarP(&c.load.Streams, "streams", "m", 1, "WebSockets on each connection, over HTTP/2 and HTTP/3")
 	f.IntVarP(&c.load.InFlight, "in-flight", "d", 0, "messages without an answer on each WebSocket (default 1; with --rate no bound)")
 	f.DurationVar(&c.load.Gather, "gather", 0, "let messages wait so long for others, and send them together (Linux)")
 	f.Float64Var(&c.load.Rate, "rate", 0, "messages a second, of all WebSockets together: an open loop (default: a closed loop)")
@@ -108,7 +108,7 @@ func benchCommand() *cobra.Command {
 	f.BoolVar(&c.idle, "idle", false, "open the WebSockets and hold them")
 	f.IntVar(&c.load.SlowReaders, "slow-readers", 0, "WebSockets more that read 1 KiB a second")
 	f.Float64Var(&c.load.ConnectRate, "connect-rate", 0, "WebSockets to open a second (default: 256 at a time)")
-	f.IntVar(&c.load.Window, "window", 0, "octets that the server may send ahead on a stream of HTTP/2 (default 1 MiB)")
+	f.IntVar(&c.load.Window, "window", 0, "octets that the server may send ahead on a stream of HTTP/2 or HTTP/3 (default 1 MiB)")
 	f.DurationVar(&c.load.Timeout, "timeout", 10*time.Second, "how long a handshake may take, and the last answers")
 	f.IntVar(&c.load.Loops, "threads", 1, "threads that send and read")
 	f.StringArrayVarP(&c.headers, "header", "H", nil, "a field of each handshake, `\"Name: value\"`; repeatable; Host replaces the URL's")
@@ -131,8 +131,10 @@ func (c *benchConfig) prepare(changed func(string) bool) error {
 	case u.Scheme != "ws" && u.Scheme != "wss" && u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Fragment != "":
 		return fmt.Errorf("URL %q: ws, wss, http or https, with a host and without a fragment (RFC 6455, 3)",
 			reach.RedactURL(c.url))
-	case c.http != "1.1" && c.http != "2":
-		return fmt.Errorf("--http %q: 1.1 or 2", c.http)
+	case c.http != "1.1" && c.http != "2" && c.http != "3":
+		return fmt.Errorf("--http %q: 1.1, 2 or 3", c.http)
+	case c.http == "3" && u.Scheme != "wss" && u.Scheme != "https":
+		return errors.New("--http 3: wss or https, for HTTP/3 is over TLS alone (RFC 9114, 3.1)")
 	case c.http == "1.1" && c.load.Streams != 1:
 		return errors.New("--streams: HTTP/1.1 has one WebSocket a connection; --http 2 has many")
 	case c.idle && c.broadcast:
@@ -159,7 +161,7 @@ func (c *benchConfig) prepare(changed func(string) bool) error {
 	if err := c.limits.check(changed, c.load.Pid); err != nil {
 		return err
 	}
-	c.load.URL, c.load.HTTP2 = u, c.http == "2"
+	c.load.URL, c.load.HTTP2, c.load.HTTP3 = u, c.http == "2", c.http == "3"
 	switch {
 	case c.idle:
 		c.load.Mode = load.Idle

@@ -26,7 +26,7 @@ type benchResult struct {
 func (r *benchResult) headline() string {
 	c := &r.config.load
 	words := []string{"HTTP/" + r.config.http}
-	if c.HTTP2 {
+	if c.HTTP2 || c.HTTP3 {
 		words = append(words, fmt.Sprintf("%s with %s each", count(c.Connections, "connection"), count(c.Streams, "WebSocket")))
 	} else {
 		words = append(words, count(c.Connections, "connection"))
@@ -123,6 +123,9 @@ func (r *benchResult) rows() [][2]string {
 	if r.Client > 0 && r.Messages > 0 && c.Mode != load.Idle {
 		row("client CPU", "%.2f s: %.2f µs a message", r.Client, r.Client*1e6/float64(r.Messages))
 	}
+	if q := r.QUIC; q != nil {
+		row("packets", "%d sent, %d received, %d lost (%s sent again)", q.Sent, q.Received, q.Lost, sizeWords(float64(q.LostOctets)))
+	}
 	name := "errors"
 	for _, e := range slices.Sorted(maps.Keys(r.Errors)) {
 		row(name, "%d × %s", r.Errors[e], reach.Line(e))
@@ -192,6 +195,7 @@ type (
 		Series      benchSeries      `json:"series"`
 		Server      *benchServer     `json:"server,omitempty"`
 		ClientCPU   float64          `json:"client_cpu_s"`
+		QUIC        *benchQUIC       `json:"quic,omitempty"`
 		Errors      map[string]int64 `json:"errors"`
 		Failed      int64            `json:"failed"`
 		Limits      []limitResult    `json:"limits"`
@@ -211,6 +215,12 @@ type (
 	benchSeries struct {
 		SliceS   float64 `json:"slice_s"`
 		Messages []int64 `json:"messages"`
+	}
+	benchQUIC struct {
+		Sent       uint64 `json:"packets_sent"`
+		Received   uint64 `json:"packets_received"`
+		Lost       uint64 `json:"packets_lost"`
+		LostOctets uint64 `json:"octets_sent_again"`
 	}
 	benchServer struct {
 		Pid          int     `json:"pid"`
@@ -251,6 +261,9 @@ func (r *benchResult) writeJSON(w io.Writer) error {
 	}
 	if j.Series.Messages == nil {
 		j.Series.Messages = []int64{}
+	}
+	if q := r.QUIC; q != nil {
+		j.QUIC = (*benchQUIC)(q)
 	}
 	if s := r.Server; s != nil {
 		j.Server = &benchServer{s.Pid, s.CPU.Total, s.CPU.User, s.CPU.System, s.PerMessage, s.Before.RSS, s.After.RSS, s.Before.PSS, s.After.PSS, s.PerSocketRSS, s.PerSocketPSS}

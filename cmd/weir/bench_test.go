@@ -39,15 +39,18 @@ func (r result) wantJSON(t *testing.T) benchJSON {
 
 func TestBench(t *testing.T) {
 	p := start(t, "--compress")
-	eachTCPLane(t, p, func(t *testing.T, l *lane) {
+	eachLane(t, p, func(t *testing.T, l *lane) {
 		version := "1.1"
 		if l.http2() {
 			version = "2"
+		} else if l.http3() {
+			version = "3"
 		}
 		t.Run("echo", func(t *testing.T) {
 			j := bench(t, l.connectArgs("/echo", "--json", "-n", "200", "-c", "2", "-d", "3")...).wantJSON(t)
 			if j.Messages != 200 || j.Latency.Count != 200 || j.Opened != 2 || j.Lost != 0 || j.Failed != 0 || len(j.Errors) != 0 || j.HTTPVersion != version || j.Mode != "echo" ||
-				j.Type != "text" || j.Size != 16 || j.InFlight != 3 || j.Handshake.Count != 2 || j.AnswerSize != 16 || j.Server != nil || j.Lag != nil || j.Interrupted {
+				j.Type != "text" || j.Size != 16 || j.InFlight != 3 || j.Handshake.Count != 2 || j.AnswerSize != 16 || j.Server != nil || j.Lag != nil || j.Interrupted ||
+				(j.QUIC != nil) != l.http3() || j.QUIC != nil && (j.QUIC.Sent == 0 || j.QUIC.Received == 0) {
 				t.Errorf("%+v", j)
 			}
 			if l := j.Latency; l.Min > l.P50 || l.P50 > l.P90 || l.P90 > l.P99 || l.P99 > l.P999 || l.P999 > l.Max || l.Min <= 0 || j.PerSecond <= 0 {
@@ -253,7 +256,8 @@ func TestBenchMisuse(t *testing.T) {
 		"ftp://127.0.0.1/":                      "ws, wss, http or https",
 		"ws://127.0.0.1/#part":                  "fragment",
 		"ws:///echo":                            "host",
-		"--http 3 ws://a/":                      "1.1 or 2",
+		"--http 4 wss://a/":                     "1.1, 2 or 3",
+		"--http 3 ws://a/":                      "RFC 9114, 3.1",
 		"-m 2 ws://a/":                          "--streams",
 		"-c 0 ws://a/":                          "--connections",
 		"-d 0 ws://a/":                          "--in-flight",
@@ -317,5 +321,24 @@ func TestBenchProgress(t *testing.T) {
 	live.end()
 	if want := "\r\x1b[Kopening, 1 s: 0 of 3 open\r\x1b[K"; b.String() != want {
 		t.Errorf("on a terminal: %q", b.String())
+	}
+}
+
+// Over HTTP/3 a server that refuses, or is not there, is told as over the others, and many
+// WebSockets share a connection.
+func TestBenchHTTP3(t *testing.T) {
+	p := start(t)
+	bench(t, "-k", "-n", "1", "--http", "3", p.https+"/nowhere").want(t, exitRefused, "", "404")
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	if r := bench(t, "-k", "-n", "1", "--timeout", "200ms", "--http", "3", "wss://"+pc.LocalAddr().String()); r.code != exitConnect && r.code != exitTimeout {
+		t.Errorf("%+v", r)
+	}
+	j := bench(t, "-k", "--json", "--idle", "-D", "50ms", "--http", "3", "-c", "2", "-m", "50", p.https+"/echo").wantJSON(t)
+	if j.Mode != "idle" || j.Opened != 100 || j.Failed != 0 || j.QUIC == nil {
+		t.Errorf("%+v", j)
 	}
 }

@@ -55,6 +55,7 @@ func (c *connection) run(stdin *os.File) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	defer c.http3.leave(connectWait)
 	if err := c.open(signals); err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ With --slash a line may be a command: /ping [TEXT], /pong [TEXT], /close [CODE [
 
 const connectExample = `  weir connect ws://127.0.0.1:8080/echo
   weir connect -k --http 2 wss://127.0.0.1:8443/echo -x hello
+  weir connect -k --http 3 wss://127.0.0.1:8443/echo -x hello
   weir connect -1 ws://127.0.0.1:8080/headers
   printf 'one\ntwo\n' | weir connect --json ws://127.0.0.1:8080/echo`
 
@@ -60,6 +61,7 @@ type connectConfig struct {
 
 	options websocket.DialOptions
 	dialer  websocket.Dialer
+	http3   clientHTTP3
 }
 
 func connectCommand() *cobra.Command {
@@ -87,7 +89,7 @@ func connectCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&c.http, "http", "auto", "`version` of HTTP: auto (over TLS as the server likes, in cleartext 1.1), 1.1, or 2 (in cleartext with prior knowledge)")
+	f.StringVar(&c.http, "http", "auto", "`version` of HTTP: auto (over TLS as the server likes, in cleartext 1.1), 1.1, 2 (in cleartext with prior knowledge), or 3 (wss and https)")
 	f.StringArrayVarP(&c.headers, "header", "H", nil, "a field of the request, `\"Name: value\"`; repeatable; Host replaces the URL's")
 	f.StringArrayVarP(&c.options.Subprotocols, "subprotocol", "s", nil, "offer this subprotocol, a `name`; repeatable")
 	f.StringVar(&c.origin, "origin", "", "the field Origin")
@@ -109,7 +111,7 @@ func connectCommand() *cobra.Command {
 
 // prepare makes the options of the WebSocket of the flags, or says what cannot be obeyed.
 func (c *connectConfig) prepare() error {
-	versions := map[string]websocket.HTTPVersion{"auto": websocket.HTTPAuto, "1.1": websocket.HTTP1, "2": websocket.HTTP2}
+	versions := map[string]websocket.HTTPVersion{"auto": websocket.HTTPAuto, "1.1": websocket.HTTP1, "2": websocket.HTTP2, "3": websocket.HTTP3}
 	version, ok := versions[c.http]
 	u, err := reach.ParseURL(c.url)
 	switch {
@@ -119,7 +121,11 @@ func (c *connectConfig) prepare() error {
 		return fmt.Errorf("URL %q: ws, wss, http or https, with a host and without a fragment (RFC 6455, 3)",
 			reach.RedactURL(c.url))
 	case !ok:
-		return fmt.Errorf("--http %q: auto, 1.1 or 2", c.http)
+		return fmt.Errorf("--http %q: auto, 1.1, 2 or 3", c.http)
+	case version == websocket.HTTP3 && u.Scheme != "wss" && u.Scheme != "https":
+		return fmt.Errorf("--http 3: wss or https, for HTTP/3 is over TLS alone (RFC 9114, 3.1)")
+	case version == websocket.HTTP3 && c.proxy != "":
+		return errors.New("--http 3 does not go through a --proxy")
 	case c.wait < 0 || c.interval < 0 || c.timeout < 0:
 		return errors.New("--wait, --ping-interval, --timeout: 0 or more")
 	case c.noClose && c.waitSet:
@@ -133,7 +139,7 @@ func (c *connectConfig) prepare() error {
 	if err := c.header(); err != nil {
 		return err
 	}
-	c.dialer.HTTP = version
+	c.dialer.HTTP, c.dialer.HTTP3 = version, &c.http3
 	c.dialer.Timeout = zeroIsNone(c.timeout)
 	if c.dialer.TLS, err = c.tls.config(); err != nil {
 		return err

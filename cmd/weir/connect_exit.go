@@ -13,6 +13,7 @@ import (
 
 	"weir/h2"
 	"weir/internal/reach"
+	"weir/stream"
 	"weir/websocket"
 )
 
@@ -84,9 +85,9 @@ func dialCode(err error, de *websocket.DialError, connected bool) int {
 	case de.Proxy != "":
 		return exitConnect
 	case de.Response != nil && de.Rule == "" && !opens(de.Response),
-		errors.Is(err, h2.ErrNoExtendedConnect):
+		errors.Is(err, h2.ErrNoExtendedConnect), errors.Is(err, stream.ErrNotOffered):
 		return exitRefused
-	case de.Response != nil:
+	case de.Response != nil, broken3(err):
 		return exitProtocol
 	case !connected || lost(err):
 		return exitConnect
@@ -96,7 +97,7 @@ func dialCode(err error, de *websocket.DialError, connected bool) int {
 
 // opens says that an answer is one that opens a WebSocket. What HTTP it is of says the request.
 func opens(res *http.Response) bool {
-	if res.Request != nil && res.Request.ProtoMajor == 2 {
+	if res.Request != nil && res.Request.ProtoMajor >= 2 {
 		return res.StatusCode/100 == 2
 	}
 	return res.StatusCode == http.StatusSwitchingProtocols

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/h3/h3test"
 	"weir/upgrade"
 	"weir/wsframe"
 )
@@ -69,11 +71,14 @@ func (r result) want(t *testing.T, code int, stdout string, says ...string) {
 // connectArgs are the flags and the URL that reach path over the lane's transport.
 func (l *lane) connectArgs(path string, more ...string) []string {
 	version := "1.1"
-	if l.http2() {
+	switch {
+	case l.http2():
 		version = "2"
+	case l.http3():
+		version = "3"
 	}
 	origin := l.http
-	if l.transport == "h1tls" || l.transport == "h2" {
+	if l.transport == "h1tls" || l.transport == "h2" || l.http3() {
 		origin = l.https
 	}
 	return append([]string{"--http", version, "-k", "ws" + strings.TrimPrefix(origin, "http") + path}, more...)
@@ -81,7 +86,7 @@ func (l *lane) connectArgs(path string, more ...string) []string {
 
 func TestConnect(t *testing.T) {
 	p := start(t, "--subprotocol", "chat")
-	eachTCPLane(t, p, func(t *testing.T, l *lane) {
+	eachLane(t, p, func(t *testing.T, l *lane) {
 		t.Run("pipe", func(t *testing.T) {
 			connect(t, "one\ntwo\r\n\nthree", l.connectArgs("/echo")...).want(t, 0, "one\ntwo\n\nthree\n")
 			p.wantEnd("/echo", event{"reason": "remote", "code": 1000, "in": event{"messages": 4, "bytes": 11}})
@@ -147,7 +152,7 @@ func (r result) wantCode(t *testing.T, code int, stdout string, says ...string) 
 
 func TestConnectJSON(t *testing.T) {
 	p := start(t)
-	eachTCPLane(t, p, func(t *testing.T, l *lane) {
+	eachLane(t, p, func(t *testing.T, l *lane) {
 		args := l.connectArgs("/commands", "--json", "--no-close", "--compress")
 		r := connect(t, `[{"text":"a"},{"binary":"AP8="},{"ping":"p"},{"pong":"q"},{"close":{"code":4000,"reason":"bye"}}]`, args...)
 		var got []string
@@ -168,6 +173,8 @@ func TestConnectJSON(t *testing.T) {
 		version, stream := "1.1", "0"
 		if l.http2() {
 			version, stream = "2", "1"
+		} else if l.http3() {
+			version = "3"
 		}
 		want := []string{
 			`{"event":"open","extensions":"","http_version":"` + version + `","stream":` + stream + `,"subprotocol":"","transport":"` + l.transport + `"}`,
@@ -277,9 +284,44 @@ func TestConnectExitCodes(t *testing.T) {
 		}
 		connect(t, "", "--cacert", file, srv.URL).want(t, 4, "", "404")
 	})
+	t.Run("HTTP/3", func(t *testing.T) {
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pc.Close()
+		over3 := func(url string, args ...string) result {
+			t.Helper()
+			return connect(t, "", append([]string{"--http", "3", url}, args...)...)
+		}
+		over3("wss://"+pc.LocalAddr().String(), "--timeout", "100ms").want(t, 6, "", "no answer in time", "no HTTP/3 with the server")
+		over3(plain.https+"/echo").want(t, 3, "", "certificate", "; --cacert FILE names who signed it, -k takes any certificate")
+		over3(plain.https+"/echo", "-k").want(t, 4, "", "501 Not Implemented")
+		over3(plain.https+"/echo", "--proxy", "http://x").want(t, 2, "", "does not go through a --proxy")
+		if pc, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil { // nothing waits in it
+			t.Fatal(err)
+		}
+		srv, err := h3test.Listen(pc, h3test.Options{Settings: []uint64{8, 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer srv.Close()
+		go func() { // ends with the server
+			for {
+				p, err := srv.Accept(context.Background())
+				if err != nil {
+					return
+				}
+				if err := p.Control([]byte{h3test.FrameData, 0}); err != nil {
+					return
+				}
+			}
+		}()
+		over3("wss://"+pc.LocalAddr().String(), "-k").want(t, 5, "", "(RFC 9114, 7.2.1)")
+	})
 	t.Run("usage", func(t *testing.T) {
 		for _, args := range [][]string{
-			{}, {"a", "b"}, {"ftp://x/"}, {"ws:///"}, {"ws://x/#f"}, {"--http", "3", "ws://x"}, {"-H", "no colon", "ws://x"}, {"-H", "Upgrade: x", "ws://x"},
+			{}, {"a", "b"}, {"ftp://x/"}, {"ws:///"}, {"ws://x/#f"}, {"--http", "3", "ws://x"}, {"--http", "4", "wss://x"}, {"-H", "no colon", "ws://x"}, {"-H", "Upgrade: x", "ws://x"},
 			{"--cacert", "/nowhere", "ws://x"}, {"--proxy", "gopher://x", "ws://x"}, {"--timeout", "-1s", "ws://x"}, {"--slash", "-x", "/nothing", "ws://x"},
 			{"-x", "\xff", "ws://x"}, {"--no-close", "-w", "1s", "ws://x"},
 		} {
@@ -303,7 +345,7 @@ func TestConnectHelp(t *testing.T) {
 // SIGINT closes with 1000; a server that pings back keeps the WebSocket open until then.
 func TestConnectSignal(t *testing.T) {
 	p := start(t)
-	eachTCPLane(t, p, func(t *testing.T, l *lane) {
+	eachLane(t, p, func(t *testing.T, l *lane) {
 		cmd := weir(testContext(t), append([]string{"connect"}, l.connectArgs("/echo", "--json", "--no-close", "--ping-interval", "1ms")...)...)
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {

@@ -28,24 +28,13 @@ type lane struct {
 	peer3     *h3test.Peer // and over HTTP/3
 }
 
-// transports are all ways to the server, of which weir's own clients know tcpTransports.
-var (
-	transports    = append(tcpTransports[:4:4], "h3")
-	tcpTransports = []string{"h1", "h1tls", "h2c", "h2"}
-)
+// transports are all ways to the server.
+var transports = []string{"h1", "h1tls", "h2c", "h2", "h3"}
 
 // eachLane runs body over every transport, on one server.
 func eachLane(t *testing.T, p *process, body func(t *testing.T, l *lane)) {
 	t.Helper()
 	for _, transport := range transports {
-		t.Run(transport, func(t *testing.T) { body(t, newLane(t, p, transport)) })
-	}
-}
-
-// eachTCPLane is eachLane without HTTP/3, which weir's own clients do not speak.
-func eachTCPLane(t *testing.T, p *process, body func(t *testing.T, l *lane)) {
-	t.Helper()
-	for _, transport := range tcpTransports {
 		t.Run(transport, func(t *testing.T) { body(t, newLane(t, p, transport)) })
 	}
 }

@@ -6,5 +6,6 @@
 //
 // A [Peer] is the client of one HTTP/3 connection, octet by octet. It is built on
 // golang.org/x/net/quic, with frames and QPACK (RFC 9204) of its own, and shares nothing with
-// package h3 or with quic-go: it must not trust what it tests.
+// package h3 or with quic-go: it must not trust what it tests. A [Server] gives the same for each
+// client that comes.
 package h3test

@@ -40,6 +40,8 @@ type Peer struct {
 	goAways  []uint64          // what the server's GOAWAYs said, in order
 	err      error             // why the connection has ended
 	control  *quic.Stream      // ours
+
+	requests chan *Tunnel // of a server: what the client has opened
 }
 
 // Dial makes a connection to server. Its packets go through pc, which the Peer owns. Dial returns
@@ -109,10 +111,17 @@ func (p *Peer) watch() {
 
 // accept reads the server's unidirectional streams.
 func (p *Peer) accept() {
+	if p.requests != nil {
+		defer close(p.requests)
+	}
 	for {
 		s, err := p.conn.AcceptStream(context.Background())
 		if err != nil {
 			return
+		}
+		if p.requests != nil && !s.IsReadOnly() {
+			p.requests <- newTunnel(p, s)
+			continue
 		}
 		go p.uni(s) // ends with the stream, at the latest with the connection
 	}

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,20 +28,31 @@ const (
 	// maxWait bounds the silence behind a request that is asked about: first it is quietTime, and
 	// twice as long each time that the server has answered.
 	maxWait = 8 * time.Second
+
+	// soonQuiet and soonAnswer are quietTime and answerTime where there is another way to the
+	// server, which is not likely to be as bad.
+	soonQuiet  = 200 * time.Millisecond
+	soonAnswer = 300 * time.Millisecond
 )
 
+// waits say when a request is made beside another, and how; a beside of nil: never.
+type waits struct {
+	quiet, answer time.Duration
+	beside        func(context.Context) answer
+}
+
 // quiet says that nothing has come on a connection for some time.
-func quiet(c *h2.Client, now time.Time) bool { return now.Sub(c.Heard()) >= quietTime }
+func quiet(c stream.Mux, now time.Time) bool { return now.Sub(c.Heard()) >= quietTime }
 
 // silent says that a connection does not answer.
-func silent(c *h2.Client, now time.Time) bool {
+func silent(c stream.Mux, now time.Time) bool {
 	asked := c.Asked()
 	return !asked.IsZero() && now.Sub(asked) >= answerTime
 }
 
 // answers says that the server is there: something came a moment ago, or comes now. If not, the
 // room is released.
-func answers(ctx context.Context, c *h2.Client) bool {
+func answers(ctx context.Context, c stream.Mux) bool {
 	if !quiet(c, time.Now()) {
 		return true
 	}
@@ -63,9 +75,25 @@ func answers(ctx context.Context, c *h2.Client) bool {
 // Where a connection falls silent before it answers, the request is made on another beside it, and
 // what answers first counts: the other one is reset.
 func (p *Pool) Open(ctx context.Context, r *http.Request) (stream.Stream, *http.Response, error) {
+	return p.OpenOr(ctx, r, nil)
+}
+
+// Opens opens a stream some other way.
+type Opens func(context.Context) (stream.Stream, *http.Response, error)
+
+// OpenOr is Open, and where a connection falls silent before it answers the request is made by
+// beside, sooner than Open makes it on another connection. A beside of nil is Open.
+func (p *Pool) OpenOr(ctx context.Context, r *http.Request, beside Opens) (stream.Stream, *http.Response, error) {
+	w := waits{quietTime, answerTime, func(ctx context.Context) answer { return p.try(ctx, r, waits{}) }}
+	if beside != nil {
+		w = waits{soonQuiet, soonAnswer, func(ctx context.Context) (a answer) {
+			a.st, a.res, a.err = beside(ctx)
+			return a
+		}}
+	}
 	wait := pause
 	for n := 1; ; n++ {
-		a := p.try(ctx, r, true)
+		a := p.try(ctx, r, w)
 		if n == tries || !again(a.err) || !sleep(ctx, wait) {
 			return a.st, a.res, a.err
 		}
@@ -78,10 +106,13 @@ func again(err error) bool {
 	if ce, ok := errors.AsType[*h2.ConnError](err); ok && ce.Code != h2.NoError {
 		return false
 	}
+	if errors.Is(err, stream.ErrFault) {
+		return false
+	}
 	if _, ok := errors.AsType[*lostError](err); ok {
 		return true
 	}
-	return h2.Unprocessed(err) && !errors.Is(err, errNone)
+	return (h2.Unprocessed(err) || errors.Is(err, stream.ErrUnprocessed)) && !errors.Is(err, errNone)
 }
 
 // sleep waits. False: ctx has ended.
@@ -103,8 +134,8 @@ type answer struct {
 	err error
 }
 
-// try makes a request, once. beside: where the connection says nothing, also on another.
-func (p *Pool) try(ctx context.Context, r *http.Request, beside bool) answer {
+// try makes a request, once, and as w says another beside it.
+func (p *Pool) try(ctx context.Context, r *http.Request, w waits) answer {
 	c, err := p.take(ctx)
 	if err != nil {
 		return answer{err: err}
@@ -121,7 +152,8 @@ func (p *Pool) try(ctx context.Context, r *http.Request, beside bool) answer {
 	defer x.end(stop)
 	began := time.Now()
 	x.run(func() answer { return on(open, c, r) })
-	for wait := quietTime; ; {
+	w.quiet, w.answer = cmp.Or(w.quiet, quietTime), cmp.Or(w.answer, answerTime)
+	for wait := w.quiet; ; {
 		if left := wait - time.Since(latest(began, c.Heard())); left > 0 {
 			if a, ok := x.within(left); ok {
 				return a
@@ -129,11 +161,11 @@ func (p *Pool) try(ctx context.Context, r *http.Request, beside bool) answer {
 			continue
 		}
 		c.Ping()
-		if a, ok := x.within(answerTime); ok {
+		if a, ok := x.within(w.answer); ok {
 			return a
 		}
-		if beside && silent(c, time.Now()) {
-			x.run(func() answer { return p.try(open, r, false) })
+		if asked := c.Asked(); w.beside != nil && !asked.IsZero() && time.Since(asked) >= w.answer {
+			x.run(func() answer { return w.beside(open) })
 			return x.wait()
 		}
 		wait = min(2*wait, maxWait)
@@ -148,7 +180,7 @@ func latest(a, b time.Time) time.Time {
 }
 
 // on makes a request on a connection.
-func on(ctx context.Context, c *h2.Client, r *http.Request) (a answer) {
+func on(ctx context.Context, c stream.Mux, r *http.Request) (a answer) {
 	began := time.Now()
 	a.st, a.res, a.err = c.Open(ctx, r)
 	if ctx.Err() != nil && !c.Heard().After(began) {

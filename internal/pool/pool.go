@@ -1,5 +1,5 @@
-// Package pool keeps a client's HTTP/2 connections to one server, and opens streams on them by
-// extended CONNECT (RFC 8441): as many streams share a connection as the server allows, then there
+// Package pool keeps a client's HTTP/2 or HTTP/3 connections to one server, and opens streams on
+// them by extended CONNECT (RFC 8441, RFC 9220): as many streams share a connection as the server allows, then there
 // is another. It says when a connection is opened, when one that has gone silent is left, and which
 // requests are made again. How a connection is made is its user's.
 package pool
@@ -17,6 +17,7 @@ import (
 
 	"weir/h2"
 	"weir/internal/reach"
+	"weir/stream"
 )
 
 const (
@@ -44,6 +45,21 @@ var ErrLeft = errors.New("no new streams are opened")
 var errNone = fmt.Errorf("the server allows no stream,"+
 	" its SETTINGS_MAX_CONCURRENT_STREAMS is 0: %w", h2.ErrNoRoom)
 
+// notOffered3 is of a server without WebSockets over HTTP/3.
+type notOffered3 struct{}
+
+func (notOffered3) Error() string {
+	return "the server does not offer extended CONNECT (RFC 9220, 3)"
+}
+func (notOffered3) Unwrap() error { return stream.ErrNotOffered }
+
+// errNotOffered3 and errNone3 are of HTTP/3.
+var (
+	errNotOffered3 error = notOffered3{}
+	errNone3             = errors.New("the server allows no stream, its initial_max_streams_bidi is 0" +
+		" (RFC 9000, 4.6)")
+)
+
 // errGoexit is of a hook that ended its goroutine.
 var errGoexit = errors.New("a hook called runtime.Goexit")
 
@@ -57,9 +73,10 @@ func (e *PlainError) Error() string { return "the server does not speak HTTP/2 (
 type Pool struct {
 	dial func(context.Context) (net.Conn, error)
 	cfg  *h2.ClientConfig
+	mux  func(context.Context) (stream.Mux, error) // in place of both
 
 	mu      sync.Mutex
-	conns   []*h2.Client
+	conns   []stream.Mux
 	dials   []*dial // that have not ended, the oldest first
 	waiting []*waiter
 	look    *time.Timer   // calls looks; nil: nobody has waited yet
@@ -77,7 +94,7 @@ type waiter struct {
 
 // outcome is what comes of waiting.
 type outcome struct {
-	c   *h2.Client // with room reserved
+	c   stream.Mux // with room reserved
 	err error
 }
 
@@ -89,8 +106,21 @@ func New(dial func(context.Context) (net.Conn, error), cfg *h2.ClientConfig) *Po
 	return &Pool{dial: dial, cfg: cfg}
 }
 
+// NewMux makes a pool of connections that dial has opened. Its context is as that of New's.
+func NewMux(dial func(context.Context) (stream.Mux, error)) *Pool { return &Pool{mux: dial} }
+
+// Await waits until there is a connection with room for a stream, and the server is there.
+func (p *Pool) Await(ctx context.Context) error {
+	c, err := p.take(ctx)
+	if err != nil {
+		return err
+	}
+	c.Release()
+	return nil
+}
+
 // take gives a connection that has room for a stream, and reserves it.
-func (p *Pool) take(ctx context.Context) (*h2.Client, error) {
+func (p *Pool) take(ctx context.Context) (stream.Mux, error) {
 	for {
 		c, w, err := p.find(ctx)
 		switch {
@@ -107,7 +137,7 @@ func (p *Pool) take(ctx context.Context) (*h2.Client, error) {
 }
 
 // find gives a connection with room, or a place among those who wait for one.
-func (p *Pool) find(ctx context.Context) (*h2.Client, *waiter, error) {
+func (p *Pool) find(ctx context.Context) (stream.Mux, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.left != nil {
@@ -125,10 +155,10 @@ func (p *Pool) find(ctx context.Context) (*h2.Client, *waiter, error) {
 
 // room reserves it for a stream: on a connection that was heard of late, or else on one whose
 // silence is not known to be its end. p.mu is held.
-func (p *Pool) room() *h2.Client {
+func (p *Pool) room() stream.Mux {
 	now := time.Now()
 	p.forget()
-	var found *h2.Client
+	var found stream.Mux
 	for _, c := range p.conns {
 		if silent(c, now) || found != nil && (quiet(c, now) || !quiet(found, now)) || !c.Reserve() {
 			continue
@@ -143,13 +173,13 @@ func (p *Pool) room() *h2.Client {
 
 // forget drops the connections that have ended, or do with their last stream, which has ended.
 func (p *Pool) forget() {
-	p.conns = slices.DeleteFunc(p.conns, func(c *h2.Client) bool {
+	p.conns = slices.DeleteFunc(p.conns, func(c stream.Mux) bool {
 		return c.Leaving() && c.Streams() == 0
 	})
 }
 
 // wait waits for what comes of it.
-func (p *Pool) wait(w *waiter) (*h2.Client, error) {
+func (p *Pool) wait(w *waiter) (stream.Mux, error) {
 	waited := false
 	defer func() { // when ctx panics
 		if !waited {
@@ -371,7 +401,7 @@ func (d *dial) end(err error) {
 
 // run opens a connection, and tells those who wait.
 func (p *Pool) run(d *dial) {
-	var c *h2.Client
+	var c stream.Mux
 	err := error(nil)
 	defer func() { p.dialled(d, c, err) }() // also when it crashes
 	err = crashed("a hook of the dial", func() (err error) {
@@ -395,7 +425,7 @@ func crashed(what string, f func() error) (err error) {
 }
 
 // dialled tells what came of a dial.
-func (p *Pool) dialled(d *dial, c *h2.Client, err error) {
+func (p *Pool) dialled(d *dial, c stream.Mux, err error) {
 	if c == nil && err == nil {
 		err = errGoexit
 	}
@@ -445,18 +475,51 @@ func (p *Pool) owner(d *dial) int {
 }
 
 // connect opens a connection on which there is room for a stream.
-func (p *Pool) connect(d *dial) (c *h2.Client, err error) {
+func (p *Pool) connect(d *dial) (c stream.Mux, err error) {
+	notOffered, none := h2.ErrNoExtendedConnect, errNone
+	if p.mux != nil {
+		notOffered, none = errNotOffered3, errNone3
+		c, err = p.mux(d)
+	} else {
+		c, err = p.overHTTP2(d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	kept := false
+	defer func() { // also when d panics
+		if !kept {
+			c.Close()
+		}
+	}()
+	offered, err := c.ExtendedConnect(d)
+	room := c.Room() // before Cause: one that has ended has none
+	switch {
+	case err != nil:
+	case !offered:
+		err = notOffered
+	case c.Cause() != nil:
+		err = &lostError{c.Cause()}
+	case room == 0: // on another connection it would not be otherwise
+		err = none
+	}
+	kept = true
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// overHTTP2 opens a connection of HTTP/2.
+func (p *Pool) overHTTP2(d *dial) (stream.Mux, error) {
 	nc, err := p.dial(d)
 	if err != nil {
 		return nil, err
 	}
 	kept := false
-	defer func() { // also when a method of nc, or d, panics
-		switch {
-		case kept:
-		case c != nil:
-			c.Close()
-		default:
+	defer func() { // also when a method of nc panics
+		if !kept {
 			nc.Close()
 		}
 	}()
@@ -465,23 +528,8 @@ func (p *Pool) connect(d *dial) (c *h2.Client, err error) {
 		kept = true
 		return nil, &PlainError{nc}
 	}
-	c = h2.NewClient(nc, p.cfg)
-	offered, err := c.ExtendedConnect(d)
-	room := c.Room() // before Cause: one that has ended has none
-	switch {
-	case err != nil:
-	case !offered:
-		err = h2.ErrNoExtendedConnect
-	case c.Cause() != nil:
-		err = &lostError{c.Cause()}
-	case room == 0: // on another connection it would not be otherwise
-		err = errNone
-	}
+	c := h2.NewClient(nc, p.cfg)
 	kept = true
-	if err != nil {
-		c.Close()
-		return nil, err
-	}
 	return c, nil
 }
 
@@ -506,7 +554,7 @@ func (p *Pool) CloseIdle() {
 
 // Leave ends each connection with its last stream, and gives them. Who waits gets why, and so does
 // everybody who comes.
-func (p *Pool) Leave(why error) []*h2.Client {
+func (p *Pool) Leave(why error) []stream.Mux {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.left = why

@@ -300,7 +300,7 @@ func TestLeaveGivesAll(t *testing.T) {
 		if _, err := s.open(time.Second); err != nil {
 			t.Fatal(err)
 		}
-		var cs []*h2.Client
+		var cs []stream.Mux
 		if cs = s.pool.Leave(pool.ErrLeft); len(cs) != 2 {
 			t.Errorf("%d connections, and WebSockets are open on 2", len(cs))
 		}

@@ -14,7 +14,7 @@ var floors = map[string][]string{
 	// 1: transports. They open streams on requests, and know no WebSocket and not each other.
 	"h1":              {"stream", "internal/reach", httpguts, unix},
 	"h2":              {"stream", "flow", "internal/asupgrade", "internal/reach", httpguts, http2, hpack, unix},
-	"h3":              {"stream", "internal/asupgrade", httpguts, quic, quic + "/http3", qpack},
+	"h3":              {"stream", "internal/asupgrade", "internal/reach", httpguts, quic, quic + "/http3", qpack},
 	"internal/pool":   {"stream", "h2", "internal/reach"},
 	"internal/fields": {},
 	// For who publishes the module under another path.
@@ -28,7 +28,7 @@ var floors = map[string][]string{
 	// 4: programs
 	"cmd/weir": {"websocket", "upgrade", "h2", "h3", "internal/pool", "internal/reach", "internal/fields", "stream", "interop/conform", "interop/conform/agent", "interop/conform/autobahn", "interop/conform/report", "interop/conform/rfc8441", "interop/conform/wire", cobra, unix, proxyproto, prometheus, prometheus + "/collectors", prometheus + "/promhttp", "interop/load"},
 	// The load generator, which shares nothing with what it measures.
-	"interop/load": {hpack, histogram, unix},
+	"interop/load": {hpack, histogram, unix, quic, quic + "/quicvarint", qpack},
 	// Beside the house: what tests stand on.
 	"stream/memnet":     {},
 	"stream/streamtest": {"stream"},
@@ -115,6 +115,9 @@ var goroutines = []string{
 	"h2/large.go",
 	"h2/notify.go",
 	"h3/calm.go",
+	"h3/client.go",
+	"h3/client_dial.go",
+	"h3/client_streams.go",
 	"h3/conn.go",
 	"h3/handler.go",
 	"h3/journal.go",
@@ -127,9 +130,11 @@ var goroutines = []string{
 	"interop/conform/wire/conn.go",
 	"internal/pool/open.go",
 	"internal/pool/pool.go",
+	"interop/load/h3.go",
 	"stream/pipe.go",
 	"upgrade/tunnel.go",
 	"websocket/call.go",
+	"websocket/dial_http3.go",
 	"websocket/guard.go",
 	"websocket/server.go",
 	"websocket/session.go",
@@ -146,6 +151,7 @@ var clocks = []string{
 	"cmd/weir/endpoint_commands.go",
 	"cmd/weir/endpoint_push.go",
 	"cmd/weir/events.go",
+	"cmd/weir/http3.go",
 	"cmd/weir/listen.go",
 	"cmd/weir/log.go",
 	"cmd/weir/outlet.go",
@@ -172,6 +178,10 @@ var clocks = []string{
 	"h2/lookout.go",
 	"h2/response.go",
 	"h3/calm.go",
+	"h3/client.go",
+	"h3/client_dial.go",
+	"h3/client_ear.go",
+	"h3/client_open.go",
 	"h3/conn.go",
 	"h3/fields.go",
 	"h3/writer.go",
@@ -200,6 +210,7 @@ var clocks = []string{
 	"websocket/alarm.go",
 	"websocket/call.go",
 	"websocket/conn_write.go",
+	"websocket/dial_http3.go",
 	"websocket/dialer.go",
 	"websocket/do.go",
 	"websocket/group.go",
@@ -242,6 +253,7 @@ var sockets = []string{
 	"h2/server.go",
 	"h2/unsent_linux.go",
 	"h2/unsent_other.go",
+	"h3/client_dial.go",
 	"h3/hijack.go", // Hijack in the signature of http.Hijacker
 	"h3/server.go",
 	"internal/asupgrade/conn.go", // and in its result
@@ -251,6 +263,7 @@ var sockets = []string{
 	"interop/conform/wire/dial.go",
 	"interop/conform/wire/link.go",
 	"interop/load/dial.go",
+	"interop/load/h3.go",
 	"interop/load/shell_linux.go",
 	"interop/load/shell_net.go",
 	"interop/load/shell_tls_linux.go",
@@ -258,6 +271,7 @@ var sockets = []string{
 	"upgrade/tunnel.go",
 	"upgrade/watch.go", // Hijack in the signature of http.Hijacker
 	"websocket/dial_connect.go",
+	"websocket/dial_http3.go",
 	"websocket/dial_proxy.go",
 	"websocket/dialer.go",
 	"websocket/netconn.go",
@@ -269,11 +283,17 @@ var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6len", "
 
 // notShown are the exported names without an example, and why.
 var notShown = map[string]string{
-	"stream.Runner":        forCrews,
-	"stream.Runner.Enlist": forCrews,
-	"stream.Crew":          forCrews,
-	"stream.Crew.Hand":     forCrews,
+	"stream.Runner":         forCrews,
+	"stream.Runner.Enlist":  forCrews,
+	"stream.Crew":           forCrews,
+	"stream.Crew.Hand":      forCrews,
+	"stream.ErrFallback":    forMuxes,
+	"stream.ErrFault":       forMuxes,
+	"stream.ErrNotOffered":  forMuxes,
+	"stream.ErrUnprocessed": forMuxes,
 }
+
+const forMuxes = "a client's transport says it to internal/pool; a program has websocket.Dialer, which acts on it"
 
 const forCrews = "only a transport has one, and only a session needs one: h2's crew is the example"
 

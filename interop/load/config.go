@@ -22,12 +22,13 @@ const (
 type Config struct {
 	URL    *url.URL // ws, wss, http or https
 	HTTP2  bool     // extended CONNECT (RFC 8441); in cleartext with prior knowledge
+	HTTP3  bool     // extended CONNECT (RFC 9220), by goroutines
 	TLS    *tls.Config
 	Header http.Header // further fields of each opening handshake
 	Mode   Mode
 
 	Connections int // 0: 1
-	Streams     int // WebSockets on each connection of HTTP/2; 0: 1
+	Streams     int // WebSockets on each connection of HTTP/2 or HTTP/3; 0: 1
 	SlowReaders int // WebSockets beside those, that read 1 KiB a second; of an echo they ask without end
 
 	Payloads [][]byte // the messages, in turn; nil: one of 16 octets. They are not written to.
@@ -116,7 +117,9 @@ func (c Config) defaults() (Config, error) {
 	case c.Connections < 0 || c.Streams < 0 || c.SlowReaders < 0 || c.InFlight < 0 || c.Rate < 0 || c.Messages < 0 || c.Duration < 0 || c.Warmup < 0 ||
 		c.ConnectRate < 0 || c.Timeout < 0 || c.Gather < 0 || c.Window < 0 || c.Loops < 0 || c.Pid < 0:
 		return c, errors.New("load: a number below 0")
-	case c.Streams > 1 && !c.HTTP2:
+	case c.HTTP3 && (c.HTTP2 || !c.secure()):
+		return c, errors.New("load: HTTP/3 is over TLS alone")
+	case c.Streams > 1 && !c.HTTP2 && !c.HTTP3:
 		return c, errors.New("load: HTTP/1.1 has one WebSocket a connection")
 	case c.Connections > maxSockets || c.Streams > maxSockets || sockets > maxSockets:
 		return c, fmt.Errorf("load: more than %d WebSockets", maxSockets)

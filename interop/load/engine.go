@@ -36,6 +36,7 @@ type engine struct {
 	first    byte // of a frame with a whole message, not compressed
 
 	links    []*link
+	quic     QUIC      // of HTTP/3, at the end
 	sockets  []*socket // those that count, then the slow ones
 	counted  int
 	speaker  *socket // of Broadcast
@@ -96,6 +97,15 @@ func newEngine(r *run, cfg *Config) *engine {
 
 // addLinks makes n links, with streams sockets on each.
 func (e *engine) addLinks(n, streams int) {
+	if e.cfg.HTTP3 { // there a stream is a link
+		for i := range n * streams {
+			l := newLink(e)
+			l.group = i / streams
+			e.links = append(e.links, l)
+			e.addSocket(l, false)
+		}
+		n = 0
+	}
 	for range n {
 		l := newLink(e)
 		e.links = append(e.links, l)
@@ -113,6 +123,7 @@ func (e *engine) addSlow(n int) {
 		if !e.cfg.HTTP2 {
 			l = newLink(e)
 			l.slow = true
+			l.group = -1 - i
 			e.links = append(e.links, l)
 			e.slow = append(e.slow, l)
 		} else if l.h2 != nil && !l.hasSlow {

@@ -24,6 +24,7 @@ type link struct {
 	sockets []*socket
 	out     outbox
 	begun   int64 // when it was dialled
+	group   int   // of HTTP/3: which connection it is a stream of
 	h1      *h1Link
 	h2      *h2Link
 	handle  any  // the shell's
@@ -75,9 +76,13 @@ func (l *link) linkUp(now int64) {
 		return
 	}
 	l.state = linkIsUp
-	if l.h2 != nil {
+	switch {
+	case l.h2 != nil:
 		l.h2.start()
-	} else {
+	case l.e.cfg.HTTP3: // the shell has had its answer
+		l.h1.up = true
+		l.sockets[0].opened(now)
+	default:
 		l.out.add(l.e.run.request)
 	}
 	l.e.shell.kick(l)

@@ -33,6 +33,7 @@ type Report struct {
 
 	Server *Server // nil without Config.Pid
 	Client float64 // CPU seconds of this process, in the time measured
+	QUIC   *QUIC   // nil: it was not over HTTP/3
 
 	opening time.Duration
 	server  struct {
@@ -134,6 +135,15 @@ func (r *run) report(rep *Report) error {
 		rep.Failed += n
 	}
 	rep.Client = rep.client.cpuAfter - rep.client.cpuBefore
+	if r.cfg.HTTP3 {
+		rep.QUIC = new(QUIC)
+		for _, e := range r.engines {
+			rep.QUIC.Sent += e.quic.Sent
+			rep.QUIC.Received += e.quic.Received
+			rep.QUIC.Lost += e.quic.Lost
+			rep.QUIC.LostOctets += e.quic.LostOctets
+		}
+	}
 	if r.cfg.Pid != 0 {
 		rep.Server = r.serverUse(rep)
 	}

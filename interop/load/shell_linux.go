@@ -15,7 +15,7 @@ import (
 
 // newShell gives what runs an engine until it is finished: an event loop.
 func newShell(e *engine) (func(), error) {
-	if e.cfg.Portable {
+	if e.cfg.Portable || e.cfg.HTTP3 {
 		return newNetShell(e).run, nil
 	}
 	return newPoller(e)

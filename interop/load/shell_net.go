@@ -18,6 +18,7 @@ type netShell struct {
 	ctx    context.Context // of dialling
 	cancel context.CancelFunc
 	spare  chan struct{} // bounds the TLS handshakes that run at a time
+	h3     h3Conns
 }
 
 // netConn is a link's connection.
@@ -57,6 +58,9 @@ func (s *netShell) run() {
 	}
 	s.cancel()
 	s.wg.Wait()
+	if s.e.cfg.HTTP3 {
+		s.e.quic = s.h3.close()
+	}
 }
 
 // hurry makes run step the engine again: an answer may have been what it waited for.
@@ -72,7 +76,7 @@ func (s *netShell) dial(l *link) {
 	l.handle = n
 	s.wg.Go(func() { // ends with the connection
 		s.spare <- struct{}{}
-		c, err := connect(s.ctx, s.e.cfg, func(c net.Conn) net.Conn { return c })
+		c, err := s.connect(l)
 		<-s.spare
 		s.mu.Lock()
 		if n.closed && c != nil {
@@ -80,7 +84,10 @@ func (s *netShell) dial(l *link) {
 			c, err = nil, net.ErrClosed
 		}
 		if err != nil {
-			l.linkDown(&connectError{describe("connect:", err)})
+			if _, ok := errors.AsType[*handshakeError](err); !ok {
+				err = &connectError{describe("connect:", err)}
+			}
+			l.linkDown(err)
 			s.mu.Unlock()
 			s.hurry()
 			return
@@ -91,6 +98,14 @@ func (s *netShell) dial(l *link) {
 		s.wg.Go(func() { s.writeLoop(l, n) }) // ends with the connection
 		s.readLoop(l, n)
 	})
+}
+
+// connect opens what a link runs on.
+func (s *netShell) connect(l *link) (net.Conn, error) {
+	if s.e.cfg.HTTP3 {
+		return s.h3.open(s.ctx, s.e.run, l.group)
+	}
+	return connect(s.ctx, s.e.cfg, func(c net.Conn) net.Conn { return c })
 }
 
 func (s *netShell) readLoop(l *link, n *netConn) {
