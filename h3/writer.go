@@ -83,7 +83,8 @@ func (w *writer) OpenStream(header http.Header) (stream.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.Open(header); err != nil {
+	if err := t.Open(header); err != nil { // its client has just given it up
+		w.bare = t
 		return nil, err
 	}
 	w.open(t)
