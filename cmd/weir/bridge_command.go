@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const bridgeLong = `Accepts WebSockets over HTTP/1.1 on LISTEN and relays them to the server of URL over HTTP/2 (RFC 8441): all on one
-connection, as long as the server allows so many streams, then on another.
+const bridgeLong = `Accepts WebSockets over HTTP/1.1 on LISTEN and relays them to the server of URL over HTTP/2 (RFC 8441), or with --http 3
+over HTTP/3 (RFC 9220): all on one connection, as long as the server allows so many streams, then on another.
 
 LISTEN is host:port; port 0 picks one, and the event on standard output names it. URL is http, https, ws or wss, and
 without a path: that of each WebSocket is its own. http and ws are HTTP/2 with prior knowledge.
@@ -24,7 +24,8 @@ SIGTERM or SIGINT: nothing new is accepted, and exit code 0 when the last WebSoc
 second one stops at once.`
 
 const bridgeExample = `  weir bridge 127.0.0.1:9000 http://127.0.0.1:8080     then: weir connect ws://127.0.0.1:9000/echo
-  weir bridge 127.0.0.1:9000 https://127.0.0.1:8443 -k`
+  weir bridge 127.0.0.1:9000 https://127.0.0.1:8443 -k
+  weir bridge 127.0.0.1:9000 https://127.0.0.1:8443 -k --http 3`
 
 func bridgeCommand() *cobra.Command {
 	var (
@@ -32,10 +33,12 @@ func bridgeCommand() *cobra.Command {
 		t     tlsFlags
 		b     bridge
 		drain time.Duration
+
+		version string
 	)
 	cmd := &cobra.Command{
 		Use:     "bridge LISTEN URL",
-		Short:   "Relay WebSockets over HTTP/1.1 to a server over HTTP/2",
+		Short:   "Relay WebSockets over HTTP/1.1 to a server over HTTP/2 or HTTP/3",
 		Long:    bridgeLong,
 		Example: bridgeExample,
 		Args:    cobra.ExactArgs(2),
@@ -57,7 +60,7 @@ func bridgeCommand() *cobra.Command {
 			log, out := c.logger(cmd.ErrOrStderr())
 			defer out.flush()
 			b.log = log
-			if b.up, err = newUpstream(args[1], cfg, b.log); err != nil {
+			if b.up, err = newUpstream(args[1], version, cfg, b.log); err != nil {
 				return err
 			}
 			l, err := net.Listen("tcp", args[0])
@@ -72,6 +75,7 @@ func bridgeCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
+	f.StringVar(&version, "http", "2", "`version` of HTTP to the server: 2, or 3 (wss and https)")
 	t.add(cmd)
 	f.BoolVar(&b.keepHost, "keep-host", false, "send the client's Host on, in place of the URL's")
 	f.DurationVar(&b.timeout, "timeout", 30*time.Second, "how long the server may take to answer a handshake")

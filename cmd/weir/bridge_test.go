@@ -22,11 +22,11 @@ import (
 	"weir/wsframe"
 )
 
-// eachBridge runs body with a bridge to a server, in cleartext and over TLS.
+// eachBridge runs body with a bridge to a server, in cleartext, over TLS and over HTTP/3.
 func eachBridge(t *testing.T, body func(t *testing.T, b, p *process), flags ...string) {
 	t.Helper()
 	p := start(t, flags...)
-	for _, transport := range []string{"h2c", "h2"} {
+	for _, transport := range []string{"h2c", "h2", "h3"} {
 		t.Run(transport, func(t *testing.T) { body(t, startBridge(t, p, transport), p) })
 	}
 }
@@ -34,8 +34,11 @@ func eachBridge(t *testing.T, body func(t *testing.T, b, p *process), flags ...s
 func startBridge(t *testing.T, p *process, transport string, flags ...string) *process {
 	t.Helper()
 	url := p.http
-	if transport == "h2" {
+	if transport != "h2c" {
 		url = p.https
+	}
+	if transport == "h3" {
+		flags = append([]string{"--http", "3"}, flags...)
 	}
 	return startCommand(t, append([]string{"bridge", "127.0.0.1:0", url, "-k"}, flags...)...)
 }
@@ -96,7 +99,11 @@ func TestBridge(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := got.Headers
-			if got.Method != "CONNECT" || got.HTTPVersion != "2" || got.Path != "/headers" || got.Query != "a=%2F&b" ||
+			version := "2"
+			if strings.HasSuffix(t.Name(), "/h3/handshake") {
+				version = "3"
+			}
+			if got.Method != "CONNECT" || got.HTTPVersion != version || got.Path != "/headers" || got.Query != "a=%2F&b" ||
 				"http://"+got.Authority != p.http && "https://"+got.Authority != p.https {
 				t.Errorf("the server saw %s", msg)
 			}
@@ -251,7 +258,8 @@ func TestBridgeFaults(t *testing.T) {
 	} else if body, _ := io.ReadAll(res.Body); !strings.Contains(string(body), "RFC 8441, 3") {
 		t.Errorf("the body is %q", body)
 	}
-	for _, args := range [][]string{{}, {":0"}, {":0", "ftp://x"}, {":0", "http://x/path"}, {":0", "http://"}, {":0", "http://x", "--timeout", "0"}} {
+	for _, args := range [][]string{{}, {":0"}, {":0", "ftp://x"}, {":0", "http://x/path"}, {":0", "http://"}, {":0", "http://x", "--timeout", "0"},
+		{":0", "http://x", "--http", "3"}, {":0", "https://x", "--http", "1.1"}} {
 		if r := finish(t, weir(testContext(t), append([]string{"bridge"}, args...)...)); r.code != 2 || strings.Count(r.stderr, "\n") != 1 {
 			t.Errorf("%q: %+v", args, r)
 		}

@@ -155,7 +155,7 @@ func TestBridgeShown(t *testing.T) {
 			}()
 			var log bytes.Buffer
 			b := &bridge{timeout: patience, window: 1 << 16, log: slog.New(slog.NewTextHandler(&log, nil))}
-			if b.up, err = newUpstream("http://"+l.Addr().String(), nil, b.log); err != nil {
+			if b.up, err = newUpstream("http://"+l.Addr().String(), "2", nil, b.log); err != nil {
 				t.Fatal(err)
 			}
 			w := httptest.NewRecorder()
@@ -229,11 +229,11 @@ func TestUpstreamName(t *testing.T) {
 		"http://[fe80::1%25eth0]:80":  "[fe80::1%eth0]:80",
 		"http://weir.test:80":         "weir.test:80",
 	} {
-		if up, err := newUpstream(given, nil, slog.New(slog.DiscardHandler)); err != nil || up.url.Host != want {
+		if up, err := newUpstream(given, "2", nil, slog.New(slog.DiscardHandler)); err != nil || up.url.Host != want {
 			t.Errorf("%s: %v, %v; want %s", given, up.url, err, want)
 		}
 	}
-	if _, err := newUpstream("http://\u00ad/", nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "RFC 5891, 5") {
+	if _, err := newUpstream("http://\u00ad/", "2", nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "RFC 5891, 5") {
 		t.Errorf("no name: %v", err)
 	}
 }
