@@ -29,7 +29,7 @@ const maxAddresses = 6
 // Each connection has a UDP socket of its own, which is closed with it. Its connection IDs are not
 // empty, so the connection lives on when the address of this side changes (RFC 9000, 9).
 type Dialer struct {
-	Config ClientConfig
+	Config ClientConfig // of all its connections
 	// ListenPacket opens the socket for a connection to remote; nil: a UDP socket at any address.
 	ListenPacket func(ctx context.Context, remote net.Addr) (net.PacketConn, error)
 

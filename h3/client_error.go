@@ -9,11 +9,11 @@ import (
 
 // StreamError ends a request. It unwraps to a *stream.ResetError, and so to net.ErrClosed.
 type StreamError struct {
-	ID     uint64
-	Code   Code
+	ID     uint64 // the stream's
+	Code   Code   // that it was reset with
 	Rule   string // the section, as "RFC 9114, 4.3.2"
-	Text   string
-	Remote bool // the peer has reset the stream; otherwise we have
+	Text   string // what was wrong, in a few words
+	Remote bool   // the peer has reset the stream; otherwise we have
 }
 
 func (e *StreamError) Error() string {

@@ -283,14 +283,13 @@ var harmless = []string{"Addr", "ErrClosed", "Error", "IP", "IPv4", "IPv6len", "
 
 // notShown are the exported names without an example, and why.
 var notShown = map[string]string{
-	"stream.Runner":         forCrews,
-	"stream.Runner.Enlist":  forCrews,
-	"stream.Crew":           forCrews,
-	"stream.Crew.Hand":      forCrews,
-	"stream.ErrFallback":    forMuxes,
-	"stream.ErrFault":       forMuxes,
-	"stream.ErrNotOffered":  forMuxes,
-	"stream.ErrUnprocessed": forMuxes,
+	"stream.Runner":        forCrews,
+	"stream.Runner.Enlist": forCrews,
+	"stream.Crew":          forCrews,
+	"stream.Crew.Hand":     forCrews,
+	"stream.ErrFallback":   forMuxes,
+	"stream.ErrFault":      forMuxes,
+	"stream.ErrNotOffered": forMuxes,
 }
 
 const forMuxes = "a client's transport says it to internal/pool; a program has websocket.Dialer, which acts on it"
