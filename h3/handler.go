@@ -50,8 +50,8 @@ func (c *conn) handle(inner http.ResponseWriter, r *http.Request) {
 		normal = true
 	}()
 	normal := <-done
-	unwatch() // what ends the stream from now on is ours
-	if w.connect && r.Context().Err() != nil {
+	stopped := unwatch()                                    // what ends the stream from now on is ours
+	if (w.connect || stopped) && r.Context().Err() != nil { // the handler was faster than the watch
 		w.requestReset()
 	}
 	if !w.finish(normal) {
