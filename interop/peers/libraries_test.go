@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -22,6 +23,7 @@ import (
 	xnet "golang.org/x/net/websocket"
 	nhooyr "nhooyr.io/websocket"
 
+	"weir/h3"
 	weir "weir/websocket"
 )
 
@@ -472,7 +474,7 @@ func wantEnd(ctx context.Context, t *testing.T, c *weir.Conn, message, want stri
 	}
 }
 
-// TestLibraries: handlers of other libraries do over HTTP/2 what they do over HTTP/1.1.
+// TestLibraries: handlers of other libraries do over HTTP/2 and HTTP/3 what they do over HTTP/1.1.
 func TestLibraries(t *testing.T) {
 	mux := http.NewServeMux()
 	libs := foreigners()
@@ -480,8 +482,14 @@ func TestLibraries(t *testing.T) {
 		mux.Handle("GET /"+l.name, l.handler(l))
 	}
 	s := newWebSite(t, mux, "")
-	for mode, version := range map[string]weir.HTTPVersion{"h1": weir.HTTP1, "h2": weir.HTTP2} {
-		d := &weir.Dialer{HTTP: version, TLS: s.Client().Transport.(*http.Transport).TLSClientConfig}
+	quic := s.serveQUIC(t)
+	for mode, version := range map[string]weir.HTTPVersion{"h1": weir.HTTP1, "h2": weir.HTTP2, "h3": weir.HTTP3} {
+		d := &weir.Dialer{HTTP: version, HTTP3: new(h3.Dialer),
+			TLS: s.Client().Transport.(*http.Transport).TLSClientConfig}
+		site := s.URL
+		if version == weir.HTTP3 {
+			site = quic
+		}
 		for _, l := range libs {
 			for _, c := range libraryCases {
 				if c.can != nil && !c.can(l) {
@@ -491,7 +499,7 @@ func TestLibraries(t *testing.T) {
 					ctx, stop := context.WithTimeout(t.Context(), mostWait)
 					defer stop()
 					c.run(ctx, t, l, func(o *weir.DialOptions) (*weir.Conn, *http.Response, error) {
-						return d.Dial(ctx, s.URL+"/"+l.name, o)
+						return d.Dial(ctx, site+"/"+l.name, o)
 					})
 				})
 			}
@@ -501,6 +509,30 @@ func TestLibraries(t *testing.T) {
 	if log := s.logged(); log != "" {
 		t.Errorf("the server's log says %s", log)
 	}
+}
+
+// serveQUIC serves the site over HTTP/3 too, and says where.
+func (s *webSite) serveQUIC(t *testing.T) (url string) {
+	t.Helper()
+	srv := &http.Server{Handler: s.Config.Handler, TLSConfig: s.TLS, ErrorLog: s.Config.ErrorLog,
+		BaseContext: s.Config.BaseContext}
+	q, err := h3.ConfigureServer(srv, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- q.Serve(pc) }()
+	t.Cleanup(func() {
+		q.Close()
+		if err := <-done; err != http.ErrServerClosed {
+			t.Error(err)
+		}
+	})
+	return "https://" + pc.LocalAddr().String()
 }
 
 // TestLibrariesBrowsers: the same in browsers, which open each WebSocket by extended CONNECT where
