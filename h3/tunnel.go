@@ -298,7 +298,8 @@ func (t *tunnel) Answer(status int, h http.Header, fin bool) error {
 // Finish implements asupgrade.Tunnel.
 func (t *tunnel) Finish() { t.Reset(stream.NoError) }
 
-// GiveUp implements asupgrade.Tunnel: INTERNAL_ERROR behind what was sent.
+// GiveUp implements asupgrade.Tunnel. Unlike over HTTP/2 a reset takes back what was sent and has not
+// arrived (RFC 9000, 3.1).
 func (t *tunnel) GiveUp() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
