@@ -18,13 +18,12 @@ const (
 	limits
 )
 
-var limitNames = [limits]string{"connections", "handshakes", "queued_requests", "peer_resets",
-	"ignored_frames"}
+var limitNames = [limits]string{"MaxConns", "MaxHandshakes", "MaxQueued", "MaxPeerResets", "MaxIgnored"}
 
-// String names the limit.
+// String is the name of the field of Config.
 func (l Limit) String() string {
 	if l < 0 || l >= limits {
-		return "unknown"
+		return "none"
 	}
 	return limitNames[l]
 }

@@ -184,7 +184,7 @@ func (s *Server) connContext(ctx context.Context, _ *quic.ClientInfo) (context.C
 // refuse notes a limit; mu is held.
 func (s *Server) refuse(l Limit) error {
 	s.counts.Limits[l]++
-	return fmt.Errorf("h3: too many %s", l)
+	return fmt.Errorf("h3: more than Config.%s", l)
 }
 
 // suspects says that a client has to show that its address is its own.
