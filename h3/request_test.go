@@ -329,8 +329,11 @@ func TestAltSvc(t *testing.T) {
 				if got := get(new(tls.ConnectionState)); got != want {
 					t.Errorf("%q, want %q", got, want)
 				}
-				if got := get(nil) + get(new(tls.ConnectionState), "Upgrade"); got != "" {
-					t.Errorf("in cleartext, or in a handshake: %q", got)
+				if got := get(new(tls.ConnectionState), "Upgrade"); got != want {
+					t.Errorf("in a handshake: %q, want %q", got, want)
+				}
+				if got := get(nil); got != "" {
+					t.Errorf("in cleartext: %q", got)
 				}
 				s.srv.GoAway()
 				if got := get(new(tls.ConnectionState)); got != "" {

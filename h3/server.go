@@ -63,8 +63,7 @@ func ConfigureServer(srv *http.Server, cfg *Config) (*Server, error) {
 	if s.cfg.AltSvcAge > 0 {
 		next := srv.Handler
 		srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			handshake := r.Header["Upgrade"] != nil || r.Method == http.MethodConnect
-			if r.ProtoMajor < 3 && r.TLS != nil && !handshake {
+			if r.ProtoMajor < 3 && r.TLS != nil { // handshakes too: a Dialer may see no other answers
 				s.SetAltSvc(w.Header())
 			}
 			if next == nil {

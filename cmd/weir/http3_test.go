@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"weir/websocket"
 	"weir/wsframe"
 )
 
@@ -33,6 +35,18 @@ func TestHTTP3Named(t *testing.T) {
 				t.Errorf("%s over %s has Alt-Svc %q, want %q", origin, res.Proto, got, want)
 			}
 		}
+	}
+	for _, version := range []websocket.HTTPVersion{websocket.HTTP1, websocket.HTTP2} { // by which a Dialer learns of it
+		d := &websocket.Dialer{HTTP: version, TLS: &tls.Config{InsecureSkipVerify: true}}
+		c, res, err := d.Dial(t.Context(), p.https+"/echo", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := res.Header.Get("Alt-Svc"); got != `h3=":`+port+`"; ma=600` {
+			t.Errorf("the answer to a handshake over %s has Alt-Svc %q", res.Proto, got)
+		}
+		c.CloseNow()
+		d.Close()
 	}
 	off := startCommand(t, "serve", "--listen", "", "--tls-listen", "127.0.0.1:0")
 	res, err := client(t, true).Get(off.https + "/healthz")
