@@ -26,7 +26,7 @@ func (s *Session) doNow(cmds Commands) error {
 func (s *Session) outside(ctx context.Context, room bool, change func()) error {
 	for {
 		s.turn.Lock()
-		if s.m.ended || isCancelled(&s.ctx) {
+		if s.m.ended || s.failed() || isCancelled(&s.ctx) {
 			s.turn.Unlock()
 			return errOver
 		}

@@ -81,11 +81,12 @@ type rare struct {
 	goneErr error
 	events  []Event       // that Options.Trace has not been told
 	waiters chan struct{} // of a Conn: closed when there is room, see do
+	failed  bool          // the stream takes nothing more, and Closed is about to be told
 }
 
 func (r *rare) empty() bool {
 	return r == nil || len(r.posts) == 0 && r.answers == 0 && r.goneErr == nil && r.waiters == nil &&
-		len(r.events) == 0
+		len(r.events) == 0 && !r.failed
 }
 
 // needs makes what is rare.
@@ -95,6 +96,9 @@ func (s *Session) needs() *rare {
 	}
 	return s.rare
 }
+
+// failed says that the stream takes nothing more, and Closed is about to be told.
+func (s *Session) failed() bool { return s.rare != nil && s.rare.failed }
 
 // goneErr is what Closed was told.
 func (s *Session) goneErr() error {

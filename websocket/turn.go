@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -147,10 +148,11 @@ func (s *Session) relieve(n int) {
 	}
 }
 
-// infos handles what was posted; frames that were held come first as soon as they may.
+// infos handles what was posted; frames that were held come first as soon as they may. On a stream
+// that has failed nothing is: what Send has posted would be an end of its own.
 func (s *Session) infos() {
 	n, posts := 0, s.sc.posts
-	for ; n < len(posts) && !s.stalled && !s.m.ended; n++ {
+	for ; n < len(posts) && !s.stalled && !s.failed() && !s.m.ended; n++ {
 		s.backlog.Add(-1)
 		if of, ok := posts[n].(*sent); ok {
 			s.applySent(of.cmds)
@@ -224,6 +226,9 @@ func (s *Session) handed(queued int, at time.Time, err error) {
 	s.headless = false
 	if err != nil {
 		s.m.unsaid()
+		if !s.m.ended && !isQuiet(err) {
+			s.needs().failed = true
+		}
 	}
 	if queued > 0 && s.m.fate != fateFin {
 		at = time.Now()
@@ -233,6 +238,12 @@ func (s *Session) handed(queued int, at time.Time, err error) {
 		s.rare.answers = 0
 	}
 	s.wakeWaiters()
+}
+
+// isQuiet says that err may be the end of our side alone: over HTTP/3 a peer may go on sending.
+func isQuiet(err error) bool {
+	e, ok := errors.AsType[*stream.ResetError](err)
+	return ok && e.Code == stream.NoError
 }
 
 // pending says that something waits for a flush.

@@ -2,7 +2,9 @@ package behaviour_test
 
 import (
 	"errors"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,6 +113,60 @@ func TestOnStreamRefuses(t *testing.T) {
 		}
 	})
 }
+
+// stuck is a stream whose queue is full until it fails.
+type stuck struct {
+	stream.Stream
+	sink   stream.Sink
+	failed atomic.Bool
+}
+
+func (f *stuck) Attach(s stream.Sink, _ stream.Limits) { f.sink = s }
+
+func (f *stuck) Send([][]byte, bool) (int, error) {
+	if f.failed.Load() {
+		return 0, &stream.ResetError{Code: stream.Cancel}
+	}
+	return 1 << 20, nil
+}
+
+// TestFailedStream: a Send that has found no room is nothing to be applied to a stream that has
+// failed and is about to say so. The reason is that of the stream.
+func TestFailedStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := stream.Pipe()
+		f := &stuck{Stream: a}
+		h := new(ended)
+		s, err := websocket.NewSession(f, h, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Send(websocket.Text("fills it"))
+		synctest.Wait()
+		s.Send(websocket.Close(4000, ""))
+		synctest.Wait()
+		f.failed.Store(true)
+		f.sink.Drained()
+		synctest.Wait()
+		if h.reason != nil {
+			t.Errorf("%v before Closed", h.reason)
+		}
+		f.sink.Closed(os.ErrDeadlineExceeded)
+		synctest.Wait()
+		if h.reason == nil || h.reason.String() != "error:timeout" {
+			t.Errorf("%v, want error:timeout", h.reason)
+		}
+		a.Reset(stream.Cancel)
+		b.Reset(stream.Cancel)
+	})
+}
+
+// ended is told its end, and nothing else.
+type ended struct{ reason *websocket.Reason }
+
+func (*ended) Handle(_ websocket.Frame, out websocket.Commands) websocket.Commands { return out }
+
+func (e *ended) Terminate(r websocket.Reason, _ *websocket.PartialRequest) { e.reason = &r }
 
 // websocket.Switch fills a Switch; nil options are none.
 func TestSwitch(t *testing.T) {
