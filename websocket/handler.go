@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"fmt"
 
 	"weir/upgrade"
@@ -48,8 +49,12 @@ type Terminator interface {
 	Terminate(reason Reason, req *PartialRequest)
 }
 
-// checkHandler says what is wrong with a handler: it has a Terminate that nobody would call.
+// checkHandler says what is wrong with a handler: there is none, or it has a Terminate that nobody
+// would call.
 func checkHandler(h Handler) error {
+	if h == nil {
+		return errors.New("websocket: a session without a Handler")
+	}
 	if _, ok := h.(upgrade.Terminator); ok {
 		return fmt.Errorf("websocket: Terminate of a %T takes a Reason of package upgrade, not of this one", h)
 	}

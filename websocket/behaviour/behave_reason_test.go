@@ -163,6 +163,9 @@ func TestWrongTerminate(t *testing.T) {
 		if _, _, err := new(websocket.Dialer).DialHandler(background, "ws://weir.test/", wrongTerminate{}, nil); !errors.Is(err, websocket.ErrRequest) {
 			h.Errorf("a client gets %v", err)
 		}
+		if _, _, err := new(websocket.Dialer).DialHandler(background, "ws://weir.test/", nil, nil); !errors.Is(err, websocket.ErrRequest) {
+			h.Errorf("a client without a handler gets %v", err)
+		}
 	})
 }
 

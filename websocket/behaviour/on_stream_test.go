@@ -102,6 +102,9 @@ func TestOnStreamRefuses(t *testing.T) {
 		if _, err := websocket.NewSession(a, wrongTerminate{}, nil); err == nil {
 			t.Error("a Terminate that nobody would call is no error")
 		}
+		if _, err := websocket.NewSession(a, nil, nil); err == nil {
+			t.Error("no handler is no error")
+		}
 		s, err := websocket.NewSession(a, new(actor), nil)
 		if err != nil {
 			t.Fatal(err)
