@@ -26,11 +26,16 @@ func (hs *clientHandshake) sendCookies(jar http.CookieJar) {
 	if line == "" {
 		return
 	}
-	if given := hs.head["Cookie"]; len(given) > 0 {
-		given[len(given)-1] += "; " + line
+	given := hs.head["Cookie"]
+	if len(given) == 0 {
+		hs.head.Set("Cookie", line)
 		return
 	}
-	hs.head.Set("Cookie", line)
+	if last := &given[len(given)-1]; *last == "" { // which says nothing
+		*last = line
+	} else {
+		*last += "; " + line
+	}
 }
 
 // keepCookies tells jar, which may be nil, the cookies of the server's answer, which may be nil.

@@ -343,6 +343,7 @@ func TestDialJar(t *testing.T) {
 		if !slices.Equal(given["Cookie"], []string{"own=0"}) {
 			h.Errorf("the caller's header became %q", given)
 		}
+		dial("/jar", http.Header{"Cookie": {""}}, all...) // an empty field says nothing
 		scheme := "http"
 		if h.tls() {
 			scheme = "https"
