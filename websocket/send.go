@@ -70,8 +70,16 @@ func own(cmds Commands) *sent {
 	return s
 }
 
-// applySent applies what Send has posted. With turn held.
+// applySent applies what Send has posted. With turn held. A limit of a Conn's messages is its own
+// affair: the session has them in pieces.
 func (s *Session) applySent(cmds Commands) {
+	if h, ok := s.h.(*connHandler); ok {
+		for i := range cmds {
+			if c, ok := cmds[i].val.(Changes); ok && cmds[i].kind == CommandSetOptions && c.MaxFrameSize != 0 {
+				(*Conn)(h).SetReadLimit(c.MaxFrameSize)
+			}
+		}
+	}
 	s.m.apply(cmds, s.after(cmds))
 	if s.m.out.lent != nil {
 		s.flush()

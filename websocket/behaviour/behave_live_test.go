@@ -122,6 +122,23 @@ func TestConnReadLimit(t *testing.T) {
 	})
 }
 
+// SetOptions, which all sessions of a Group may be sent, limits a Conn's messages as SetReadLimit does.
+func TestConnReadLimitBySend(t *testing.T) {
+	row(t, "6.conn.read_limit", overTCP, func(h *house) {
+		s, c := h.accept(nil)
+		if err := s.Session().Send(websocket.SetOptions(websocket.Changes{MaxFrameSize: 10})); err != nil {
+			h.Fatal(err)
+		}
+		synctest.Wait()
+		c.send(binary(strings.Repeat("x", 11)))
+		_, _, err := s.Read(background)
+		if e, ok := errors.AsType[*websocket.CloseError](err); !ok || e.Reason.String() != "error:badsize" {
+			h.Fatal(err)
+		}
+		c.wantClose("over the limit", 1009, "")
+	})
+}
+
 // A message that a Read has begun keeps the limit that it began with.
 func TestConnReadLimitOfOneUnderWay(t *testing.T) {
 	row(t, "6.conn.read_limit", overHTTP, func(h *house) {
