@@ -124,7 +124,7 @@ func TestConnReadLimit(t *testing.T) {
 
 // SetOptions, which all sessions of a Group may be sent, limits a Conn's messages as SetReadLimit does.
 func TestConnReadLimitBySend(t *testing.T) {
-	row(t, "6.conn.read_limit", overTCP, func(h *house) {
+	row(t, "6.conn.read_limit", overHTTP, func(h *house) {
 		s, c := h.accept(nil)
 		if err := s.Session().Send(websocket.SetOptions(websocket.Changes{MaxFrameSize: 10})); err != nil {
 			h.Fatal(err)
