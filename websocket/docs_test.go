@@ -91,3 +91,13 @@ func TestDocsCowboy(t *testing.T) {
 	}
 	page.Check(t, "../docs/cowboy.md")
 }
+
+// TestReadme: what README.md shows of Go compiles.
+func TestReadme(t *testing.T) {
+	page := &pages.Go{
+		Imports: map[string]string{"context": "context", "http": "net/http", "log": "log", "time": "time",
+			"websocket": "weir/websocket"},
+		Declare: "var (\n\tctx context.Context\n\tw http.ResponseWriter\n\tr *http.Request\n)\n",
+	}
+	page.Check(t, "../README.md")
+}

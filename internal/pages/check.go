@@ -41,8 +41,9 @@ func (g *Go) Check(t *testing.T, path string) {
 	}
 }
 
-// Faults compiles the blocks of Go of a page together, then each piece of code in its tables. A
-// page without any is a fault: it has another form than is looked for.
+// Faults compiles the blocks of Go of a page together, those that are whole files each by itself,
+// then each piece of code in its tables. A page without any is a fault: it has another form than is
+// looked for.
 func (g *Go) Faults(path string) []error {
 	p, err := Read(path)
 	if err != nil {
@@ -53,16 +54,22 @@ func (g *Go) Faults(path string) []error {
 		return []error{err}
 	}
 	found := 0
+	var errs []error
 	for _, b := range p.Blocks {
-		if b.Lang == "go" {
-			found++
-			c.block(path, b)
+		if b.Lang != "go" {
+			continue
 		}
+		found++
+		if strings.HasPrefix(b.Text, "package ") {
+			errs = append(errs, c.whole(path, b)...)
+			continue
+		}
+		c.block(path, b)
 	}
 	if found == 0 {
 		return []error{fmt.Errorf("%s: no block of Go is found", path)}
 	}
-	if errs := c.check(""); len(errs) > 0 || g.Forms == nil {
+	if errs = append(errs, c.check("")...); len(errs) > 0 || g.Forms == nil {
 		return errs
 	}
 	return g.rows(p, c)
@@ -163,6 +170,19 @@ func (c *checker) block(path string, b Block) {
 		line--
 	}
 	c.parse(path, c.head+"\n//line "+path+":"+strconv.Itoa(line)+"\n"+code)
+}
+
+// whole gives what is wrong with a block that is a file: nothing of the page is added to it.
+func (c *checker) whole(path string, b Block) (errs []error) {
+	src := "//line " + path + ":" + strconv.Itoa(b.Line) + "\n" + b.Text
+	f, err := parser.ParseFile(c.fset, path, src, parser.SkipObjectResolution)
+	if err != nil {
+		return []error{err}
+	}
+	conf := c.conf
+	conf.Error = func(err error) { errs = append(errs, err) }
+	_, _ = conf.Check(f.Name.Name, c.fset, []*ast.File{f}, nil) // the errors are in errs
+	return errs
 }
 
 func (c *checker) parse(path, src string) {

@@ -110,3 +110,20 @@ func TestParse(t *testing.T) {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 }
+
+// A block that is a file is checked by itself, with its own imports alone.
+func TestWholeFile(t *testing.T) {
+	page := fine + "\n~~~go\npackage main\n\nimport \"strings\"\n\nfunc main() { println(strings.ToUpper(\"s\")) }\n~~~\n"
+	if got := faults(t, page); got != "" {
+		t.Errorf("a file without faults has %s", got)
+	}
+	for old, want := range map[string]string{
+		"ToUpper(": "undefined: strings.Upper", "import \"strings\"": "undefined: strings",
+		"main() { ": "in parameter list",
+	} {
+		broken := strings.ReplaceAll(page, old, map[string]string{"ToUpper(": "Upper("}[old])
+		if got := faults(t, broken); !strings.Contains(got, want) {
+			t.Errorf("without %q: %s, want %s", old, got, want)
+		}
+	}
+}
