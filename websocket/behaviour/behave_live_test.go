@@ -122,7 +122,8 @@ func TestConnReadLimit(t *testing.T) {
 	})
 }
 
-// SetOptions, which all sessions of a Group may be sent, limits a Conn's messages as SetReadLimit does.
+// SetOptions, which all sessions of a Group may be sent, limits a Conn's messages as SetReadLimit
+// does.
 func TestConnReadLimitBySend(t *testing.T) {
 	row(t, "6.conn.read_limit", overHTTP, func(h *house) {
 		s, c := h.accept(nil)
