@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -351,6 +352,9 @@ func (x *call) failed(err error) error {
 		return fmt.Errorf("%w: %w", ErrLeaving, errGoAway)
 	case ok:
 		return &StreamError{ID: uint64(se.StreamID), Code: Code(se.ErrorCode), Remote: se.Remote}
+	}
+	if errors.Is(err, net.ErrClosed) { // the connection's end, which its streams are told first
+		<-c.qc.Context().Done()
 	}
 	return fmt.Errorf("h3: no response: %w", x.cl.lostAs(err))
 }
