@@ -17,8 +17,8 @@ type body struct {
 
 // Read waits for octets and gives their credit back. Octets that have arrived are read, and a body
 // that has arrived whole ends with io.EOF, also when the stream was reset (but see tooMuch) or the
-// deadline has passed since. What arrives behind the deadline is not read before it is set anew: else a client
-// that goes on sending would never meet it.
+// deadline has passed since. What arrives behind the deadline is not read before it is set anew:
+// else a client that goes on sending would never meet it.
 func (b *body) Read(p []byte) (int, error) {
 	x := b.x
 	c := x.c

@@ -178,8 +178,8 @@ func (c *core) discard(s *coreStream, n int) {
 	}
 }
 
-// withhold notes that n octets which were received on s are not kept any more. Nobody consumes them,
-// and the peer gets no credit for them before the next discard.
+// withhold notes that n octets which were received on s are not kept any more. Nobody consumes
+// them, and the peer gets no credit for them before the next discard.
 func (c *core) withhold(s *coreStream, n int) {
 	if s.state != stateClosed {
 		c.free(s, n)

@@ -14,7 +14,8 @@ import (
 )
 
 // TestCountedIsHeld: what a connection counts for a stream (Config.MaxMemory and MaxConnWindow) is
-// what it holds, also while a handler that has read its body, or wants none of it, goes on for long.
+// what it holds, also while a handler that has read its body, or wants none of it, goes on for
+// long.
 func TestCountedIsHeld(t *testing.T) {
 	const size = 1_000_000
 	length := []string{"content-length", "1000000"}
@@ -138,8 +139,8 @@ func TestCountedOfTunnels(t *testing.T) {
 	})
 }
 
-// TestAnswersBesideBodies: bodies that wait to be read, and messages that do, take nothing from what
-// an answer may have waiting: sendLeast is for many answers that nobody takes.
+// TestAnswersBesideBodies: bodies that wait to be read, and messages that do, take nothing from
+// what an answer may have waiting: sendLeast is for many answers that nobody takes.
 func TestAnswersBesideBodies(t *testing.T) {
 	took := 0
 	bubble(t, &h2.Config{InitialWindow: 1 << 20}, func(w http.ResponseWriter, r *http.Request) {

@@ -191,8 +191,9 @@ func (x *exchange) event(ev event) {
 	x.wake()
 }
 
-// tooMuch says that the body of a stream that was cut is not kept for its handler, which may read it
-// much later, or never: the stream was given up for what it held, or half of MaxMemory is used up.
+// tooMuch says that the body of a stream that was cut is not kept for its handler, which may read
+// it much later, or never: the stream was given up for what it held, or half of MaxMemory is used
+// up.
 func (x *exchange) tooMuch() bool {
 	if _, ok := x.err.(*memoryError); ok {
 		return true

@@ -97,5 +97,6 @@ func statusField(status int) hpack.HeaderField {
 // trimValue takes the white space off that a field value cannot have (RFC 9113, 8.2.1).
 func trimValue(v string) string { return asupgrade.TrimValue(v) }
 
-// hopByHop says whether a field, by its lower-case name, has no meaning in HTTP/2 (RFC 9113, 8.2.2).
+// hopByHop says whether a field, by its lower-case name, has no meaning in HTTP/2 (RFC 9113,
+// 8.2.2).
 func hopByHop(name string) bool { return asupgrade.HopByHop(name) }

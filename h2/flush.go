@@ -29,7 +29,7 @@ func (c *conn) flush(own, waits bool) {
 			go c.flusher() // ends when there is nothing to write
 			return
 		}
-		if own && c.core.pending() && c.unyielded >= fairShare { // the socket may take all, and others wait
+		if own && c.core.pending() && c.unyielded >= fairShare { // the socket may take it all
 			c.unyielded = 0
 			c.outside(runtime.Gosched)
 		}

@@ -74,8 +74,8 @@ func TestLinger(t *testing.T) {
 				}
 				w.Write(make([]byte, bigAnswer))
 			}, func(t *testing.T, w *world) {
-				// The preface, SETTINGS, their acknowledgement and WINDOW_UPDATE are 61 octets: the request
-				// leaves with them, or IdleTimeout could pass before it on a busy machine.
+				// The preface, SETTINGS, their acknowledgement and WINDOW_UPDATE are 61 octets: the
+				// request leaves with them, or IdleTimeout could pass before it on a busy machine.
 				nc := &stalled{Conn: &together{Conn: w.slowDial(t, strings.HasPrefix(w.url, "https")), least: 62}, gate: make(chan struct{})}
 				p := h2test.New(nc, h2test.Options{Settings: []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 1 << 30}}})
 				defer p.Close()

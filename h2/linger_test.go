@@ -198,9 +198,9 @@ func TestSocketStallFreesHandlers(t *testing.T) {
 	}
 }
 
-// TestEarlyAnswerLeavesFirst (RFC 9113, 8.1): RST_STREAM(NO_ERROR) behind an early refusal is no part
-// of its write: curl forgets an answer that it gets together with it. Behind any other answer it is:
-// curl 7.88 would wait for ever for a window.
+// TestEarlyAnswerLeavesFirst (RFC 9113, 8.1): RST_STREAM(NO_ERROR) behind an early refusal is no
+// part of its write: curl forgets an answer that it gets together with it. Behind any other answer
+// it is: curl 7.88 would wait for ever for a window.
 func TestEarlyAnswerLeavesFirst(t *testing.T) {
 	for status, writes := range map[int]int64{413: 2, 302: 2, 200: 1, 204: 1} {
 		bubble(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }, func(s *site) {

@@ -252,7 +252,8 @@ func (w *responseWriter) begin(p []byte, last bool, tail []hpack.HeaderField) er
 	switch {
 	case w.mute:
 		p, fin = nil, true
-	case !asupgrade.BodyAllowed(w.status): // until the handler is done the client may send its body: END_STREAM would stop it
+	case !asupgrade.BodyAllowed(w.status):
+		// Until the handler is done the client may send its body: END_STREAM would stop it.
 		p, fin = nil, last
 	}
 	err := w.x.head(fs, fin, true, len(p) == 0 && !last)
@@ -338,10 +339,11 @@ func (w *responseWriter) finish() bool {
 	return w.flush(true) == nil
 }
 
-// cutsRequest has RST_STREAM(NO_ERROR) leave in one write with the end of the answer, if the request
-// has not come whole (RFC 9113, 8.1). Where clients take the answer for a refusal, and stop to send,
-// it leaves in a write of its own, see conn.finish. Behind any other status they want to go on, and
-// curl 7.88 waits for ever over TLS if it is told behind the answer. It fails if it is told with it.
+// cutsRequest has RST_STREAM(NO_ERROR) leave in one write with the end of the answer, if the
+// request has not come whole (RFC 9113, 8.1). Where clients take the answer for a refusal, and stop
+// to send, it leaves in a write of its own, see conn.finish. Behind any other status they want to
+// go on, and curl 7.88 waits for ever over TLS if it is told behind the answer. It fails if it is
+// told with it.
 func (w *responseWriter) cutsRequest() {
 	if w.status >= 300 || w.x.connect {
 		return

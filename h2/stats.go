@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Stats are the counts of a Server since it was made. It is a plain value: two can be compared, and printed.
+// Stats are the counts of a Server since it was made. It is a plain value: two can be compared, and
+// printed.
 type Stats struct {
 	Conns, Streams, Tunnels                int    // now; a tunnel is an extended CONNECT that was answered 200, and a stream too
 	ConnsTotal, StreamsTotal, TunnelsTotal uint64 // since the Server was made

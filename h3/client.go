@@ -41,10 +41,12 @@ var (
 	// ErrNoExtendedConnect: the server does not offer it.
 	ErrNoExtendedConnect error = &openError{"h3: the server does not offer extended CONNECT (RFC 9220, 3)", stream.ErrNotOffered}
 	// ErrNoRoom: as many streams are open as the server allows, or as ClientConfig does.
-	ErrNoRoom error = &openError{"h3: no room for another stream (RFC 9000, 4.6)", stream.ErrUnprocessed}
+	ErrNoRoom error = &openError{"h3: no room for another stream (RFC 9000, 4.6)",
+		stream.ErrUnprocessed}
 	// ErrLeaving: the connection has ended, or ends with its last stream: after GOAWAY, Leave or
 	// Close.
-	ErrLeaving error = &openError{"h3: the connection takes no new streams (RFC 9114, 5.2)", stream.ErrUnprocessed}
+	ErrLeaving error = &openError{"h3: the connection takes no new streams (RFC 9114, 5.2)",
+		stream.ErrUnprocessed}
 )
 
 // openError is an error that says what to do next.
@@ -73,7 +75,8 @@ func NewClient(qc *quic.Conn, cfg *ClientConfig) *Client {
 
 // newClient is NewClient; side may be shared.
 func newClient(qc *quic.Conn, side *Server) *Client {
-	cl := &Client{ready: make(chan struct{}), done: make(chan struct{}), calls: map[quic.StreamID]*call{}}
+	cl := &Client{ready: make(chan struct{}), done: make(chan struct{}),
+		calls: map[quic.StreamID]*call{}}
 	state := qc.ConnectionState().TLS
 	c := &conn{srv: side, client: cl, qc: qc, remote: qc.RemoteAddr().String(), tls: &state}
 	c.ignored.most, c.resets.most = side.cfg.MaxIgnored, side.cfg.MaxPeerResets
@@ -96,7 +99,8 @@ func (cl *Client) greet() {
 	ctl, err := cl.c.qc.OpenUniStream()
 	if err != nil {
 		if cl.c.qc.Context().Err() == nil {
-			cl.c.fail(&ConnError{Code: GeneralProtocol, Rule: "RFC 9114, 6.2", Text: "the peer allows no control stream"})
+			cl.c.fail(&ConnError{Code: GeneralProtocol, Rule: "RFC 9114, 6.2",
+				Text: "the peer allows no control stream"})
 		}
 		return
 	}
@@ -104,7 +108,8 @@ func (cl *Client) greet() {
 	set := appendVarint(appendVarint(nil, settingMaxFieldSection), n)
 	b := appendFrame([]byte{streamControl}, frameSettings, uint64(len(set)))
 	if err := ctl.TryWriteAll(append(b, set...)); err != nil && cl.c.qc.Context().Err() == nil {
-		cl.c.fail(&ConnError{Code: GeneralProtocol, Rule: "RFC 9114, 6.2", Text: "the peer allows no octets on the control stream"})
+		cl.c.fail(&ConnError{Code: GeneralProtocol, Rule: "RFC 9114, 6.2",
+			Text: "the peer allows no octets on the control stream"})
 		return
 	}
 	cl.ctl = ctl

@@ -14,8 +14,8 @@ type ClientConfig struct {
 	MaxStreams     int // streams at once, within what the server allows; 0: 250
 	MaxHeaderBytes int // octets of a response's fields as RFC 9114, 4.2.2 counts them; 0: 64 KiB
 
-	// StreamWindow is how many octets the server may send ahead on a stream, besides the window that
-	// a WebSocket asks for. 0: 64 KiB.
+	// StreamWindow is how many octets the server may send ahead on a stream, besides the window
+	// that a WebSocket asks for. 0: 64 KiB.
 	StreamWindow int
 	// ConnWindow is the same for all streams of a connection. Streams that are paused hold their
 	// share, so with less than the default they can starve the others. 0: StreamWindow for each
@@ -37,10 +37,12 @@ type ClientConfig struct {
 
 // config is the same for what both sides share.
 func (cfg *ClientConfig) config() Config {
-	c := Config{MaxStreams: cfg.MaxStreams, MaxHeaderBytes: cfg.MaxHeaderBytes, StreamWindow: cfg.StreamWindow, ConnWindow: cfg.ConnWindow,
+	c := Config{MaxStreams: cfg.MaxStreams, MaxHeaderBytes: cfg.MaxHeaderBytes,
+		StreamWindow: cfg.StreamWindow, ConnWindow: cfg.ConnWindow,
 		MaxIgnored: cfg.MaxIgnored, MaxPeerResets: -1, // every stream is one that we opened
-		HandshakeTimeout: cfg.HandshakeTimeout, IdleTimeout: cmp.Or(cfg.IdleTimeout, 90*time.Second),
-		PathTimeout: cfg.PathTimeout, KeepAlive: cfg.KeepAlive, Logger: cfg.Logger}
+		HandshakeTimeout: cfg.HandshakeTimeout,
+		IdleTimeout:      cmp.Or(cfg.IdleTimeout, 90*time.Second),
+		PathTimeout:      cfg.PathTimeout, KeepAlive: cfg.KeepAlive, Logger: cfg.Logger}
 	return c.with(new(http.Server))
 }
 

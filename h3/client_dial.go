@@ -186,7 +186,8 @@ func (d *Dialer) one(ctx context.Context, to *net.UDPAddr, t *tls.Config) (*Clie
 			return nil, fmt.Errorf("no handshake of QUIC: %w", ended)
 		}
 		if _, ok := errors.AsType[*quic.HandshakeTimeoutError](err); ok {
-			return nil, fmt.Errorf("no handshake of QUIC within %v: %w", d.share.cfg.HandshakeTimeout, os.ErrDeadlineExceeded)
+			return nil, fmt.Errorf("no handshake of QUIC within %v: %w",
+				d.share.cfg.HandshakeTimeout, os.ErrDeadlineExceeded)
 		}
 		return nil, err
 	}

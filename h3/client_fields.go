@@ -40,7 +40,8 @@ func requestFields(r *http.Request) ([]qpack.HeaderField, error) {
 		return nil, fmt.Errorf("h3: path %q (RFC 9114, 4.3.1)", path)
 	}
 	fs := make([]qpack.HeaderField, 0, 5+len(r.Header))
-	fs = append(fs, field(":method", "CONNECT"), field(":protocol", protocol[0]), field(":scheme", strings.ToLower(r.URL.Scheme)),
+	fs = append(fs, field(":method", "CONNECT"), field(":protocol", protocol[0]),
+		field(":scheme", strings.ToLower(r.URL.Scheme)),
 		field(":authority", authority), field(":path", path))
 	for k, vv := range r.Header {
 		name := strings.ToLower(k)
@@ -54,7 +55,8 @@ func requestFields(r *http.Request) ([]qpack.HeaderField, error) {
 			fs = append(fs, field(name, v))
 		}
 	}
-	slices.SortStableFunc(fs[5:], func(a, b qpack.HeaderField) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(fs[5:],
+		func(a, b qpack.HeaderField) int { return strings.Compare(a.Name, b.Name) })
 	return fs, nil
 }
 
@@ -105,7 +107,8 @@ func decodeSection(b []byte, trailers bool, most int) (s section, fault error) {
 		size += uint64(len(f.Name)) + uint64(len(f.Value)) + 32
 		switch {
 		case size > uint64(most):
-			return s, &StreamError{Code: ExcessiveLoad, Rule: "RFC 9114, 4.2.2", Text: "a field section over our limit"}
+			return s, &StreamError{Code: ExcessiveLoad, Rule: "RFC 9114, 4.2.2",
+				Text: "a field section over our limit"}
 		case strings.HasPrefix(f.Name, ":"):
 			switch {
 			case trailers:

@@ -93,7 +93,8 @@ func (cl *Client) Open(ctx context.Context, r *http.Request) (stream.Stream, *ht
 }
 
 // begin takes a stream for the request.
-func (cl *Client) begin(r *http.Request, fields []qpack.HeaderField, trace *httptrace.ClientTrace) (*call, error) {
+func (cl *Client) begin(r *http.Request, fields []qpack.HeaderField,
+	trace *httptrace.ClientTrace) (*call, error) {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
 	cl.release()
@@ -164,8 +165,9 @@ func (x *call) exchange(fields []qpack.HeaderField) (stream.Stream, *http.Respon
 			}
 			continue
 		}
-		res := &http.Response{Status: strconv.Itoa(s.status) + " " + http.StatusText(s.status), StatusCode: s.status,
-			Proto: protoH3, ProtoMajor: 3, Header: s.header, Body: http.NoBody, Request: x.r, TLS: x.cl.c.tls}
+		res := &http.Response{Status: strconv.Itoa(s.status) + " " + http.StatusText(s.status),
+			StatusCode: s.status, Proto: protoH3, ProtoMajor: 3, Header: s.header,
+			Body: http.NoBody, Request: x.r, TLS: x.cl.c.tls}
 		if s.status/100 == 2 {
 			return x.tunnel(), res, nil
 		}
@@ -211,7 +213,8 @@ func (x *call) frame() (kind, length uint64, err error) {
 	}
 }
 
-var errCut = &ConnError{Code: FrameError, Rule: "RFC 9114, 7.1", Text: "the end of the stream cuts a frame"}
+var errCut = &ConnError{Code: FrameError, Rule: "RFC 9114, 7.1",
+	Text: "the end of the stream cuts a frame"}
 
 // section reads a field section: of a response, or that behind its content.
 func (x *call) section(content bool) (section, error) {
@@ -219,7 +222,8 @@ func (x *call) section(content bool) (section, error) {
 		kind, length, err := x.frame()
 		switch {
 		case err == io.EOF:
-			return section{}, &StreamError{Code: MessageError, Rule: "RFC 9114, 4.1.2", Text: "the stream ended without a response"}
+			return section{}, &StreamError{Code: MessageError, Rule: "RFC 9114, 4.1.2",
+				Text: "the stream ended without a response"}
 		case err != nil:
 			return section{}, err
 		case kind == frameHeaders:
@@ -235,7 +239,8 @@ func (x *call) section(content bool) (section, error) {
 func (x *call) fields(length uint64, trailers bool) (section, error) {
 	most := x.cl.c.srv.cfg.MaxHeaderBytes
 	if length > uint64(most) {
-		return section{}, &StreamError{Code: ExcessiveLoad, Rule: "RFC 9114, 4.2.2", Text: "a field section over our limit"}
+		return section{}, &StreamError{Code: ExcessiveLoad, Rule: "RFC 9114, 4.2.2",
+			Text: "a field section over our limit"}
 	}
 	b := make([]byte, length)
 	n, err := io.ReadFull(x.qs, b)
@@ -253,11 +258,14 @@ func (x *call) fields(length uint64, trailers bool) (section, error) {
 func (x *call) other(kind, length uint64) error {
 	switch {
 	case kind == frameData:
-		return &ConnError{Code: FrameUnexpected, Rule: "RFC 9114, 4.1", Text: "DATA before the response's HEADERS"}
+		return &ConnError{Code: FrameUnexpected, Rule: "RFC 9114, 4.1",
+			Text: "DATA before the response's HEADERS"}
 	case kind == framePushPromise:
-		return &ConnError{Code: IDError, Rule: "RFC 9114, 7.2.5", Text: "a push that was not allowed"}
+		return &ConnError{Code: IDError, Rule: "RFC 9114, 7.2.5",
+			Text: "a push that was not allowed"}
 	case unexpected(kind):
-		return &ConnError{Code: FrameUnexpected, Rule: "RFC 9114, 7.2", Text: fmt.Sprintf("a frame of type 0x%x on a request stream", kind)}
+		return &ConnError{Code: FrameUnexpected, Rule: "RFC 9114, 7.2",
+			Text: fmt.Sprintf("a frame of type 0x%x on a request stream", kind)}
 	}
 	x.cl.ignore(1) // RFC 9114, 9
 	n, err := io.CopyN(io.Discard, x.qs, int64(length))
@@ -320,7 +328,8 @@ func (x *call) content(res *http.Response) (b []byte, end, err error) {
 			}
 			res.Trailer = s.header
 		case kind == frameData, kind == frameHeaders:
-			fault := &ConnError{Code: FrameUnexpected, Rule: "RFC 9114, 4.1", Text: "a frame behind the trailers"}
+			fault := &ConnError{Code: FrameUnexpected, Rule: "RFC 9114, 4.1",
+				Text: "a frame behind the trailers"}
 			return b, fault, fault
 		default:
 			if err := x.other(kind, length); err != nil {

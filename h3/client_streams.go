@@ -124,7 +124,8 @@ func (cl *Client) readQPACK(rs *quic.ReceiveStream, r *qpackReader) *ConnError {
 }
 
 // critical reads a stream that has no end while the connection lives.
-func (cl *Client) critical(rs *quic.ReceiveStream, rule string, feed func([]byte) *ConnError) *ConnError {
+func (cl *Client) critical(rs *quic.ReceiveStream, rule string,
+	feed func([]byte) *ConnError) *ConnError {
 	b := make([]byte, 512)
 	for {
 		n, err := rs.Read(b)
@@ -132,7 +133,8 @@ func (cl *Client) critical(rs *quic.ReceiveStream, rule string, feed func([]byte
 			return fault
 		}
 		if _, reset := errors.AsType[*quic.StreamError](err); err == io.EOF || reset {
-			return &ConnError{Code: ClosedCritical, Rule: rule, Text: "the end of a critical stream"}
+			return &ConnError{Code: ClosedCritical, Rule: rule,
+				Text: "the end of a critical stream"}
 		}
 		if err != nil {
 			return nil // the connection's

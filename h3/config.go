@@ -107,7 +107,8 @@ func (cfg Config) with(srv *http.Server) Config {
 		cfg.UpgradeTokens = []string{"websocket"}
 	}
 	cfg.HandshakeTimeout = cmp.Or(max(cfg.HandshakeTimeout, 0), 10*time.Second)
-	cfg.IdleTimeout = max(cmp.Or(cfg.IdleTimeout, srv.IdleTimeout, srv.ReadTimeout, 3*time.Minute), 0)
+	idle := cmp.Or(cfg.IdleTimeout, srv.IdleTimeout, srv.ReadTimeout, 3*time.Minute)
+	cfg.IdleTimeout = max(idle, 0)
 	cfg.PathTimeout = cmp.Or(max(cfg.PathTimeout, 0), 30*time.Second)
 	cfg.KeepAlive = max(cmp.Or(cfg.KeepAlive, 15*time.Second), 0)
 	cfg.AltSvcAge = cmp.Or(cfg.AltSvcAge, 10*time.Minute)

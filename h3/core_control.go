@@ -35,10 +35,12 @@ func parseSettings(b []byte) (s settings, fault *ConnError) {
 		v, m := varint(b)
 		b = b[m:]
 		if n == 0 || m == 0 {
-			return s, &ConnError{Code: FrameError, Rule: "RFC 9114, 7.1", Text: "SETTINGS with half a setting"}
+			return s, &ConnError{Code: FrameError, Rule: "RFC 9114, 7.1",
+				Text: "SETTINGS with half a setting"}
 		}
 		bad := func(rule, text string) (settings, *ConnError) {
-			return s, &ConnError{Code: SettingsError, Rule: rule, Text: fmt.Sprintf("setting 0x%x %s", id, text)}
+			return s, &ConnError{Code: SettingsError, Rule: rule,
+				Text: fmt.Sprintf("setting 0x%x %s", id, text)}
 		}
 		switch {
 		case seen[id]:
@@ -104,7 +106,8 @@ func (r *controlReader) feed(b []byte, tell func(controlEvent)) *ConnError {
 		switch kind {
 		case frameSettings, frameGoAway:
 			if length > maxControlFrame {
-				return &ConnError{Code: ExcessiveLoad, Rule: "RFC 9114, 10.5", Text: "a long frame on the control stream"}
+				return &ConnError{Code: ExcessiveLoad, Rule: "RFC 9114, 10.5",
+					Text: "a long frame on the control stream"}
 			}
 			have := min(length-uint64(len(r.buf)-n-m), uint64(len(b)))
 			r.buf = append(r.buf, b[:have]...)
@@ -131,7 +134,8 @@ func (r *controlReader) allowed(kind uint64) *ConnError {
 	}
 	switch {
 	case !r.greeted && kind != frameSettings:
-		return &ConnError{Code: MissingSettings, Rule: "RFC 9114, 6.2.1", Text: "the control stream does not begin with SETTINGS"}
+		return &ConnError{Code: MissingSettings, Rule: "RFC 9114, 6.2.1",
+			Text: "the control stream does not begin with SETTINGS"}
 	case r.greeted && kind == frameSettings:
 		return unexpected("RFC 9114, 7.2.4", "SETTINGS twice")
 	}
@@ -149,7 +153,8 @@ func (r *controlReader) allowed(kind uint64) *ConnError {
 	case 0x2, 0x6, 0x8, 0x9:
 		return unexpected("RFC 9114, 7.2.8", "a frame of HTTP/2")
 	case frameCancelPush: // no push has been allowed, so there is none to cancel
-		return &ConnError{Code: IDError, Rule: "RFC 9114, 7.2.3", Text: "CANCEL_PUSH of a push that was not allowed"}
+		return &ConnError{Code: IDError, Rule: "RFC 9114, 7.2.3",
+			Text: "CANCEL_PUSH of a push that was not allowed"}
 	}
 	return nil
 }
@@ -168,11 +173,14 @@ func (r *controlReader) frame(kind uint64, b []byte, tell func(controlEvent)) *C
 	id, n := varint(b)
 	switch {
 	case n == 0 || n != len(b):
-		return &ConnError{Code: FrameError, Rule: "RFC 9114, 7.1", Text: "GOAWAY that is not one integer"}
+		return &ConnError{Code: FrameError, Rule: "RFC 9114, 7.1",
+			Text: "GOAWAY that is not one integer"}
 	case id%4 != 0:
-		return &ConnError{Code: IDError, Rule: "RFC 9114, 7.2.6", Text: "GOAWAY with an id that is no request's"}
+		return &ConnError{Code: IDError, Rule: "RFC 9114, 7.2.6",
+			Text: "GOAWAY with an id that is no request's"}
 	case r.leaving && id > r.last:
-		return &ConnError{Code: IDError, Rule: "RFC 9114, 5.2", Text: "GOAWAY with a larger id than the one before"}
+		return &ConnError{Code: IDError, Rule: "RFC 9114, 5.2",
+			Text: "GOAWAY with a larger id than the one before"}
 	}
 	r.leaving, r.last = true, id
 	tell(controlEvent{goAway: true, id: id})
@@ -200,9 +208,11 @@ func (r *qpackReader) feed(b []byte) (ignored int, fault *ConnError) {
 			r.long, r.n = o&0x3f == 0x3f, 0
 			ignored++
 		case r.decoder && o&0x80 != 0:
-			return ignored, r.fault("RFC 9204, 4.4.1", "Section Acknowledgment without a dynamic table")
+			return ignored, r.fault("RFC 9204, 4.4.1",
+				"Section Acknowledgment without a dynamic table")
 		case r.decoder:
-			return ignored, r.fault("RFC 9204, 4.4.3", "Insert Count Increment without a dynamic table")
+			return ignored, r.fault("RFC 9204, 4.4.3",
+				"Insert Count Increment without a dynamic table")
 		case o == 0x20: // a capacity of 0
 			ignored++
 		case o&0xe0 == 0x20:

@@ -18,7 +18,8 @@ const (
 	limits
 )
 
-var limitNames = [limits]string{"MaxConns", "MaxHandshakes", "MaxQueued", "MaxPeerResets", "MaxIgnored"}
+var limitNames = [limits]string{"MaxConns", "MaxHandshakes", "MaxQueued", "MaxPeerResets",
+	"MaxIgnored"}
 
 // String is the name of the field of Config.
 func (l Limit) String() string {

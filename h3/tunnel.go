@@ -71,7 +71,8 @@ var _ stream.Stream = (*tunnel)(nil)
 
 // newTunnel makes the tunnel of a request's stream. forget is CancelRead.
 func newTunnel(c *conn, qs *quic.Stream, forget func(quic.StreamErrorCode)) *tunnel {
-	t := &tunnel{c: c, qs: qs, forget: forget, final: -1, remote: c.qc.RemoteAddr(), born: time.Now()}
+	t := &tunnel{c: c, qs: qs, forget: forget, final: -1, remote: c.qc.RemoteAddr(),
+		born: time.Now()}
 	err := c.add(t)
 	t.mu.Lock()
 	t.unstop = context.AfterFunc(qs.Context(), t.stopped)
@@ -258,7 +259,8 @@ func (c *conn) info(id uint64, remote net.Addr) stream.Info {
 func (t *tunnel) call(f func()) {
 	guard(f, func(v any) {
 		if v != nil { // a handler that calls Goexit in a session's Data is the session's business
-			t.c.logf("h3: sink of stream %d of %s: %v\n%s", t.qs.StreamID(), t.c.remote, v, debug.Stack())
+			t.c.logf("h3: sink of stream %d of %s: %v\n%s", t.qs.StreamID(), t.c.remote, v,
+				debug.Stack())
 			t.Reset(stream.InternalError)
 		}
 	})
@@ -298,8 +300,8 @@ func (t *tunnel) Answer(status int, h http.Header, fin bool) error {
 // Finish implements asupgrade.Tunnel.
 func (t *tunnel) Finish() { t.Reset(stream.NoError) }
 
-// GiveUp implements asupgrade.Tunnel. Unlike over HTTP/2 a reset takes back what was sent and has not
-// arrived (RFC 9000, 3.1).
+// GiveUp implements asupgrade.Tunnel. Unlike over HTTP/2 a reset takes back what was sent and has
+// not arrived (RFC 9000, 3.1).
 func (t *tunnel) GiveUp() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -151,8 +151,8 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
-// TestDeadPath (RFC 9000, 10.1): what is idle lives as long as its path does, and ends with an error
-// that is net.ErrClosed PathTimeout after it; paused streams too.
+// TestDeadPath (RFC 9000, 10.1): what is idle lives as long as its path does, and ends with an
+// error that is net.ErrClosed PathTimeout after it; paused streams too.
 func TestDeadPath(t *testing.T) {
 	for _, hold := range []bool{false, true} {
 		ks := &sinks{hold: hold, limits: stream.Limits{Window: 1000}}
@@ -183,8 +183,8 @@ func TestDeadPath(t *testing.T) {
 	}
 }
 
-// TestConnectionClosed: CONNECTION_CLOSE of the peer ends every stream, those too that are paused or
-// have ended their side.
+// TestConnectionClosed: CONNECTION_CLOSE of the peer ends every stream, those too that are paused
+// or have ended their side.
 func TestConnectionClosed(t *testing.T) {
 	ks := &sinks{hold: true, limits: stream.Limits{Window: 100}}
 	bubble(t, nil, ks.ServeHTTP, func(s *site) {

@@ -71,8 +71,8 @@ func TestConnWriteWaitsForItsPeer(t *testing.T) {
 	})
 }
 
-// TestConnWritesAreWhole: as with every net.Conn, the octets of one Write are never between those of
-// another, however many goroutines write.
+// TestConnWritesAreWhole: as with every net.Conn, the octets of one Write are never between those
+// of another, however many goroutines write.
 func TestConnWritesAreWhole(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *stream.Conn) {
 		const writers, size = 4, 300_000

@@ -33,8 +33,8 @@ var Loop Protocol = loop{}
 // has the name of a WebSocket's callback: one type may serve WebSockets, and those that cannot have
 // one.
 type LoopHandler interface {
-	// LoopInit is called first. q is where messages for LoopInfo are posted, from any goroutine, until
-	// Terminate.
+	// LoopInit is called first. q is where messages for LoopInfo are posted, from any goroutine,
+	// until Terminate.
 	LoopInit(q *Queue, w http.ResponseWriter) LoopResult
 	// LoopInfo gets what was posted (Cowboy: info/3).
 	LoopInfo(msg any, w http.ResponseWriter) LoopResult
@@ -99,8 +99,8 @@ type Queue struct {
 	ctx     context.Context
 }
 
-// Post sends msg to LoopInfo. It never waits: ErrBacklog says that LoopOptions.Backlog messages wait
-// already, ErrEnded that nobody will see it.
+// Post sends msg to LoopInfo. It never waits: ErrBacklog says that LoopOptions.Backlog messages
+// wait already, ErrEnded that nobody will see it.
 func (q *Queue) Post(msg any) error {
 	if q.over.Load() {
 		return ErrEnded

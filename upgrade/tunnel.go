@@ -16,9 +16,9 @@ type Tunnel struct {
 }
 
 // TunnelHandler serves one tunnel, on a goroutine of its own; when it returns, the tunnel is
-// closed. c has CloseWrite. Its peer is given up when it takes nothing of what was written for 30 s,
-// and c then gives os.ErrDeadlineExceeded. If it has Terminate, that is called once, last: with Stop, or {error,
-// closed} if the stream was cut before, or Crash.
+// closed. c has CloseWrite. Its peer is given up when it takes nothing of what was written for 30
+// s, and c then gives os.ErrDeadlineExceeded. If it has Terminate, that is called once, last: with
+// Stop, or {error, closed} if the stream was cut before, or Crash.
 type TunnelHandler interface {
 	ServeTunnel(c net.Conn, req *PartialRequest)
 }

@@ -189,8 +189,8 @@ func acquire(ctx context.Context, token chan struct{}) error {
 func free(token chan struct{}) { token <- struct{}{} }
 
 // Read reads a message whole. One over Options.MaxFrameSize, or what SetReadLimit said, ends the
-// WebSocket with 1009, and reading with it. If ctx ends before the message is there, what has arrived of it is read by the
-// next Read.
+// WebSocket with 1009, and reading with it. If ctx ends before the message is there, what has
+// arrived of it is read by the next Read.
 func (c *Conn) Read(ctx context.Context) (FrameType, []byte, error) {
 	if err := c.acquireReading(ctx); err != nil {
 		return 0, nil, err

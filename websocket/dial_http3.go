@@ -212,7 +212,8 @@ func (d *Dialer) check3(hs *clientHandshake, proxied bool) error {
 }
 
 // fastest opens a stream over HTTP/3 or TCP, where HTTP/3 can be had.
-func (d *Dialer) fastest(ctx context.Context, hs *clientHandshake, to target, h *host) (stream.Stream, *http.Response, error) {
+func (d *Dialer) fastest(ctx context.Context, hs *clientHandshake, to target,
+	h *host) (stream.Stream, *http.Response, error) {
 	if addr := h.http3.usable(time.Now()); addr != "" {
 		return d.race(ctx, hs, to, h, addr)
 	}
@@ -230,7 +231,8 @@ type way struct {
 // race opens a stream over HTTP/3 or over TCP, whichever has a connection first. HTTP/3 has a head
 // start. The handshake itself is made once, and again over TCP only where HTTP/3 has not looked at
 // it, or is silent.
-func (d *Dialer) race(ctx context.Context, hs *clientHandshake, to target, h *host, addr string) (stream.Stream, *http.Response, error) {
+func (d *Dialer) race(ctx context.Context, hs *clientHandshake, to target, h *host,
+	addr string) (stream.Stream, *http.Response, error) {
 	p := d.at(h, to, addr)
 	both, stop := context.WithCancel(ctx)
 	defer stop()
@@ -248,9 +250,10 @@ func (d *Dialer) race(ctx context.Context, hs *clientHandshake, to target, h *ho
 		}()
 	}
 	begin(func() way {
-		return way{over3: true, drop: func() {}, err: p.Await(both), open: func(ctx context.Context) (stream.Stream, *http.Response, error) {
-			return d.over3(ctx, hs, to, h, p)
-		}}
+		return way{over3: true, drop: func() {}, err: p.Await(both),
+			open: func(ctx context.Context) (stream.Stream, *http.Response, error) {
+				return d.over3(ctx, hs, to, h, p)
+			}}
 	})
 	head := time.NewTimer(headStart)
 	defer head.Stop()
@@ -300,7 +303,8 @@ func (d *Dialer) race(ctx context.Context, hs *clientHandshake, to target, h *ho
 }
 
 // over3 makes a handshake over HTTP/3, and over TCP where that comes to nothing.
-func (d *Dialer) over3(ctx context.Context, hs *clientHandshake, to target, h *host, p *pool.Pool) (stream.Stream, *http.Response, error) {
+func (d *Dialer) over3(ctx context.Context, hs *clientHandshake, to target, h *host,
+	p *pool.Pool) (stream.Stream, *http.Response, error) {
 	r := hs.request(ctx, 3)
 	st, resp, err := p.OpenOr(ctx, r, func(ctx context.Context) (stream.Stream, *http.Response, error) {
 		d.prove(ctx, h, p)
@@ -325,7 +329,8 @@ func (d *Dialer) over3(ctx context.Context, hs *clientHandshake, to target, h *h
 }
 
 // openTCP opens a stream over HTTP/2 or HTTP/1.1.
-func (d *Dialer) openTCP(ctx context.Context, hs *clientHandshake, to target, h *host) (stream.Stream, *http.Response, error) {
+func (d *Dialer) openTCP(ctx context.Context, hs *clientHandshake, to target,
+	h *host) (stream.Stream, *http.Response, error) {
 	if h.isPlain() {
 		return d.open1(ctx, hs, to, nil)
 	}
@@ -346,9 +351,10 @@ func (d *Dialer) overTCP(ctx context.Context, hs *clientHandshake, to target, h 
 		case err != nil && !errors.Is(err, h2.ErrNoExtendedConnect):
 			return way{err: err}
 		case err == nil:
-			return way{drop: func() {}, open: func(ctx context.Context) (stream.Stream, *http.Response, error) {
-				return d.open2(ctx, hs, to, h)
-			}}
+			return way{drop: func() {},
+				open: func(ctx context.Context) (stream.Stream, *http.Response, error) {
+					return d.open2(ctx, hs, to, h)
+				}}
 		default:
 			h.setPlain()
 		}
@@ -362,9 +368,10 @@ func (d *Dialer) overTCP(ctx context.Context, hs *clientHandshake, to target, h 
 
 // plainWay is a connection for HTTP/1.1.
 func (d *Dialer) plainWay(hs *clientHandshake, to target, nc net.Conn) way {
-	return way{drop: func() { nc.Close() }, open: func(ctx context.Context) (stream.Stream, *http.Response, error) {
-		return d.open1(ctx, hs, to, nc)
-	}}
+	return way{drop: func() { nc.Close() },
+		open: func(ctx context.Context) (stream.Stream, *http.Response, error) {
+			return d.open1(ctx, hs, to, nc)
+		}}
 }
 
 // bothError is why there is no WebSocket, neither over HTTP/3 nor over TCP.

@@ -38,7 +38,8 @@ type Informer interface {
 	Info(msg any, out Commands) Commands
 }
 
-// Drainer is asked to come to an end when the server shuts down. Without it the session is closed with 1001.
+// Drainer is asked to come to an end when the server shuts down. Without it the session is closed
+// with 1001.
 type Drainer interface {
 	Drain(out Commands) Commands
 }

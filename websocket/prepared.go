@@ -7,8 +7,9 @@ import (
 	"weir/wsframe/deflate"
 )
 
-// Prepared is one frame, encoded once for any number of sessions; for those that agreed on compression it is
-// compressed once for each level and window size, without context. It may be sent from any goroutine.
+// Prepared is one frame, encoded once for any number of sessions; for those that agreed on
+// compression it is compressed once for each level and window size, without context. It may be sent
+// from any goroutine.
 type Prepared struct {
 	op      FrameType
 	payload []byte

@@ -13,8 +13,8 @@ import (
 // Reason is why a session ended: what Terminate gets, and what a CloseError has (Cowboy manual,
 // cowboy_websocket, terminate/3).
 //
-// Kind says who ended it: Remote the peer, with Code and Text; all others this side, or nobody. What
-// this side said is in Sent, in any case.
+// Kind says who ended it: Remote the peer, with Code and Text; all others this side, or nobody.
+// What this side said is in Sent, in any case.
 type Reason struct {
 	Kind ReasonKind // who ended it, or what
 
@@ -87,7 +87,8 @@ const (
 	NameTimedOut    = "timeout"     // nothing could be sent for Options.SendTimeout
 )
 
-// String is the reason in a word or two: normal, stop, timeout, remote, error:badframe, crash:throw.
+// String is the reason in a word or two: normal, stop, timeout, remote, error:badframe,
+// crash:throw.
 func (r Reason) String() string {
 	switch r.Kind {
 	case ReasonError:
@@ -119,7 +120,8 @@ var errnos = map[syscall.Errno]string{
 	syscall.ETIMEDOUT:    "etimedout",
 }
 
-// errorName is the name in a Reason of kind Error for what ended a stream; nil is both sides' ordinary end (BEHAVIOUR 4).
+// errorName is the name in a Reason of kind Error for what ended a stream; nil is both sides'
+// ordinary end (BEHAVIOUR 4).
 func errorName(err error) string {
 	for _, closed := range []error{nil, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED} {
 		if errors.Is(err, closed) {

@@ -49,8 +49,8 @@ type HTTPServer interface {
 	Close() error
 }
 
-// Add has Shutdown drain t, too. Its WebSockets are in the Group of this server if its requests have
-// the contexts that http.Server.BaseContext gives.
+// Add has Shutdown drain t, too. Its WebSockets are in the Group of this server if its requests
+// have the contexts that http.Server.BaseContext gives.
 func (s *Server) Add(t HTTPServer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,11 +117,11 @@ func (s *Server) HTTP2() *h2.Server { return s.h2 }
 func (s *Server) Group() *Group { return s.group }
 
 // Shutdown drains (BEHAVIOUR 8). First new requests are refused while the listeners are still open:
-// 503, and GOAWAY on HTTP/2 and HTTP/3. Then the sessions end: each gets Drain if its handler has it, else
-// close 1001, spread over the first half of the time that ctx leaves, or so that the last linger
-// time fits. Then http.Server.Shutdown. What is open when ctx ends is cut: Shutdown never outlives
-// ctx, and returns its error if a session or a request was cut. Connections that merely wait for
-// their peer's end are closed and are no loss. It may be called again.
+// 503, and GOAWAY on HTTP/2 and HTTP/3. Then the sessions end: each gets Drain if its handler has
+// it, else close 1001, spread over the first half of the time that ctx leaves, or so that the last
+// linger time fits. Then http.Server.Shutdown. What is open when ctx ends is cut: Shutdown never
+// outlives ctx, and returns its error if a session or a request was cut. Connections that merely
+// wait for their peer's end are closed and are no loss. It may be called again.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.refusing.Store(true)
 	s.h2.GoAway()

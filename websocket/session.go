@@ -359,8 +359,8 @@ func (s *Session) credit(n int) {
 	}
 }
 
-// fill is where what comes next belongs, see stream.Filler. While somebody works for the session, or something waits for it,
-// what comes next cannot be known.
+// fill is where what comes next belongs, see stream.Filler. While somebody works for the session,
+// or something waits for it, what comes next cannot be known.
 func (s *Session) fill() (b []byte) {
 	if !s.large.Load() || !s.mail.Claim() {
 		return nil

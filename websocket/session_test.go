@@ -16,7 +16,8 @@ import (
 	"weir/wsframe/deflate"
 )
 
-// creditStream counts the credit that comes back, and queues what is sent as a peer does that reads now and then.
+// creditStream counts the credit that comes back, and queues what is sent as a peer does that reads
+// now and then.
 type creditStream struct {
 	own  bool
 	rand *rand.Rand
@@ -110,8 +111,8 @@ func (w *wild) Terminate(Reason, *PartialRequest) {
 	}
 }
 
-// TestCreditBalances: whatever arrives, whatever the handler does and however it ends, every octet that came by Data is
-// given back once, and never more than came (BEHAVIOUR 4 and 7).
+// TestCreditBalances: whatever arrives, whatever the handler does and however it ends, every octet
+// that came by Data is given back once, and never more than came (BEHAVIOUR 4 and 7).
 func TestCreditBalances(t *testing.T) {
 	for seed := range uint64(400) {
 		synctest.Test(t, func(t *testing.T) { creditBalances(t, seed) })

@@ -19,8 +19,8 @@ import (
 // The response to a request that opens a WebSocket is a 101 of HTTP/1.1, whatever it came over,
 // with Connection, Upgrade and the Sec-WebSocket-Accept that fits the request's key. Its Body is an
 // io.ReadWriteCloser, and more: a net.Conn with CloseWrite. Nobody but its user closes it, the
-// request's context bounds the opening alone, and a Write waits while the server does not read. Any other response is given as it is, with at most 64
-// KiB of its body.
+// request's context bounds the opening alone, and a Write waits while the server does not read. Any
+// other response is given as it is, with at most 64 KiB of its body.
 //
 // The zero value is ready; it may be used from any goroutine, and must not be copied or changed
 // after first use.

@@ -21,7 +21,8 @@ import (
 	"weir/upgrade"
 )
 
-// bridge serves WebSockets over HTTP/1.1 that are relayed over HTTP/2 or HTTP/3. It knows nothing of frames.
+// bridge serves WebSockets over HTTP/1.1 that are relayed over HTTP/2 or HTTP/3. It knows nothing
+// of frames.
 type bridge struct {
 	up       *upstream
 	keepHost bool

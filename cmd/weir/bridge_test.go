@@ -194,7 +194,8 @@ func TestBridgeOneConnection(t *testing.T) {
 	}, "--max-streams", "50")
 }
 
-// A FIN and a reset pass through either way, and octets that are no WebSocket frames as well as those that are.
+// A FIN and a reset pass through either way, and octets that are no WebSocket frames as well as
+// those that are.
 func TestBridgeEnds(t *testing.T) {
 	eachBridge(t, func(t *testing.T, b, p *process) {
 		l := newLane(t, b, "h1")
@@ -223,7 +224,8 @@ func TestBridgeEnds(t *testing.T) {
 	})
 }
 
-// A client that does not read holds its own server back and nobody else, and gets everything in the end.
+// A client that does not read holds its own server back and nobody else, and gets everything in the
+// end.
 func TestBridgeFlowControl(t *testing.T) {
 	eachBridge(t, func(t *testing.T, b, p *process) {
 		const count, size = 400, 64 << 10
@@ -248,7 +250,8 @@ func TestBridgeFlowControl(t *testing.T) {
 	}, "--max-frame-size", "0")
 }
 
-// Servers that a bridge cannot use are its client's 502, and the command line's faults are exit codes.
+// Servers that a bridge cannot use are its client's 502, and the command line's faults are exit
+// codes.
 func TestBridgeFaults(t *testing.T) {
 	p := start(t, "--no-extended-connect")
 	b := startBridge(t, p, "h2c", "--timeout", "10s")

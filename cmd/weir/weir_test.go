@@ -23,8 +23,8 @@ import (
 // patience ends a test whose server or peer hangs. Nothing that passes comes near it.
 const patience = 5 * time.Minute
 
-// nobodyThere is an address where nobody listens. That of a listener that was closed may be somebody
-// else's by the time it is dialled.
+// nobodyThere is an address where nobody listens. That of a listener that was closed may be
+// somebody else's by the time it is dialled.
 const nobodyThere = "127.0.0.1:1"
 
 // binary is the program under test.

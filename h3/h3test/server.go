@@ -50,7 +50,8 @@ func (s *Server) Accept(ctx context.Context) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{opts: s.opts, endpoint: s.endpoint, conn: c, requests: make(chan *Tunnel, maxRequests)}
+	p := &Peer{opts: s.opts, endpoint: s.endpoint, conn: c,
+		requests: make(chan *Tunnel, maxRequests)}
 	p.changed.L = &p.mu
 	go p.accept() // ends with the connection
 	go p.watch()  // ends with the connection

@@ -1,7 +1,7 @@
 // Package pool keeps a client's HTTP/2 or HTTP/3 connections to one server, and opens streams on
-// them by extended CONNECT (RFC 8441, RFC 9220): as many streams share a connection as the server allows, then there
-// is another. It says when a connection is opened, when one that has gone silent is left, and which
-// requests are made again. How a connection is made is its user's.
+// them by extended CONNECT (RFC 8441, RFC 9220): as many streams share a connection as the server
+// allows, then there is another. It says when a connection is opened, when one that has gone silent
+// is left, and which requests are made again. How a connection is made is its user's.
 package pool
 
 import (

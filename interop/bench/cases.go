@@ -22,8 +22,8 @@ var (
 	goLibraries = []string{"gorilla", "coder", "gws", "gobwas", "nbio", "fasthttp"}
 	yardsticks  = []string{"minimal", "floor", "gathered"}
 
-	// What a handler that knows HTTP/1.1 alone costs over weir's HTTP/2, beside the same handler over
-	// HTTP/1.1, which has a connection for each of the WebSockets.
+	// What a handler that knows HTTP/1.1 alone costs over weir's HTTP/2, beside the same handler
+	// over HTTP/1.1, which has a connection for each of the WebSockets.
 	hijackers = []string{"gorilla-h2", "gorilla-h1"}
 )
 

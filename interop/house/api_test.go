@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "TestAPI writes docs/api anew")
 
-// TestAPI: what a public package exports is what docs/api says, line by line. Who changes it changes
-// that page too, with -update, so that a change of the API is seen where it is read.
+// TestAPI: what a public package exports is what docs/api says, line by line. Who changes it
+// changes that page too, with -update, so that a change of the API is seen where it is read.
 func TestAPI(t *testing.T) {
 	all, _ := faces(t)
 	listed := map[string]bool{}

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// public are the packages that users import: also those that end in "test", which only their tests do.
+// public are the packages that users import: also those that end in "test", which only their tests
+// do.
 var public = []string{"websocket", "upgrade", "stream", "h2", "websocket/websockettest", "h3"}
 
 // linked are the modules that a program with them may link.

@@ -1,5 +1,5 @@
-// Package transport holds websocket.Transport with a client of another make. It is apart from package
-// websocket because go.sum of a program has the modules that the tests of its imports need.
+// Package transport holds websocket.Transport with a client of another make. It is apart from
+// package websocket because go.sum of a program has the modules that the tests of its imports need.
 package transport
 
 //lint:file-ignore SA1019 the module lives on under another path; it is a peer here, whatever its name

@@ -9,7 +9,8 @@ import (
 	"weir/wsframe"
 )
 
-// BEHAVIOUR 3, 5 and 6: permessage-deflate (RFC 7692). The client's side is compress/flate of the standard library.
+// BEHAVIOUR 3, 5 and 6: permessage-deflate (RFC 7692). The client's side is compress/flate of the
+// standard library.
 
 // agreed opens a WebSocket that agrees on compression by offer.
 func (h *house) agreed(handler websocket.Handler, o websocket.Options, offer string) *client {
@@ -35,7 +36,8 @@ func random(seed uint32, n int) string {
 	return string(b)
 }
 
-// The table of offers is in wsframe/deflate; here is that its answers get out, and which offers are looked at.
+// The table of offers is in wsframe/deflate; here is that its answers get out, and which offers are
+// looked at.
 func TestNegotiation(t *testing.T) {
 	eight := websocket.Options{Deflate: websocket.DeflateOptions{ServerMaxWindowBits: 8, ClientMaxWindowBits: 8}}
 	none := websocket.Options{Deflate: websocket.DeflateOptions{ServerNoContextTakeover: true, ClientNoContextTakeover: true}}
@@ -101,8 +103,8 @@ func TestNegotiation(t *testing.T) {
 	})
 }
 
-// All combinations of the four parameters, both ways. Where the context is taken over a second saying costs little,
-// and where it is not it costs what the first did.
+// All combinations of the four parameters, both ways. Where the context is taken over a second
+// saying costs little, and where it is not it costs what the first did.
 func TestTakeoverAndBits(t *testing.T) {
 	said := random(1, 200)
 	for _, r := range []struct {
@@ -144,7 +146,8 @@ func TestTakeoverAndBits(t *testing.T) {
 	}
 }
 
-// A client that refers back beyond the window it agreed on, or beyond its own message without takeover, is wrong.
+// A client that refers back beyond the window it agreed on, or beyond its own message without
+// takeover, is wrong.
 func TestBeyondTheWindow(t *testing.T) {
 	for _, r := range []struct {
 		id, name, offer string

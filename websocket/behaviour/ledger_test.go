@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// row runs the test of one row of docs/behaviour.md over modes: subtests named id/mode. TestLedger reads the calls of
-// row from the source. Where id is a variable, every id in the same function is meant that no call names.
+// row runs the test of one row of docs/behaviour.md over modes: subtests named id/mode. TestLedger
+// reads the calls of row from the source. Where id is a variable, every id in the same function is
+// meant that no call names.
 func row(t *testing.T, id string, modes []string, body func(h *house)) {
 	t.Helper()
 	t.Run(id, func(t *testing.T) { each(t, modes, body) })
@@ -33,8 +34,8 @@ var modeNames = map[string][]string{"all": all, "http": overHTTP, "http/1.1": ov
 
 var rowID = regexp.MustCompile(`^[1-8](\.[a-z][a-z0-9_]*)+$`)
 
-// TestLedger holds the page and the tests together: a row without a test for one of its modes fails, and so does a
-// test for a row or a mode that the page does not have.
+// TestLedger holds the page and the tests together: a row without a test for one of its modes
+// fails, and so does a test for a row or a mode that the page does not have.
 func TestLedger(t *testing.T) {
 	page := pageRows(t)
 	tests := testRows(t)
@@ -110,7 +111,8 @@ func testRows(t *testing.T) map[string][]string {
 	return rows
 }
 
-// calls notes the rows that one test function has: ids that calls name, and for calls that name none all others.
+// calls notes the rows that one test function has: ids that calls name, and for calls that name
+// none all others.
 func calls(fn *ast.FuncDecl, rows map[string][]string) {
 	ids := func(n ast.Node) (ids []string) {
 		ast.Inspect(n, func(n ast.Node) bool {

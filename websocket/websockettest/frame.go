@@ -39,7 +39,8 @@ func Pong(s string) Frame { return Frame{Type: websocket.PongFrame, Payload: s} 
 
 // Close is a close frame; code 0 is the empty one.
 func Close(code websocket.CloseCode, text string) Frame {
-	return Frame{Type: websocket.CloseFrame, Payload: string(wsframe.AppendClose(nil, wsframe.CloseCode(code), text))}
+	return Frame{Type: websocket.CloseFrame,
+		Payload: string(wsframe.AppendClose(nil, wsframe.CloseCode(code), text))}
 }
 
 // shown is how many octets of a payload messages show.

@@ -58,7 +58,8 @@ func Serve(t testing.TB, tr Transport, handler http.Handler) *Host {
 		t.Fatal("websockettest: the zero Transport")
 	}
 	h.watched = &watched{handler: handler, record: h.recordOf}
-	h.srv = &http.Server{Handler: h.watched, ErrorLog: log.New(&h.log, "", 0), TLSConfig: serverTLS()}
+	h.srv = &http.Server{Handler: h.watched, ErrorLog: log.New(&h.log, "", 0),
+		TLSConfig: serverTLS()}
 	ws, err := websocket.ConfigureServer(h.srv, nil)
 	if err != nil {
 		t.Fatalf("websockettest: %v", err)
@@ -115,7 +116,8 @@ func (h *Host) end() {
 	records := h.records()
 	awaitEnds(records, patience(h.fake))
 	for _, rec := range open(records) {
-		h.t.Errorf("websockettest: a session has not come to its end: a callback does not return%s", rec.story())
+		h.t.Errorf("websockettest: a session has not come to its end: a callback does not return%s",
+			rec.story())
 		rec.session.Cut()
 	}
 	ctx, stop := context.WithTimeout(context.Background(), patience(h.fake))
@@ -154,7 +156,8 @@ func (h *Host) Open(r Request) *Peer {
 	p, resp := h.ask(r)
 	if p == nil {
 		body, _ := io.ReadAll(resp.Body)
-		h.t.Fatalf("websockettest: %s: the handshake for %s was refused: %s: %s", h.tr, cmp.Or(r.Path, "/"), resp.Status, strings.TrimSpace(string(body)))
+		h.t.Fatalf("websockettest: %s: the handshake for %s was refused: %s: %s", h.tr,
+			cmp.Or(r.Path, "/"), resp.Status, strings.TrimSpace(string(body)))
 	}
 	return p
 }
@@ -165,11 +168,13 @@ func (h *Host) WantRefused(r Request, status int) *http.Response {
 	h.t.Helper()
 	p, resp := h.ask(r)
 	if p != nil {
-		h.t.Fatalf("websockettest: %s: the handshake for %s was accepted, want %d", h.tr, cmp.Or(r.Path, "/"), status)
+		h.t.Fatalf("websockettest: %s: the handshake for %s was accepted, want %d", h.tr,
+			cmp.Or(r.Path, "/"), status)
 	}
 	if resp.StatusCode != status {
 		body, _ := io.ReadAll(resp.Body)
-		h.t.Fatalf("websockettest: %s: the handshake for %s was answered %s, want %d: %s", h.tr, cmp.Or(r.Path, "/"), resp.Status, status,
+		h.t.Fatalf("websockettest: %s: the handshake for %s was answered %s, want %d: %s", h.tr,
+			cmp.Or(r.Path, "/"), resp.Status, status,
 			strings.TrimSpace(string(body)))
 	}
 	return resp
@@ -198,7 +203,8 @@ func (h *Host) ask(r Request) (*Peer, *http.Response) {
 	defer stop()
 	st, resp, err := h.client.Open(ctx, req.WithContext(ctx))
 	if err != nil {
-		h.t.Fatalf("websockettest: %s: no answer to the handshake for %s: %v%s", h.tr, req.URL.RequestURI(), err, h.watched.last())
+		h.t.Fatalf("websockettest: %s: no answer to the handshake for %s: %v%s", h.tr,
+			req.URL.RequestURI(), err, h.watched.last())
 	}
 	h.mu.Lock()
 	h.peers = append(h.peers, p)
@@ -229,7 +235,8 @@ func (h *Host) request(r Request) (*http.Request, error) {
 	if h.tr.t.name == stream.H1TLS || h.tr.t.name == stream.H2 || h.tr.t.name == stream.H3 {
 		u.Scheme = "https"
 	}
-	req := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	req := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Proto: "HTTP/1.1",
+		ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Sec-Websocket-Version": {"13"}}}
 	switch h.tr.t.name.HTTPVersion() {
 	case "2":

@@ -52,8 +52,10 @@ type handshake struct {
 // Listen makes a Listener, until t ends. tr is one of OverHTTP: code that dials speaks HTTP.
 func Listen(t testing.TB, tr Transport) *Listener {
 	t.Helper()
-	l := &Listener{URL: "ws://" + hostName + "/", t: t, tr: tr, fake: rest(), asked: make(chan *handshake), over: make(chan struct{})}
-	l.srv = &http.Server{Handler: http.HandlerFunc(l.serve), ErrorLog: log.New(&l.log, "", 0), TLSConfig: serverTLS()}
+	l := &Listener{URL: "ws://" + hostName + "/", t: t, tr: tr, fake: rest(),
+		asked: make(chan *handshake), over: make(chan struct{})}
+	l.srv = &http.Server{Handler: http.HandlerFunc(l.serve), ErrorLog: log.New(&l.log, "", 0),
+		TLSConfig: serverTLS()}
 	var err error
 	if l.ws, err = websocket.ConfigureServer(l.srv, nil); err != nil {
 		t.Fatalf("websockettest: %v", err)
@@ -193,7 +195,8 @@ func (l *Listener) Answer(a Answer) *Peer {
 	}
 	p := newPeer(l.t, l.tr.String(), l.fake)
 	p.request = hs.r
-	p.response = &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: header, Request: hs.r}
+	p.response = &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: header,
+		Request: hs.r}
 	p.lose = func() { l.net.loseFrom(hs.r.RemoteAddr) }
 	l.mu.Lock()
 	l.peers = append(l.peers, p)

@@ -55,7 +55,8 @@ func (o *watched) crashed(r *http.Request, v any) {
 	}
 	if v != http.ErrAbortHandler { // which is how a handler drops a connection
 		o.mu.Lock()
-		o.stacks = append(o.stacks, fmt.Sprintf("the http.Handler of %s %s\n%s", r.URL.Path, what, debug.Stack()))
+		o.stacks = append(o.stacks,
+			fmt.Sprintf("the http.Handler of %s %s\n%s", r.URL.Path, what, debug.Stack()))
 		o.mu.Unlock()
 	}
 	if v != nil {

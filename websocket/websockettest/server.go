@@ -40,7 +40,8 @@ func NewServer(t testing.TB, handler http.Handler) *Server {
 	t.Helper()
 	s := &Server{t: t, LeakTime: 10 * time.Second}
 	s.watched = &watched{handler: handler, record: s.newRecord}
-	s.srv = &http.Server{Handler: s.watched, ErrorLog: log.New(&s.log, "", 0), TLSConfig: serverTLS()}
+	s.srv = &http.Server{Handler: s.watched, ErrorLog: log.New(&s.log, "", 0),
+		TLSConfig: serverTLS()}
 	ws, err := websocket.ConfigureServer(s.srv, nil)
 	if err != nil {
 		t.Fatalf("websockettest: %v", err)
@@ -53,7 +54,8 @@ func NewServer(t testing.TB, handler http.Handler) *Server {
 	s.URL = "https://" + ln.Addr().String()
 	trusting := clientTLS()
 	trusting.ServerName = ""
-	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: trusting, ForceAttemptHTTP2: true}}
+	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: trusting,
+		ForceAttemptHTTP2: true}}
 	go s.srv.ServeTLS(ln, "", "") // ends with Close
 	t.Cleanup(s.Close)
 	return s
@@ -104,7 +106,8 @@ func (s *Server) Close() {
 	}
 	awaitEnds(records, s.LeakTime)
 	for _, rec := range open(records) {
-		s.t.Errorf("websockettest: the session of %s from %s is still open: nobody has closed it%s", cmp.Or(rec.path, "/"), rec.remote,
+		s.t.Errorf("websockettest: the session of %s from %s is still open: nobody has closed it%s",
+			cmp.Or(rec.path, "/"), rec.remote,
 			rec.story())
 		rec.session.Cut()
 	}

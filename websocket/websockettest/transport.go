@@ -50,7 +50,8 @@ func OverHTTP() []Transport { return []Transport{H1, H1TLS, H2C, H2} }
 // NewTransport makes a transport of one's own, for tests alone. name is what Session.Info says of
 // its streams, and with it the version of HTTP that requests have the form of. start serves srv, of
 // which websocket.ConfigureServer has made ws, and gives a Client of it.
-func NewTransport(name stream.Transport, start func(srv *http.Server, ws *websocket.Server) (Client, error)) Transport {
+func NewTransport(name stream.Transport,
+	start func(srv *http.Server, ws *websocket.Server) (Client, error)) Transport {
 	return Transport{&transport{name, start}}
 }
 

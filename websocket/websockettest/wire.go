@@ -176,7 +176,8 @@ func (w *wire) event(ev wsframe.Event) {
 			return
 		}
 	}
-	f := Frame{Type: websocket.FrameType(ev.Header.Op), More: !ev.Header.Fin, Compressed: ev.Header.RSV1, Payload: string(w.payload)}
+	f := Frame{Type: websocket.FrameType(ev.Header.Op), More: !ev.Header.Fin,
+		Compressed: ev.Header.RSV1, Payload: string(w.payload)}
 	w.payload = w.payload[:0]
 	w.note("came  %s", f)
 	if w.pings && f.Type == websocket.PingFrame {
@@ -221,7 +222,8 @@ func (w *wire) encode(f Frame) []byte {
 	if f.Compressed {
 		p = w.comp.Append(nil, p)
 	}
-	h := wsframe.Header{Fin: !f.More, RSV1: f.Compressed, Op: wsframe.Opcode(f.Type), Masked: w.client}
+	h := wsframe.Header{Fin: !f.More, RSV1: f.Compressed, Op: wsframe.Opcode(f.Type),
+		Masked: w.client}
 	if w.client {
 		h.Key = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 	}
@@ -302,5 +304,6 @@ func isReset(err error) bool {
 	if re, ok := errors.AsType[*stream.ResetError](err); ok {
 		return re.Remote
 	}
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -93,8 +93,9 @@ func (c *client) Open(ctx context.Context, r *http.Request) (stream.Stream, *htt
 	if err != nil {
 		return nil, nil, err
 	}
-	resp := &http.Response{Status: strconv.Itoa(t.Status) + " " + http.StatusText(t.Status), StatusCode: t.Status,
-		Proto: "HTTP/3.0", ProtoMajor: 3, Header: http.Header{}, Body: http.NoBody, Request: r}
+	resp := &http.Response{Status: strconv.Itoa(t.Status) + " " + http.StatusText(t.Status),
+		StatusCode: t.Status, Proto: "HTTP/3.0", ProtoMajor: 3, Header: http.Header{},
+		Body: http.NoBody, Request: r}
 	for _, section := range t.Header {
 		for _, f := range section {
 			if !strings.HasPrefix(f.Name, ":") {
@@ -245,5 +246,6 @@ func (x *tunnel) Reset(stream.Code) {
 }
 
 func (x *tunnel) Info() stream.Info {
-	return stream.Info{Transport: stream.H3, ID: uint64(x.t.ID()), Local: x.t.LocalAddr(), Remote: x.t.RemoteAddr(), Own: true}
+	return stream.Info{Transport: stream.H3, ID: uint64(x.t.ID()), Local: x.t.LocalAddr(),
+		Remote: x.t.RemoteAddr(), Own: true}
 }
