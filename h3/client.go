@@ -33,7 +33,7 @@ type Client struct {
 	left     error       // why no new streams are opened
 	emptied  time.Time   // when the last stream ended; zero: there was none, or is one
 	idle     *time.Timer // looks whether it has been empty for long
-	ear      ear
+	alive    alive
 }
 
 // Errors of Open.
@@ -81,8 +81,8 @@ func newClient(qc *quic.Conn, side *Server) *Client {
 	c := &conn{srv: side, client: cl, qc: qc, remote: qc.RemoteAddr().String(), tls: &state}
 	c.ignored.most, c.resets.most = side.cfg.MaxIgnored, side.cfg.MaxPeerResets
 	cl.c = c
-	cl.ear.heard = time.Now()
-	cl.emptied = cl.ear.heard
+	cl.alive.heard = time.Now()
+	cl.emptied = cl.alive.heard
 	if t := side.cfg.IdleTimeout; t > 0 {
 		cl.idle = time.AfterFunc(t, cl.looks)
 	}

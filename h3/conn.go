@@ -36,18 +36,18 @@ type conn struct {
 	ignored rate
 	resets  rate
 
-	mu       sync.Mutex
-	tls      *tls.ConnectionState // one for all requests
-	list     *tunnel              // those that are open
-	tunnels  int
-	requests int         // that are no tunnels
-	queued   int         // requests that wait for a handler
-	leaving  bool        // GOAWAY
-	dead     bool        // the connection is lost, or closed
-	fault    error       // why we have closed it; nil: something else did
-	calm     *time.Timer // see calmDown
-	calms    bool        // it runs
-	idle     *time.Timer // runs while it has nothing to do; nil: not yet
+	mu         sync.Mutex
+	tls        *tls.ConnectionState // one for all requests
+	list       *tunnel              // those that are open
+	tunnels    int
+	requests   int         // that are no tunnels
+	queued     int         // requests that wait for a handler
+	leaving    bool        // GOAWAY
+	dead       bool        // the connection is lost, or closed
+	fault      error       // why we have closed it; nil: something else did
+	renewTimer *time.Timer // see renewIdle
+	renewing   bool        // it runs
+	idle       *time.Timer // runs while it has nothing to do; nil: not yet
 }
 
 // connContext has the values of http.Server.BaseContext before those of a connection.
@@ -105,8 +105,8 @@ func (c *conn) lost() {
 	c.mu.Lock()
 	c.dead = true
 	c.busy()
-	if c.calm != nil {
-		c.calm.Stop()
+	if c.renewTimer != nil {
+		c.renewTimer.Stop()
 	}
 	var ts []*tunnel
 	for t := c.list; t != nil; t = t.next {

@@ -145,7 +145,7 @@ func (t *tunnel) took(fault *ConnError, idle int, err error) {
 		defer t.mu.Unlock()
 		t.stop(NoError) // QUIC has its end: this is for http3's list of streams
 		t.bothEnded()
-	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded): // that is calmDown's
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded): // that is renewIdle's
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.failed(err)

@@ -29,11 +29,11 @@ type tunnel struct {
 	born   time.Time
 
 	prev, next *tunnel // the connection's list; conn.mu
-	seen       uint32  // tells, when calmDown looked; conn.mu
+	seen       uint32  // tells, when renewIdle looked; conn.mu
 
 	tells atomic.Uint32 // how often the sink was called by the reader
 	grown atomic.Bool   // and the reader's stack may have grown
-	renew atomic.Bool   // see calmDown
+	renew atomic.Bool   // see renewIdle
 
 	mu     sync.Mutex
 	sink   stream.Sink

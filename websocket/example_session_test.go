@@ -32,9 +32,15 @@ func ExampleOptions() {
 	}
 	fmt.Println(o.Check())
 	fmt.Println(o.Deflate.Check()) // a part of that
-	// Output: IdleTimeout 1m0s SendTimeout 30s MaxFrameSize 1000000 SendHigh 65536 Backlog 1024
-	// Dialer.Timeout 30s upgrade: origin pattern "https://example.com/": an origin ends with its
-	// host and port: no path, query or fragment, not even a slash <nil>
+	// Output:
+	// IdleTimeout 1m0s
+	// SendTimeout 30s
+	// MaxFrameSize 1000000
+	// SendHigh 65536
+	// Backlog 1024
+	// Dialer.Timeout 30s
+	// upgrade: origin pattern "https://example.com/": an origin ends with its host and port: no path, query or fragment, not even a slash
+	// <nil>
 }
 
 // Trace tells what happens to a session, for logs and counts.
@@ -337,8 +343,8 @@ func ExampleCommand_Kind() {
 	// true
 }
 
-// A handler that keeps a payload finds it overwritten: PoisonPayloads is for tests, and on by
-// itself under the race detector.
+// A handler that keeps a payload finds it overwritten: PoisonPayloads is for tests, and on by itself
+// under the race detector.
 func ExamplePoison() {
 	var kept []byte
 	url, stop := exampleServer(websocket.Handle(func(http.ResponseWriter, *http.Request) (websocket.Handler, *websocket.Options) {

@@ -122,9 +122,9 @@ func ExampleListener_Answer() {
 		l.Answer(websockettest.Answer{Subprotocol: "unheard"})
 		fmt.Println(<-done)
 	})
-	// Output: websocket: dial ws://example.com/: the server answered 503 Service Unavailable: the
-	// handshake was refused websocket: dial ws://example.com/: the answer names a subprotocol that
-	// was not offered: unheard (RFC 6455, 4.1)
+	// Output:
+	// websocket: dial ws://example.com/: the server answered 503 Service Unavailable: the handshake was refused
+	// websocket: dial ws://example.com/: the answer names a subprotocol that was not offered: unheard (RFC 6455, 4.1)
 }
 
 // A server on a socket, for other clients. Who forgets to close a WebSocket is told.

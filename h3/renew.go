@@ -2,36 +2,36 @@ package h3
 
 import "time"
 
-// calmTime is how often a connection looks for readers that have become idle.
-const calmTime = 500 * time.Millisecond
+// renewTime is how often a connection looks for readers that have become idle.
+const renewTime = 500 * time.Millisecond
 
 // noteTold notes that the reader calls the sink. A handler may have run on its stack, which stays
 // at twice the size of one that has only waited: 2 KiB of an idle WebSocket.
 func (t *tunnel) noteTold() {
 	t.tells.Add(1)
 	if !t.grown.Swap(true) {
-		t.c.calmLater()
+		t.c.renewLater()
 	}
 }
 
-// calmLater has the connection look, if it does not already.
-func (c *conn) calmLater() {
+// renewLater has the connection look, if it does not already.
+func (c *conn) renewLater() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.calms || c.dead:
+	case c.renewing || c.dead:
 		return
-	case c.calm == nil:
-		c.calm = time.AfterFunc(calmTime, c.calmDown)
+	case c.renewTimer == nil:
+		c.renewTimer = time.AfterFunc(renewTime, c.renewIdle)
 	default:
-		c.calm.Reset(calmTime)
+		c.renewTimer.Reset(renewTime)
 	}
-	c.calms = true
+	c.renewing = true
 }
 
-// calmDown has the readers leave their place to new goroutines that have told nothing since it
+// renewIdle has the readers leave their place to new goroutines that have told nothing since it
 // looked last. A deadline in the past ends their wait.
-func (c *conn) calmDown() {
+func (c *conn) renewIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	again := false
@@ -47,8 +47,8 @@ func (c *conn) calmDown() {
 		t.renew.Store(true)
 		_ = t.qs.SetReadDeadline(time.Unix(1, 0)) // cannot fail
 	}
-	if c.calms = again && !c.dead; c.calms {
-		c.calm.Reset(calmTime)
+	if c.renewing = again && !c.dead; c.renewing {
+		c.renewTimer.Reset(renewTime)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"weir/internal/reach"
 )
 
-// ear knows when something came from the server last. QUIC does not tell; it counts packets.
-type ear struct {
+// alive knows when something came from the server last. QUIC does not tell; it counts packets.
+type alive struct {
 	packets uint64    // when it was looked last
 	looked  time.Time // when that was
 	heard   time.Time // something came at this time, or later
@@ -20,9 +20,9 @@ type ear struct {
 // call that sends a PING; this asks for an acknowledgment as well as one.
 var greaseFrame = []byte{0x21, 0}
 
-// listen looks whether something has come; conn.mu is held.
-func (cl *Client) listen(now time.Time) {
-	e := &cl.ear
+// countPackets looks whether something has come; conn.mu is held.
+func (cl *Client) countPackets(now time.Time) {
+	e := &cl.alive
 	if n := cl.c.qc.ConnectionStats().PacketsReceived; n != e.packets {
 		e.packets = n
 		if e.looked.After(e.heard) {
@@ -41,8 +41,8 @@ func (cl *Client) hears() {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
 	now := time.Now()
-	cl.listen(now)
-	cl.ear.heard, cl.ear.asked = now, time.Time{}
+	cl.countPackets(now)
+	cl.alive.heard, cl.alive.asked = now, time.Time{}
 }
 
 // Heard is a time since which something has come. It is the last that is known of: nobody looks
@@ -50,8 +50,8 @@ func (cl *Client) hears() {
 func (cl *Client) Heard() time.Time {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
-	cl.listen(time.Now())
-	return cl.ear.heard
+	cl.countPackets(time.Now())
+	return cl.alive.heard
 }
 
 // Asked is when the server was asked whether it is there, if nothing has come since; the zero time:
@@ -59,8 +59,8 @@ func (cl *Client) Heard() time.Time {
 func (cl *Client) Asked() time.Time {
 	cl.c.mu.Lock()
 	defer cl.c.mu.Unlock()
-	cl.listen(time.Now())
-	return cl.ear.asked
+	cl.countPackets(time.Now())
+	return cl.alive.asked
 }
 
 // Ping asks the server for an acknowledgment, unless it has been asked, and does not wait.
@@ -72,12 +72,12 @@ func (cl *Client) Ping() {
 
 // ping is Ping; conn.mu is held.
 func (cl *Client) ping(now time.Time) {
-	cl.listen(now)
-	if !cl.ear.asked.IsZero() || cl.ctl == nil {
+	cl.countPackets(now)
+	if !cl.alive.asked.IsZero() || cl.ctl == nil {
 		return
 	}
 	if err := cl.ctl.TryWriteAll(greaseFrame); err == nil {
-		cl.ear.asked = now
+		cl.alive.asked = now
 	}
 }
 
