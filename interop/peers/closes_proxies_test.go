@@ -310,8 +310,8 @@ func (n *serverEnds) judge(t *testing.T, s *server, transport string, faults map
 			t.Errorf("%s came over %v, want %s", path, open["transport"], transport)
 		}
 	}
-	for ends, why := range faults {
-		if k := got[ends[1]]; k > 0 && k <= max(1, n.want[ends[0]]/100) {
+	for ends, why := range faults { // how often depends on what else the machine does
+		if k := got[ends[1]]; k > 0 && k <= max(2, n.want[ends[0]]/20) {
 			t.Logf("%d times %s", k, why)
 			got[ends[0]] += k
 			delete(got, ends[1])
